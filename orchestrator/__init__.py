@@ -1,0 +1,1 @@
+"""Run annotated PLAN.md files with several coding agents at once, and believe only checked results."""

@@ -1,0 +1,65 @@
+"""approve and reject: a person's word to a checkpoint, posted as a letter. Refuses answers to what was not asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import Note, Run, TaskName
+
+if TYPE_CHECKING:
+    from orchestrator.model import Answer
+
+
+def approve(
+    name: Run,
+    task: TaskName,
+    option: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The choice, where there are some.", show_default=False),
+    ] = None,
+    note: Note = "",
+) -> int:
+    """Say yes at a checkpoint.
+
+    With --option where it is a choice. A running engine takes the answer, else the next resume.
+    """
+    from orchestrator.cli.asking import person
+    from orchestrator.model import Answer
+
+    return _post(name, task, Answer(approved=True, option=option, note=note, by=person()))
+
+
+def reject(name: Run, task: TaskName, note: Note = "") -> int:
+    """Say no at a checkpoint.
+
+    It fails, and what depends on it is skipped.
+    """
+    from orchestrator.cli.asking import person
+    from orchestrator.model import Answer
+
+    return _post(name, task, Answer(approved=False, note=note, by=person()))
+
+
+def _post(name: str, task_name: str, answer: Answer) -> int:
+    from orchestrator import inbox
+    from orchestrator.cli import past
+    from orchestrator.cli.terminal import out
+    from orchestrator.cli.words import said
+    from orchestrator.engine import answers
+    from orchestrator.errors import UsageError
+    from orchestrator.inbox import Letter
+
+    found = past.reopen(past.here(), name)
+    task = found.task(task_name)
+    letter = Letter(do="answer", run=found.row.id, task=task.id, answer=answer)
+    if wrong := answers.misplaced(letter, found.graph, found.watched.tracker):
+        raise UsageError(wrong)
+    inbox.post(found.root, letter)
+    out().print(f"✓ {task.id}  {said(answer)}", style="green")
+    if found.live:
+        out().print("  the running engine takes it")
+    else:
+        out().print(f"  next: orchestrator resume {found.row.id}")
+    return 0

@@ -1,0 +1,118 @@
+"""A checkpoint as a question to a person at the terminal. Refuses words that are no answer, and never guesses one."""
+
+from __future__ import annotations
+
+import os
+import termios
+from collections.abc import Iterator
+from contextlib import suppress
+from getpass import getuser
+
+import anyio
+from rich.console import Console
+
+from orchestrator.cli.terminal import plain, shared_indent_removed
+from orchestrator.engine import answers
+from orchestrator.model import Answer, Element, Task
+
+PARTS = {  # in the order in which a person needs them
+    "what-built": "what was built",
+    "decision": "decision",
+    "context": "context",
+    "action": "to do",
+    "instructions": "instructions",
+    "how-to-verify": "how to verify",
+    "verification": "verification",
+}
+YES, NO = {"y", "yes", "approved", "ok", "done"}, {"n", "no"}
+STDIN = 0
+
+
+def question(task: Task) -> Iterator[str]:
+    """What a person must know to answer, as rows."""
+    told = {element.tag: element for element in task.elements}
+    for tag, title in PARTS.items():
+        rows = shared_indent_removed(told[tag].text) if tag in told else []
+        yield from _titled(title, rows)
+    details = {one.attributes.get("id", ""): one for one in _options(told.get("options"))}
+    for option in task.options:
+        yield f"option {plain(option.id)}: {plain(option.name)}"
+        for child in details[option.id].children if option.id in details else ():
+            if child.tag != "name":
+                yield f"    {child.tag}: {plain(child.text)}"
+
+
+def how(task: Task) -> str:
+    """The answers that fit."""
+    if task.options:
+        named = ", ".join(plain(option.id) for option in task.options)
+        return f"{named}, or n to reject; a note may follow; empty leaves it open"
+    return "y approves, n rejects; a note may follow; empty leaves it open"
+
+
+def understand(task: Task, words: str) -> Answer | str | None:
+    """The answer; a text that says why it is none; None: left open."""
+    first, _, note = words.strip().partition(" ")
+    if not first:
+        return None
+    options = {option.id for option in task.options}
+    if first in options:
+        answer = Answer(approved=True, option=first, note=note.strip(), by=person())
+    elif first.lower() in YES | NO:
+        answer = Answer(approved=first.lower() in YES, note=note.strip(), by=person())
+    else:
+        return f"{first!r} is no answer: {how(task)}"
+    return answers.misfit(task, answer) or answer
+
+
+def person() -> str:
+    """Who answers; empty where the machine does not know."""
+    try:
+        return getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+async def ask(console: Console, task: Task) -> Answer | None:
+    """Until there is an answer or an empty line. Can be cancelled: what was typed is then thrown away."""
+    console.print()
+    console.print(f"? {task.id}  {plain(task.title)}", style="bold cyan")
+    for row in question(task):
+        console.print(f"  {row}")
+    console.print(f"  {how(task)}", style="dim")
+    _forget_typed()  # keys hit before the question was there are no answer to it
+    try:
+        while isinstance(found := understand(task, await _line(console)), str):
+            console.print(f"  {found}", style="yellow")
+    except anyio.get_cancelled_exc_class():
+        _forget_typed()
+        console.print()
+        raise
+    return found
+
+
+async def _line(console: Console) -> str:
+    """One line; empty at the end of the input. The terminal itself edits it."""
+    console.print("> ", end="")
+    await anyio.wait_readable(STDIN)
+    typed = os.read(STDIN, 4096).decode("utf-8", "replace")
+    if not typed:
+        console.print()
+    return typed
+
+
+def _forget_typed() -> None:
+    with suppress(termios.error):
+        termios.tcflush(STDIN, termios.TCIFLUSH)
+
+
+def _titled(title: str, rows: list[str]) -> Iterator[str]:
+    if len(rows) == 1:
+        yield f"{title}: {rows[0]}"
+    elif rows:
+        yield f"{title}:"
+        yield from (f"    {row}" for row in rows)
+
+
+def _options(element: Element | None) -> tuple[Element, ...]:
+    return () if element is None else element.children

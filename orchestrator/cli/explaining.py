@@ -1,0 +1,125 @@
+"""Every decision about one task, with the reason that was recorded when it was made. Refuses to reason anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.cli import asking, drawing
+from orchestrator.cli.past import Past
+from orchestrator.cli.recorded import when
+from orchestrator.cli.terminal import columns, duration, lines, out, plain
+from orchestrator.cli.watched import seconds
+from orchestrator.cli.words import reason, said, weakness, who
+from orchestrator.history import Tried
+from orchestrator.model import Check, EventKind, Outcome, Task, TaskState
+from orchestrator.tracker import REACTIONS, Reaction
+
+Row = tuple[str, str]
+OUTPUT_ROWS = 8
+FOLLOWS = {
+    Reaction.NEXT_TRY: "the next try of its ladder, if there is one",
+    Reaction.NEXT_RUNG: "the next stronger model, if there is one",
+    Reaction.SAME_TRY: "it starts again, and no try is spent",
+    Reaction.FAIL: "another try would end the same way",
+    Reaction.STOP: "no task can go on before an operator acts",
+}
+
+
+def explain(found: Past, task: Task) -> None:
+    out().print(f"{task.id}  {plain(task.title)}", style="bold")
+    for row in columns([*_before(found, task), *_tries(found, task), *_after(found, task)]):
+        out().print(f"  {row}".rstrip())
+
+
+def _before(found: Past, task: Task) -> Iterator[Row]:
+    plan, states = found.graph.plan_of(task.id), found.watched.states
+    yield "run", f"{found.row.id}, started {when(found.row.started_at)}"
+    yield "plan", f"{plan.path}:{task.position.line}"
+    yield "state", _state(found, task)
+    edges = [edge for edge in found.graph.edges() if edge.after == task.id]
+    for edge in edges:
+        yield "waits for", f"{drawing.because(edge)}: {states[edge.before]}"
+    if not edges:
+        yield "waits for", "nothing"
+    past = found.watched.of(task.id)
+    if past.tried:
+        score = past.tried[-1].score
+        why = ", ".join(score.reasons) or "nothing in the text moved it"
+        yield "complexity", f"{score.value}: {why}"
+
+
+def _state(found: Past, task: Task) -> str:
+    state = found.watched.states[task.id]
+    if state is TaskState.SKIPPED:
+        return f"skipped: behind {', '.join(found.watched.blockers(task.id))}, which failed"
+    if state is TaskState.WAITING and found.watched.tracker.stopped:
+        return f"waiting: {plain(found.watched.tracker.stopped)}"
+    return str(state)
+
+
+def _tries(found: Past, task: Task) -> Iterator[Row]:
+    for tried in found.watched.of(task.id).tried:
+        yield "", ""
+        took = f", {duration(seconds(tried))}" if tried.outcome else ""
+        yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
+        yield "  why", f"{tried.route.reason} (confidence {tried.route.confidence:g})"
+        for check in tried.before:
+            yield "  before", _check(check)
+        for wait in tried.waits_s:
+            yield "  back-off", f"waited {duration(wait)}, no try is spent"
+        yield from _result(tried)
+        transcript = (
+            f".orchestrator/runs/{found.row.id}/{task.id.replace('/', '-')}.{tried.number}.log"
+        )
+        if (found.root / transcript).exists():
+            yield "  transcript", transcript
+
+
+def _result(tried: Tried) -> Iterator[Row]:
+    outcome = tried.outcome
+    if outcome is None:
+        yield "  result", "none is recorded: it runs, or the engine died in it"
+        return
+    for check in outcome.verdict.checks if outcome.verdict else ():
+        yield "  after", _check(check)
+        yield from (("", f"  {row}") for row in lines(check.output)[-OUTPUT_ROWS:])
+    for warning in outcome.verdict.warnings if outcome.verdict else ():
+        yield "  warning", plain(warning)
+    yield "  result", _ending(outcome)
+    if outcome.failure is not None:
+        yield from (("", f"  {row}") for row in lines(outcome.detail)[1:][-OUTPUT_ROWS:])
+        yield "  follows", FOLLOWS[REACTIONS[outcome.failure]]
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.failure is not None:
+        return reason(outcome)
+    verdict = outcome.verdict
+    proof = f", verified by {verdict.verified}, strength {verdict.strength:g}" if verdict else ""
+    doubt = weakness(outcome)
+    return f"succeeded{proof}{f': {doubt}' if doubt else ''}"
+
+
+def _check(check: Check) -> str:
+    code = f"exit {check.exit_code}" if check.exit_code is not None else "ended by a signal"
+    return f"{check.result} ({code}, {duration(check.duration_s)})  {plain(check.command, 100)}"
+
+
+def _after(found: Past, task: Task) -> Iterator[Row]:
+    past = found.watched.of(task.id)
+    if past.asked_at:
+        yield "", ""
+        yield "asked", when(past.asked_at)
+        yield from (("", row) for row in asking.question(task))
+    if past.answer and past.answered_at:
+        yield "answered", f"{when(past.answered_at)}, {said(past.answer)}"
+    for event in found.events:
+        if event.kind is EventKind.RETRY_ASKED and event.task == task.id:
+            yield "retry", f"{when(event.at)}, a person asked to try again"
+    behind = [
+        one
+        for one in found.watched.in_state(TaskState.SKIPPED)
+        if task.id in found.watched.blockers(one)
+    ]
+    if behind:
+        yield "skipped", f"{', '.join(behind)}: behind this task"

@@ -1,0 +1,128 @@
+"""What doctor looks at, one function each. Refuses to repair; says what is wrong and the next step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from orchestrator import journal, settings
+from orchestrator.errors import OrchestratorError, UnknownRun
+from orchestrator.workers import registry
+
+OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+
+
+class Mark(StrEnum):
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+STYLES = {Mark.OK: "", Mark.NOTE: "yellow", Mark.PROBLEM: "bold red"}
+
+
+class Finding(NamedTuple):
+    mark: Mark
+    what: str
+    text: str
+
+
+def examine(root: Path) -> list[Finding]:
+    looks = (_python, _sqlite, _bash, _platform)
+    here = (_project, _settings, _journal)
+    return [
+        *(one for look in looks for one in look()),
+        *(one for look in here for one in look(root)),
+        *_ledger(),
+        *_workers(),
+    ]
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding(Mark.OK, "python", f"{sys.version.split()[0]} at {sys.executable}")
+
+
+def _sqlite() -> Iterator[Finding]:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        text = f"{sqlite3.sqlite_version} is too old; use a Python with SQLite 3.37 or newer"
+        yield Finding(Mark.PROBLEM, "sqlite", text)
+    else:
+        yield Finding(Mark.OK, "sqlite", sqlite3.sqlite_version)
+
+
+def _bash() -> Iterator[Finding]:
+    found = shutil.which("bash")
+    if found:
+        yield Finding(Mark.OK, "bash", found)
+    else:
+        yield Finding(Mark.PROBLEM, "bash", "not on the PATH; install bash: checks are run by it")
+
+
+def _platform() -> Iterator[Finding]:
+    if sys.platform == "linux":
+        yield Finding(Mark.OK, "platform", "linux: nothing that a task starts outlives it")
+    elif sys.platform == "darwin":
+        text = "macOS has no subreaper: a process that leaves its session can outlive its task"
+        yield Finding(Mark.NOTE, "platform", text)
+    else:
+        text = f"{sys.platform} is not supported; use Linux, macOS, or Windows through WSL"
+        yield Finding(Mark.PROBLEM, "platform", text)
+
+
+def _project(root: Path) -> Iterator[Finding]:
+    yield Finding(Mark.OK, "project", str(root))
+
+
+def _settings(root: Path) -> Iterator[Finding]:
+    try:
+        found = settings.load(root)
+        settings.env_files(root, found.workspace.env_files)
+    except OrchestratorError as wrong:
+        yield from (Finding(Mark.PROBLEM, "settings", row) for row in str(wrong).splitlines())
+    else:
+        yield Finding(Mark.OK, "settings", f"{found.run.workers} tasks at once")
+
+
+def _journal(root: Path) -> Iterator[Finding]:
+    place = root / journal.HOME
+    if not _writable(place):
+        yield Finding(Mark.PROBLEM, "journal", f"cannot write {place}; make it writable")
+        return
+    try:
+        with journal.reading(root) as book:
+            count = len(book.runs())
+    except UnknownRun:
+        yield Finding(Mark.OK, "journal", "none yet; the first run makes it")
+    except OrchestratorError as wrong:
+        yield Finding(Mark.PROBLEM, "journal", str(wrong))
+    else:
+        live = ", an engine works on it now" if journal.is_live(root) else ""
+        yield Finding(Mark.OK, "journal", f"{count} runs in {place}{live}")
+
+
+def _ledger() -> Iterator[Finding]:
+    folder = settings.ledger_folder()
+    if _writable(folder):
+        yield Finding(Mark.OK, "ledger", str(folder))
+    else:
+        text = f"cannot write {folder}; make it writable, or set ORCHESTRATOR_INTELLIGENCE_DIR"
+        yield Finding(Mark.PROBLEM, "ledger", text)
+
+
+def _workers() -> Iterator[Finding]:
+    for name, worker in registry.installed().items():
+        missing = worker.missing()
+        mark = Mark.PROBLEM if missing else Mark.OK
+        yield Finding(mark, f"worker {name}", missing or "ready")
+
+
+def _writable(folder: Path) -> bool:
+    """It, or where it would be made."""
+    place = next(one for one in (folder, *folder.parents) if one.exists())
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)

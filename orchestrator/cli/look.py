@@ -1,0 +1,45 @@
+"""runs, show, explain: what the journal says about runs. Refuses to change a word of it; works also while an engine writes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import Json, NewestRun, Run, TaskName
+
+
+def runs(as_json: Json = False) -> int:
+    """List the runs of this project, newest first."""
+    from orchestrator.cli import past, recorded
+
+    root = past.here()
+    recorded.show_runs(root, past.names(root), as_json=as_json)
+    return 0
+
+
+def show(
+    name: NewestRun = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="List every recorded event instead.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Show what happened to each task of a run."""
+    from orchestrator.cli import past, recorded
+
+    found = past.reopen(past.here(), name)
+    if events:
+        recorded.show_events(found, as_json=as_json)
+    else:
+        recorded.show_run(found, as_json=as_json)
+    return 0
+
+
+def explain(name: Run, task: TaskName) -> int:
+    """Tell every decision about a task with its reason."""
+    from orchestrator.cli import explaining, past
+
+    found = past.reopen(past.here(), name)
+    explaining.explain(found, found.task(task))
+    return 0

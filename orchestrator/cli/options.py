@@ -1,0 +1,44 @@
+"""The words that several commands share, each declared once; refuses values that no command could use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PATH", help="Plan files, or folders with plans.", show_default=False),
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The run, or the beginning of its name.")]
+NewestRun = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]",
+        help="The run, or the beginning of its name; without it the newest.",
+        show_default=False,
+    ),
+]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="Like 4, or 08-02/4.")]
+Json = Annotated[bool, typer.Option("--json", help="Nothing on stdout but one JSON document.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=1, max=64, help="Attempts at once.", show_default=False
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        help="Approve checkpoints, but for blocking-human gates and human actions; a decision gets its first option.",
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Stay when only answers of people are missing.")]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Start nothing new after the first failed task.")
+]
+Note = Annotated[
+    str, typer.Option("--note", metavar="TEXT", help="For the tasks that follow and the SUMMARY.")
+]

@@ -1,0 +1,83 @@
+"""lint and graph: looking at plans without running them. Refuses to write anything but what was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import Json, Paths
+
+if TYPE_CHECKING:
+    from orchestrator.graph import TaskGraph
+
+
+def lint(paths: Paths, as_json: Json = False) -> int:
+    """Say what is wrong with plans, and where.
+
+    Looks at all plans at and below PATH, also finished and archived ones. Exit 2 if there are errors.
+    `validate` is the same command.
+    """
+    from orchestrator import settings
+    from orchestrator.cli import diagnostics, homes
+    from orchestrator.cli.terminal import counted, out, show_json
+    from orchestrator.model import Severity
+    from orchestrator.reader import discover
+
+    limits = settings.load(discover.project_root(paths[0])).reader
+    found = homes.check(paths, limits)
+    said, tasks = found.diagnostics, found.tasks
+    failed = any(one.severity is Severity.ERROR for one in said)
+    if as_json:
+        plans = [{"file": file, "tasks": count} for file, count in tasks.items()]
+        show_json({"version": 1, "diagnostics": diagnostics.as_json(said), "plans": plans})
+    else:
+        diagnostics.show(out(), said, found.texts, found.root)
+        size = f"{counted(len(tasks), 'plan')}, {counted(sum(tasks.values()), 'task')}"
+        style = "bold red" if failed else "bold green"
+        out().print(f"{diagnostics.count(said)} in {size}", style=style)
+    return 2 if failed else 0
+
+
+def graph(
+    paths: Paths,
+    as_json: Json = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid graph.")] = False,
+    as_dot: Annotated[bool, typer.Option("--dot", help="As a Graphviz graph.")] = False,
+) -> int:
+    """Show which task waits for which, and why.
+
+    Of plan files, and of what is unfinished in folders. Batches are a view: a task starts as soon as
+    what it waits for is done.
+    """
+    from orchestrator.cli import drawing
+    from orchestrator.cli.terminal import show_json
+    from orchestrator.errors import UsageError
+
+    if as_json + as_mermaid + as_dot > 1:
+        raise UsageError("--json, --mermaid and --dot exclude each other. Next: choose one")
+    found = _graph(paths)
+    if as_json:
+        show_json(drawing.document(found))
+    elif as_mermaid or as_dot:
+        typer.echo(drawing.mermaid(found) if as_mermaid else drawing.dot(found))
+    else:
+        drawing.show_text(found)
+    return 0
+
+
+def _graph(paths: list[Path]) -> TaskGraph:
+    """Of named files, and of what is unfinished in folders; of all plans there if none is."""
+    from orchestrator import project, settings
+    from orchestrator.cli import diagnostics, homes
+    from orchestrator.reader import discover
+
+    found = project.find(paths)
+    root = homes.common_root(paths, found)
+    named = {path.resolve() for path in paths if path.is_file()}
+    files = [one for one in found if one in named or project.unfinished(root, [one])] or found
+    sources = project.sources(root, files)
+    others = homes.beside(root, discover.project_root(paths[0]), files)
+    loaded = project.load(root, sources, settings.load(root).reader, others)
+    return diagnostics.checked(root, loaded)

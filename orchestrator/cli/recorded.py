@@ -1,0 +1,164 @@
+"""Runs as tables and as JSON. Refuses to show an unknown number as 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator import journal
+from orchestrator.cli import ending
+from orchestrator.cli.past import Past
+from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
+from orchestrator.cli.watched import seconds
+from orchestrator.cli.words import said, sums
+from orchestrator.journal import RunRow
+from orchestrator.model import Check, Event, Task, TaskState
+
+ENDS = {
+    None: "not ended",
+    0: "done",
+    1: "tasks failed",
+    3: "settings or workers",
+    5: "waits for a person",
+    130: "interrupted",
+}
+STYLES = {
+    TaskState.SUCCEEDED: "green",
+    TaskState.FAILED: "red",
+    TaskState.PAUSED: "cyan",
+    TaskState.SKIPPED: "dim",
+}
+
+
+def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
+    if as_json:
+        show_json({"version": 1, "runs": [_run(row) for row in rows]})
+    elif not rows:
+        out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
+    else:
+        live = journal.is_live(root)
+        table = [
+            (row.id, when(row.started_at), ended(row, live=live), plain(row.paths, 80))
+            for row in rows
+        ]
+        for line in columns([("RUN", "STARTED", "END", "PLANS"), *table]):
+            out().print(line)
+
+
+def show_run(found: Past, *, as_json: bool) -> None:
+    watched, row = found.watched, found.row
+    if as_json:
+        show_json(_document(found))
+        return
+    state = ended(row, live=found.live)
+    out().print(f"run {row.id}  started {when(row.started_at)}  {state}", style="bold")
+    for path in found.paths.values():
+        out().print(f"  {path}")
+    out().print()
+    head = ("TASK", "STATE", "TRIES", "CHECK", "TOKENS", "COST", "TIME", "NAME")
+    lines = columns([head, *(_row(found, task) for task in found.graph.tasks.values())])
+    out().print(lines[0], style="dim")
+    for task, line in zip(found.graph, lines[1:], strict=True):
+        out().print(line, style=STYLES.get(watched.states[task], ""))
+    for task in found.graph:
+        answer = watched.of(task).answer
+        if answer is not None:
+            out().print(f"  {task}  {said(answer)}")
+    for plan, check in ending.red_plan_checks(watched):
+        out().print(f"  {plan}  its <verification> is {check.result}: {plain(check.command, 80)}")
+    out().print()
+    out().print(sums(watched.total(), watched.worked_s))
+
+
+def show_events(found: Past, *, as_json: bool) -> None:
+    if as_json:
+        listed = [event.model_dump(mode="json") for event in found.events]
+        show_json({"version": 1, "run": found.row.id, "events": listed})
+        return
+    for line in columns([_event(event) for event in found.events]):
+        out().print(line)
+
+
+def when(at: str) -> str:
+    """Here and now people read their own clock."""
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ended(row: RunRow, *, live: bool) -> str:
+    if row.exit_code is None:
+        return "running" if live else "broken off"
+    return f"{ENDS.get(row.exit_code, 'ended')} (exit {row.exit_code})"
+
+
+def last_check(found: Past, task: Task) -> str:
+    last = found.watched.outcome(task.id)
+    checks = last.verdict.checks if last and last.verdict else ()
+    if last is None:
+        return "-"
+    return str(checks[-1].result) if checks else "none"
+
+
+def _row(found: Past, task: Task) -> tuple[str, ...]:
+    past, spent = found.watched.of(task.id), found.watched.spent(task.id)
+    times = [taken for one in past.tried if (taken := seconds(one)) is not None]
+    tried = bool(past.tried)
+    return (
+        task.id,
+        found.watched.states[task.id],
+        str(len(past.tried)) if tried else "-",
+        last_check(found, task),
+        tokens(spent.tokens) if tried else "-",
+        cost(spent.cost_usd) if tried else "-",
+        duration(sum(times)) if times else "-",
+        plain(task.title, 50),
+    )
+
+
+def _run(row: RunRow) -> dict[str, Any]:
+    return {
+        "run": row.id,
+        "started_at": row.started_at,
+        "exit_code": row.exit_code,
+        "plans": row.paths.split(" "),
+        "asked": dict(row.asked),
+    }
+
+
+def _document(found: Past) -> dict[str, Any]:
+    watched = found.watched
+    total = watched.total()
+    tasks = []
+    for task in found.graph:
+        past = watched.of(task)
+        tasks.append(
+            {
+                **ending.task_document(watched, task),
+                "checks": _checks(watched.outcome(task)),
+                "answer": past.answer.model_dump(mode="json") if past.answer else None,
+            }
+        )
+    return {
+        "version": 1,
+        "run": found.row.id,
+        "exit_code": found.row.exit_code,
+        "started_at": found.row.started_at,
+        "ended_at": watched.history.ended_at,
+        "plans": list(found.paths.values()),
+        "attempts": total.attempts,
+        "tokens": total.tokens,
+        "cost_usd": total.cost_usd,
+        "tasks": tasks,
+    }
+
+
+def _checks(last: Any) -> list[dict[str, Any]]:
+    checks: tuple[Check, ...] = last.verdict.checks if last and last.verdict else ()
+    return [check.model_dump(mode="json") for check in checks]
+
+
+def _event(event: Event) -> tuple[str, ...]:
+    number = f"{event.task}.{event.attempt}" if event.attempt else event.task or ""
+    data = {key: value for key, value in event.data.items() if key != "prompt"}
+    return (str(event.seq), when(event.at), event.kind, number, plain(str(data or ""), 100))

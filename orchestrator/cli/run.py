@@ -1,0 +1,101 @@
+"""run, resume, retry: words -> an engine that works, a screen that watches. Refuses before anything starts what cannot end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import (
+    FailFast,
+    Json,
+    NewestRun,
+    Paths,
+    Run,
+    TaskName,
+    Wait,
+    Workers,
+    Yes,
+)
+
+
+def _tasks(name: str, text: str) -> typer.models.OptionInfo:
+    found: typer.models.OptionInfo = typer.Option(
+        name, metavar="TASK", help=f"{text} May stand more than once.", show_default=False
+    )
+    return found
+
+
+def run(
+    paths: Paths,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and touch nothing.")
+    ] = False,
+    workers: Workers = None,
+    only: Annotated[list[str] | None, _tasks("--only", "Only this task.")] = None,
+    start: Annotated[
+        list[str] | None, _tasks("--from", "This task and what depends on it.")
+    ] = None,
+    skip: Annotated[list[str] | None, _tasks("--skip", "All but this task.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Run also what is finished, anew.")
+    ] = False,
+    yes: Yes = False,
+    wait: Wait = False,
+    fail_fast: FailFast = False,
+    ignore_deps: Annotated[
+        bool, typer.Option("--ignore-deps", help="Take plans outside of this run as finished.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Run plan files, and what is unfinished in folders."""
+    from orchestrator.cli import starting
+
+    words = starting.Words(
+        paths=tuple(paths),
+        only=_split(only),
+        start=_split(start),
+        skip=_split(skip),
+        workers=workers,
+        again=again,
+        yes=yes,
+        wait=wait,
+        fail_fast=fail_fast,
+        ignore_deps=ignore_deps,
+        as_json=as_json,
+    )
+    return starting.preview(words) if dry_run else starting.run(words)
+
+
+def resume(
+    name: NewestRun = None,
+    workers: Workers = None,
+    yes: Yes = False,
+    wait: Wait = False,
+    fail_fast: FailFast = False,
+    as_json: Json = False,
+) -> int:
+    """Go on with a run.
+
+    What is done stays done; what was interrupted starts again.
+    """
+    from orchestrator.cli import resuming
+
+    changes = {"workers": workers, "yes": yes, "wait": wait, "fail_fast": fail_fast}
+    given = {key: value for key, value in changes.items() if value}
+    return resuming.resume(name, given, as_json=as_json)
+
+
+def retry(name: Run, task: TaskName, as_json: Json = False) -> int:
+    """Try a failed task again.
+
+    From its first try, together with what was skipped for it. A running engine takes it over.
+    """
+    from orchestrator.cli import resuming
+
+    return resuming.retry(name, task, as_json=as_json)
+
+
+def _split(words: list[str] | None) -> tuple[str, ...]:
+    """`--only 1,2 --only 3` are three tasks."""
+    return tuple(part.strip() for word in words or () for part in word.split(",") if part.strip())

@@ -1,0 +1,103 @@
+"""doctor, init, version: this machine, this project, this program. Refuses to overwrite settings."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import Json
+
+DISTRIBUTION = "plan-orchestrator"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+def program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
+def version() -> int:
+    """Show the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"orchestrator {installed(DISTRIBUTION)}")
+    return 0
+
+
+def doctor(as_json: Json = False) -> int:
+    """Look whether all that runs need is here.
+
+    Exit 3 if something is missing.
+    """
+    from orchestrator.cli import health, past
+    from orchestrator.cli.terminal import columns, out, show_json
+
+    findings = health.examine(past.here())
+    failed = any(one.mark is health.Mark.PROBLEM for one in findings)
+    if as_json:
+        show_json({"version": 1, "findings": [one._asdict() for one in findings]})
+    else:
+        rows = columns([(one.mark, one.what, one.text) for one in findings])
+        for one, row in zip(findings, rows, strict=True):
+            out().print(row, style=health.STYLES[one.mark])
+    return 3 if failed else 0
+
+
+def init() -> int:
+    """Write a settings file for this project.
+
+    .orchestrator/config.toml with all defaults as comments, if there is none yet.
+    """
+    from orchestrator import journal, settings
+    from orchestrator.cli import past
+    from orchestrator.cli.terminal import err, is_interactive, out
+    from orchestrator.workspace import write_whole
+
+    root = past.here()
+    path = root / journal.HOME / "config.toml"
+    if path.exists():
+        err().print(f"nothing to do: {path} is there. Next: edit it, or remove it and try again")
+        return 0
+    chosen = settings.load(root)
+    workers = _ask_workers(chosen.run.workers) if is_interactive() else None
+    defaults = settings._shipped().read_text(encoding="utf-8")
+    journal.make_home(root)
+    write_whole(path, commented(defaults, workers))
+    out().print(f"✓ wrote {path}", style="green")
+    out().print("  next: orchestrator doctor")
+    return 0
+
+
+def commented(defaults: str, workers: int | None) -> str:
+    """Section names stay, values become comments: what is not written here follows the program."""
+    rows = []
+    for row in defaults.splitlines():
+        if workers is not None and row.startswith("workers ="):
+            rows.append(f"workers = {workers}")
+        else:
+            rows.append(row if not row or row.startswith(("#", "[")) else f"# {row}")
+    return "\n".join(rows) + "\n"
+
+
+def _ask_workers(usual: int) -> int | None:
+    """None: the default, which then stays a comment."""
+    sys.stdout.write(f"How many tasks at once? [{usual}] ")
+    sys.stdout.flush()
+    typed = sys.stdin.readline().strip()
+    if not typed:
+        return None
+    if not typed.isdecimal() or not 1 <= int(typed) <= 64:
+        sys.stdout.write("A number from 1 to 64, or nothing.\n")
+        return _ask_workers(usual)
+    return int(typed)

@@ -1,0 +1,166 @@
+"""From the words of `run` to a run that is over: which plans, their graph, the engine, the report. Refuses foreign projects."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from orchestrator import engine, project, settings, workspace
+from orchestrator.cli import diagnostics, ending, rehearsal, screen
+from orchestrator.cli.terminal import err, out, show_json
+from orchestrator.cli.watched import Watched
+from orchestrator.cli.words import Words as Told
+from orchestrator.engine import Order
+from orchestrator.errors import UsageError
+from orchestrator.graph import TaskGraph
+from orchestrator.model import RunId
+from orchestrator.project import Loaded, Source
+from orchestrator.reader import discover
+from orchestrator.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What stood on the command line."""
+
+    paths: tuple[Path, ...]
+    only: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    workers: int | None = None
+    again: bool = False
+    yes: bool = False
+    wait: bool = False
+    fail_fast: bool = False
+    ignore_deps: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that a run needs, and nothing of it has touched the disk yet."""
+
+    root: Path
+    settings: Settings
+    order: Order
+    sources: tuple[Source, ...]
+    loaded: Loaded
+    graph: TaskGraph
+
+
+def run(words: Words) -> int:
+    ready = prepare(words)
+    if ready is None:
+        return 0
+    crew = engine.prepare(ready.root, ready.graph, ready.settings)
+    return watch(
+        ready.root,
+        Told(Watched(ready.graph, crew.ladders, ready.order)),
+        lambda seen: engine.begin(
+            ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen
+        ),
+        as_json=words.as_json,
+    )
+
+
+def preview(words: Words) -> int:
+    ready = prepare(words)
+    if ready is not None:
+        rehearsal.show(ready.root, ready.graph, ready.settings, as_json=words.as_json)
+    return 0
+
+
+def prepare(words: Words) -> Ready | None:
+    """None: there is nothing to do, and it has been said why."""
+    project.find(words.paths)  # what is not there is told before anything else
+    root = discover.project_root(words.paths[0])
+    files = choose(root, words)
+    if not files:
+        return None
+    chosen = settings.load(root, {"run": {"workers": words.workers}})
+    beside = () if words.ignore_deps else project.others(root, files)
+    sources = tuple(project.sources(root, files))
+    loaded = project.load(root, sources, chosen.reader, beside)
+    graph = diagnostics.checked(root, loaded)
+    order = _order(words, chosen)
+    graph = project.chosen(graph, order.only, order.start, order.skip)
+    return Ready(root, chosen, order, sources, loaded, graph)
+
+
+def choose(root: Path, words: Words) -> list[Path]:
+    """The plans to run. Each named one that is not run is explained."""
+    chosen: dict[Path, None] = {}
+    for path in words.paths:
+        found = [_inside(root, one) for one in project.find([path])]
+        left = found if words.again else project.unfinished(root, found)
+        wanted = [one for one in left if not discover.is_archived(one.relative_to(root))]
+        if not wanted:
+            _explain_nothing(root, path, found)
+        chosen.update(dict.fromkeys(wanted))
+    return list(chosen)
+
+
+def watch(
+    root: Path,
+    told: Told,
+    begin: Callable[[engine.Screen], Awaitable[tuple[RunId, int]]],
+    *,
+    as_json: bool,
+) -> int:
+    """The engine and the screen side by side, then the report."""
+    if not as_json:
+        out().print(f"note: {workspace.NOTE}", style="dim")
+    with screen.choose(told, as_json=as_json) as seen:
+        run_id, code = anyio.run(_side_by_side, seen, begin)
+    summaries = ending.relative(root, list(seen.written))
+    if as_json:
+        show_json(ending.document(told.watched, run_id, code, summaries))
+    else:
+        ending.report(told.watched, run_id, code, summaries)
+    return code
+
+
+async def _side_by_side(
+    seen: screen.PlainScreen, begin: Callable[[engine.Screen], Awaitable[tuple[RunId, int]]]
+) -> tuple[RunId, int]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(seen.keep_fresh)
+        ended = await begin(seen)
+        group.cancel_scope.cancel()
+    return ended
+
+
+def _order(words: Words, chosen: Settings) -> Order:
+    return Order(
+        only=words.only,
+        start=words.start,
+        skip=words.skip,
+        yes=words.yes,
+        wait=words.wait,
+        fail_fast=words.fail_fast,
+        workers=chosen.run.workers,
+    )
+
+
+def _inside(root: Path, file: Path) -> Path:
+    if not file.is_relative_to(root):
+        raise UsageError(f"{file} is outside of the project {root}. Next: run it on its own")
+    return file
+
+
+def _explain_nothing(root: Path, path: Path, found: list[Path]) -> None:
+    if path.is_dir():
+        why = f"all plans in {path} are finished; --again runs them anew"
+    elif discover.is_archived(found[0].relative_to(root)):
+        why = f"{path} is archived under milestones/, and archived plans are not run"
+    elif discover.is_finished(found[0]):
+        summary = diagnostics.near(
+            root, discover.summary_path(found[0]).relative_to(root).as_posix()
+        )
+        why = f"{summary} stands beside it; --again runs it anew"
+    else:
+        why = f"{path} says status: superseded; --again runs it anew"
+    err().print(f"nothing to do: {why}")

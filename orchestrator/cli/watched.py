@@ -1,0 +1,123 @@
+"""A run as its events tell it: states, history, sums, time. Refuses to know more than the journal does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.engine import Order
+from orchestrator.graph import TaskGraph
+from orchestrator.history import History, TaskHistory, Tried
+from orchestrator.model import Event, EventKind, Outcome, Route, TaskId, TaskState
+from orchestrator.tracker import Tracker
+
+STARTS = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED}
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What attempts used. None is unknown; not `whole`: at least this much."""
+
+    attempts: int
+    tokens: int | None
+    cost_usd: float | None
+    whole: bool
+
+
+class Watched:
+    def __init__(
+        self, graph: TaskGraph, ladders: Mapping[TaskId, tuple[Route, ...]], order: Order
+    ) -> None:
+        self.graph, self.order = graph, order
+        self.tracker = Tracker(graph, ladders, capacity=order.workers, fail_fast=order.fail_fast)
+        self.history = History()
+        self.topological = [task for batch in graph.batches() for task in batch]
+        self._worked_s = 0.0  # of sessions that are over
+        self._session: datetime | None = None
+        self._latest: datetime | None = None
+
+    def apply(self, event: Event) -> list[TaskId]:
+        """The tasks that this event made unreachable."""
+        at = datetime.fromisoformat(event.at)
+        if event.kind in STARTS:
+            self._worked_s, self._session = self.worked_s, at
+        self._latest = at
+        before = dict(self.tracker.states)
+        self.tracker.apply(event)
+        self.history.add(event)
+        return [
+            task
+            for task, state in self.tracker.states.items()
+            if state is TaskState.SKIPPED and before[task] is not state
+        ]
+
+    @property
+    def states(self) -> Mapping[TaskId, TaskState]:
+        return self.tracker.states
+
+    @property
+    def worked_s(self) -> float:
+        """Of all sessions, from their first event to their last."""
+        if self._session is None or self._latest is None:
+            return self._worked_s
+        return self._worked_s + (self._latest - self._session).total_seconds()
+
+    def elapsed_s(self, now: datetime) -> float:
+        """Until now, while a session goes on."""
+        running = (now - self._session).total_seconds() if self._session else 0.0
+        return self._worked_s + running
+
+    def of(self, task: TaskId) -> TaskHistory:
+        """Without a trace in the history of a task that has none."""
+        return self.history.tasks.get(task, TaskHistory())
+
+    def in_state(self, *wanted: TaskState) -> list[TaskId]:
+        return [task for task, state in self.states.items() if state in wanted]
+
+    def spent(self, task: TaskId) -> Spent:
+        return spent(self.of(task).tried)
+
+    def total(self) -> Spent:
+        return spent(one for task in self.graph for one in self.of(task).tried)
+
+    def told(self, *tasks: TaskId) -> Spent:
+        """The sum of the attempts that are over, of these tasks or of all: one that runs has told nothing yet."""
+        every = (one for task in tasks or self.graph for one in self.of(task).tried)
+        return spent(one for one in every if one.outcome is not None)
+
+    def outcome(self, task: TaskId) -> Outcome | None:
+        return self.of(task).last
+
+    def blockers(self, task: TaskId) -> list[TaskId]:
+        """What a skipped task is behind."""
+        above = self.graph.all_before(task)
+        return [one for one in self.graph if one in above and self.states[one] is TaskState.FAILED]
+
+
+def spent(tried: Iterable[Tried]) -> Spent:
+    all_of_them = list(tried)
+    usages = [one.outcome.usage if one.outcome else None for one in all_of_them]
+    tokens = [usage.tokens if usage else None for usage in usages]
+    costs = [usage.cost_usd if usage else None for usage in usages]
+    known_tokens = [count for count in tokens if count is not None]
+    known_costs = [cost for cost in costs if cost is not None]
+    return Spent(
+        attempts=len(all_of_them),
+        tokens=sum(known_tokens) if known_tokens or not all_of_them else None,
+        cost_usd=sum(known_costs) if known_costs or not all_of_them else None,
+        whole=None not in tokens
+        and None not in costs
+        and not any(usage and usage.lower_bound for usage in usages),
+    )
+
+
+def seconds(tried: Tried, now: datetime | None = None) -> float | None:
+    """How long an attempt took, or takes; None if the engine died in it."""
+    if tried.outcome is not None and tried.finished_at is not None:
+        return between(tried.started_at, tried.finished_at)
+    return (now - datetime.fromisoformat(tried.started_at)).total_seconds() if now else None
+
+
+def between(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

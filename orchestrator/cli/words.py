@@ -1,0 +1,196 @@
+"""An event of a run -> the line that people read, or none. Refuses to decide: what a line says was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from orchestrator.cli.terminal import cost, counted, duration, plain, tokens
+from orchestrator.cli.watched import Spent, Watched, seconds
+from orchestrator.model import (
+    Answer,
+    Event,
+    EventKind,
+    Failure,
+    Outcome,
+    Route,
+    TaskId,
+    TaskState,
+    Verified,
+)
+
+STARTED, ASKED = "▸", "?"
+TITLE = 44  # longer names are cut, so that the columns stay
+
+
+class Line(NamedTuple):
+    mark: str
+    text: str
+    style: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.text}"
+
+
+class Words:
+    """Speaks of one run; columns are as wide as its names."""
+
+    def __init__(self, watched: Watched) -> None:
+        self.watched = watched
+        titles = {task.id: plain(task.title, TITLE) for task in watched.graph.tasks.values()}
+        self._titles = titles
+        self._id_width = max(map(len, titles))
+        self._title_width = max(map(len, titles.values()))
+
+    def lines(self, event: Event) -> list[Line]:
+        """What to say of an event; the event itself is applied first."""
+        skipped = self.watched.apply(event)
+        found = TELL.get(event.kind, _nothing)(self, event)
+        return [*([found] if found else []), *map(self._skipped, skipped)]
+
+    def named(self, task: TaskId) -> str:
+        return f"{task:<{self._id_width}}  {self._titles[task]:<{self._title_width}}"
+
+    def route(self, task: TaskId) -> Route:
+        return self.watched.of(task).tried[-1].route
+
+    def _skipped(self, task: TaskId) -> Line:
+        behind = ", ".join(self.watched.blockers(task))
+        return Line("-", f"{self.named(task)}  skipped: behind {behind}", "dim")
+
+    def run_started(self, event: Event) -> Line | None:
+        graph, at_once = self.watched.graph, self.watched.order.workers
+        size = f"{counted(len(graph.plans), 'plan')}, {counted(len(graph.tasks), 'task')}"
+        return Line("▶", f"run {event.run}: {size}, up to {at_once} at once", "bold")
+
+    def run_resumed(self, event: Event) -> Line | None:
+        done = len(self.watched.in_state(TaskState.SUCCEEDED))
+        whole = counted(len(self.watched.graph.tasks), "task")
+        return Line("▶", f"run {event.run} goes on: {done} of {whole} done", "bold")
+
+    def started(self, event: Event) -> Line | None:
+        assert event.task is not None
+        number = f"  try {event.attempt}" if (event.attempt or 1) > 1 else ""
+        return Line(
+            STARTED, f"{self.named(event.task)}  {who(self.route(event.task))}{number}", "dim"
+        )
+
+    def finished(self, event: Event) -> Line | None:
+        assert event.task is not None
+        tried = self.watched.of(event.task).tried[-1]
+        assert tried.outcome is not None
+        took = f"{who(tried.route)}  {duration(seconds(tried))}{_used(tried.outcome)}"
+        text = f"{self.named(event.task)}  {took}"
+        if tried.outcome.ok:
+            doubt = weakness(tried.outcome)
+            return Line("✓", text + (f"  {doubt}" if doubt else ""), "yellow" if doubt else "green")
+        again = self.watched.states[event.task] is TaskState.WAITING
+        if tried.outcome.failure is Failure.INTERRUPTED:
+            return Line("-", f"{text}  interrupted: {plain(tried.outcome.detail, 80)}", "yellow")
+        tries = counted(len(self.tries(event.task)), "try", "tries")
+        end = "tries again" if again else f"failed after {tries}"
+        why = f"{reason(tried.outcome)}; {end}"
+        return Line("↻" if again else "✗", f"{text}  {why}", "yellow" if again else "red")
+
+    def tries(self, task: TaskId) -> list[int]:
+        return [one.number for one in self.watched.of(task).tried if not one.interrupted]
+
+    def backed_off(self, event: Event) -> Line | None:
+        assert event.task is not None
+        wait = duration(event.data["wait_s"])
+        return Line(
+            "…", f"{self.named(event.task)}  {event.data['failure']}: waits {wait}", "yellow"
+        )
+
+    def asked(self, event: Event) -> Line | None:
+        assert event.task is not None
+        return Line(ASKED, f"{self.named(event.task)}  waits for a person", "cyan")
+
+    def answered(self, event: Event) -> Line | None:
+        assert event.task is not None
+        answer = Answer.model_validate(event.data["answer"])
+        mark, style = ("✓", "green") if answer.approved else ("✗", "red")
+        return Line(mark, f"{self.named(event.task)}  {said(answer)}", style)
+
+    def retried(self, event: Event) -> Line | None:
+        assert event.task is not None
+        return Line("↻", f"{self.named(event.task)}  a person asked to try again", "yellow")
+
+    def draining(self, event: Event) -> Line | None:
+        return Line("-", f"nothing new starts: {plain(event.data['reason'])}", "yellow")
+
+    def plan_checked(self, event: Event) -> Line | None:
+        red = [one for one in event.data["checks"] if one["result"] != "green"]
+        if not red:
+            return None
+        names = ", ".join(f"`{plain(one['command'], 60)}`" for one in red)
+        return Line("✗", f"{event.data['plan']}  its <verification> is not green: {names}", "red")
+
+
+TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
+    EventKind.RUN_STARTED: Words.run_started,
+    EventKind.RUN_RESUMED: Words.run_resumed,
+    EventKind.ATTEMPT_STARTED: Words.started,
+    EventKind.ATTEMPT_FINISHED: Words.finished,
+    EventKind.BACKED_OFF: Words.backed_off,
+    EventKind.CHECKPOINT_ASKED: Words.asked,
+    EventKind.CHECKPOINT_ANSWERED: Words.answered,
+    EventKind.RETRY_ASKED: Words.retried,
+    EventKind.DRAINING: Words.draining,
+    EventKind.PLAN_CHECKED: Words.plan_checked,
+}
+
+
+def _nothing(_words: Words, _event: Event) -> Line | None:
+    return None
+
+
+def _used(outcome: Outcome) -> str:
+    """Only where it is worth a word: shell tasks use nothing."""
+    usage = outcome.usage
+    if usage is None or not usage.tokens:
+        return ""
+    return f"  {tokens(usage.tokens)} tokens  {cost(usage.cost_usd)}"
+
+
+def who(route: Route) -> str:
+    return f"{route.worker}/{route.model or route.tier}" if route.tier else route.worker
+
+
+def said(answer: Answer) -> str:
+    word = "approved" if answer.approved else "rejected"
+    option = f" with {answer.option}" if answer.option else ""
+    note = f": {plain(answer.note, 80)}" if answer.note else ""
+    return f"{word}{option}{f' by {plain(answer.by)}' if answer.by else ''}{note}"
+
+
+def reason(outcome: Outcome) -> str:
+    """The kind of failure and its first words."""
+    assert outcome.failure is not None
+    detail = next((row for row in outcome.detail.splitlines() if row.strip()), "")
+    return f"{outcome.failure}: {plain(detail, 100)}" if detail else str(outcome.failure)
+
+
+def weakness(outcome: Outcome) -> str | None:
+    """Why a success proves less than it seems; None if it does not."""
+    verdict = outcome.verdict
+    if verdict is None or verdict.verified is Verified.NONE:
+        return "not verified: it has no check to run"
+    if verdict.verified is Verified.HUMAN:
+        return "partial: a person still has to look"
+    if not verdict.strength:
+        return "its check was green before the work"
+    return None
+
+
+def sums(spent: Spent, worked_s: float | None) -> str:
+    if not spent.attempts:
+        return duration(worked_s)
+    least = "" if spent.whole else "at least "
+    parts = [
+        counted(spent.attempts, "attempt"),
+        f"{least}{tokens(spent.tokens)} tokens" if spent.tokens is not None else "tokens unknown",
+        f"{least}{cost(spent.cost_usd)}" if spent.cost_usd is not None else "cost unknown",
+        duration(worked_s),
+    ]
+    return " · ".join(parts)

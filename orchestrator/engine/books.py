@@ -1,0 +1,108 @@
+"""What a run leaves outside of the journal: its folder of transcripts, its log, its ledger lines. Never stops a run."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TextIO
+
+import structlog
+
+from orchestrator import ledger
+from orchestrator.errors import RecordError
+from orchestrator.history import History, Tried
+from orchestrator.journal import HOME
+from orchestrator.ledger import Entry
+from orchestrator.model import Event, Plan, RunId, Task, TaskId, Tier
+from orchestrator.settings import ledger_folder
+
+RUNS = f"{HOME}/runs"
+
+
+class Books:
+    """Of one run. Enter it before the first attempt: it makes the folder and opens the log."""
+
+    def __init__(self, root: Path, run: RunId) -> None:
+        self.root, self.run = root, run
+        self.folder = root / RUNS / run
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Books:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = (self.folder / "run.log").open("a", encoding="utf-8", buffering=1)
+        except OSError as refused:
+            raise RecordError(f"cannot write {self.folder}: {refused.strerror}") from refused
+        self._log = structlog.wrap_logger(
+            structlog.WriteLogger(self._file),
+            processors=[
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def note(self, plan: Plan, task: Task, history: History, event: Event) -> str | None:
+        """One canonical log line and one ledger line for a finished attempt; the trouble, if there was some."""
+        tried = next(one for one in history.of(task.id).tried if one.number == event.attempt)
+        line = self._entry(plan, task, history, tried)
+        if line is None:
+            return None
+        shown = line.model_dump(exclude={"v", "timestamp", "checksum", "route"})
+        self._log.info("attempt", **shown, tier=line.route.tier)
+        return self._append([line])
+
+    def catch_up(self, plans: dict[TaskId, tuple[Plan, Task]], history: History) -> str | None:
+        """Lines that a crash kept from the ledger; those that are there are not repeated."""
+        known = {one.identity for one in ledger.read(ledger_folder()).entries}
+        missing = [
+            line
+            for task, (plan, place) in plans.items()
+            for tried in history.of(task).tried
+            if (line := self._entry(plan, place, history, tried)) and line.identity not in known
+        ]
+        return self._append(missing)
+
+    def _append(self, lines: list[Entry]) -> str | None:
+        try:
+            ledger.append(ledger_folder(), lines)
+        except (OSError, RecordError) as refused:
+            return f"{len(lines)} outcomes are in the journal but not in the ledger: {refused}"
+        return None
+
+    def _entry(self, plan: Plan, task: Task, history: History, tried: Tried) -> Entry | None:
+        if tried.outcome is None or tried.finished_at is None:
+            return None
+        return ledger.entry(
+            self.run,
+            self.root.name,
+            task,
+            plan,
+            tried.number,
+            tried.route,
+            tried.score,
+            tried.outcome,
+            tried.finished_at,
+            _escalated_from(history, task.id, tried),
+        )
+
+
+def _escalated_from(history: History, task: TaskId, tried: Tried) -> Tier | None:
+    earlier = [one for one in history.of(task).tried if one.number < tried.number]
+    below = earlier[-1].route.tier if earlier else None
+    return below if below is not tried.route.tier else None
+
+
+def prune(root: Path, days: int) -> None:
+    """Transcripts of runs that were last written longer ago than `retention_days`; the journal stays."""
+    oldest = time.time() - days * 86400
+    folder = root / RUNS
+    for run in folder.iterdir() if folder.is_dir() else ():
+        log = run / "run.log"
+        if log.exists() and log.stat().st_mtime < oldest:
+            shutil.rmtree(run, ignore_errors=True)

@@ -1,0 +1,320 @@
+"""The loop where all of them meet: ask the tracker, start attempts, record what happens, until done. Decides nothing itself."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from orchestrator import inbox
+from orchestrator.engine import answers, closing, mail
+from orchestrator.engine.attempt import Means, Try
+from orchestrator.engine.books import Books
+from orchestrator.engine.order import Crew, Order, Screen
+from orchestrator.graph import TaskGraph
+from orchestrator.history import History
+from orchestrator.journal import Journal
+from orchestrator.model import (
+    Answer,
+    Attempt,
+    Check,
+    Event,
+    EventKind,
+    Failure,
+    Outcome,
+    Plan,
+    PlanId,
+    RunId,
+    Task,
+    TaskId,
+    TaskState,
+)
+from orchestrator.prompt import Before, tell
+from orchestrator.tracker import REACTIONS, Reaction, Start, Tracker
+
+POLL_S = 0.25  # how often the inbox is looked at
+INTERRUPTED = "interrupted by a signal"
+
+
+class Hub:
+    """One run in this process. `run` returns the exit code; the journal, SUMMARY and ledger are written."""
+
+    def __init__(
+        self,
+        *,
+        run: RunId,
+        root: Path,
+        plans: Mapping[PlanId, Plan],
+        graph: TaskGraph,
+        crew: Crew,
+        order: Order,
+        journal: Journal,
+        screen: Screen,
+        means: Means,
+        books: Books,
+    ) -> None:
+        self.id, self.root, self.plans, self.graph = run, root, plans, graph
+        self.crew, self.order, self.journal, self.screen = crew, order, journal, screen
+        self.means, self.books = means, books
+        self.history = History()
+        self.tracker = Tracker(
+            graph, crew.ladders, capacity=order.workers, fail_fast=order.fail_fast
+        )
+        self.interrupted = False
+        self._asking: dict[TaskId, anyio.CancelScope] = {}
+        self._beside: dict[TaskId, set[str]] = {}  # running task -> files of those beside it
+        self._closing: set[PlanId] = set()
+        self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
+
+    def replay(self, event: Event) -> None:
+        """An event of the past: the same code as for one of now, but for the journal and the screen."""
+        self.tracker.apply(event)
+        self.history.add(event)
+
+    def record(
+        self,
+        kind: EventKind,
+        data: Mapping[str, Any],
+        *,
+        task: TaskId | None = None,
+        attempt: int | None = None,
+    ) -> Event:
+        """On the disk, then known to everybody."""
+        event = self.journal.append(self.id, kind, data, task=task, attempt=attempt)
+        self.replay(event)
+        self.screen.happened(event)
+        return event
+
+    async def run(self) -> int:
+        with self._send, self._mail:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch_inbox)
+                group.start_soon(self._watch_signals, group.cancel_scope)
+                await self._until_done(group)
+                group.cancel_scope.cancel()
+        return self._finish()
+
+    async def _until_done(self, group: anyio.abc.TaskGroup) -> None:
+        self._read_inbox()
+        for task in self.tracker.paused:  # asked by an engine that is gone
+            self._put_question(self.graph.tasks[task], group)
+        self._close_plans(group)
+        while not self.tracker.done or self._closing:
+            self._ask_due(group)
+            for start in self.tracker.ready():
+                self._launch(start, group)
+            if self._is_left_waiting():
+                break
+            await self._handle(await self._mail.receive(), group)
+
+    def _is_left_waiting(self) -> bool:
+        waits = self.tracker.blocked and not (self._closing or self._asking or self.order.wait)
+        return waits and not self._mail.statistics().current_buffer_used
+
+    # --- attempts ---------------------------------------------------------------------------------
+
+    def _launch(self, start: Start, group: anyio.abc.TaskGroup) -> None:
+        task, attempt = start.task, self._attempt(start)
+        data = {
+            "route": start.route.model_dump(mode="json"),
+            "score": self.crew.scores[task.id].model_dump(mode="json"),
+            "prompt": attempt.prompt,
+        }
+        self._introduce(task)
+        self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
+        group.start_soon(self._carry_out, attempt, task)
+
+    def _introduce(self, task: Task) -> None:
+        """Who runs at the same time may write what it declares; the guards must know, also later."""
+        files = set[str]()
+        for other in self.tracker.running:
+            files.update(self.graph.tasks[other].files or ())
+            self._beside[other].update(task.files or ())
+        self._beside[task.id] = files
+
+    def _attempt(self, start: Start) -> Attempt:
+        task, plan = start.task, self.graph.plan_of(start.task.id)
+        before = [
+            Before(task=self.graph.tasks[one], outcome=past.last, answer=past.answer)
+            for one in self.graph.before(task.id)
+            for past in (self.history.of(one),)
+        ]
+        name = f"{task.id.replace('/', '-')}.{start.number}"
+        return Attempt(
+            run=self.id,
+            task=task.id,
+            name=task.title,
+            number=start.number,
+            action=task.action,
+            prompt=tell(plan, task, before, self.history.of(task.id).last),
+            route=start.route,
+            workspace=str(self.root),
+            timeout_s=task.timeout_s or self.crew.timeout_s,
+            stall_s=self.crew.stall_s,
+            transcript=str(self.books.folder / f"{name}.log"),
+            environment={
+                **self.crew.environment,
+                "ORCHESTRATOR_RUN": self.id,
+                "ORCHESTRATOR_TASK": task.id,
+                "ORCHESTRATOR_ATTEMPT": str(start.number),
+            },
+        )
+
+    async def _carry_out(self, attempt: Attempt, task: Task) -> None:
+        outcome = await Try(
+            attempt=attempt,
+            task=task,
+            worker=self.crew.workers[attempt.route.worker],
+            means=self.means,
+            exempt=self._beside[task.id],
+            record=partial(self.record, task=task.id, attempt=attempt.number),
+            report=partial(self.screen.doing, task.id),
+        ).carry_out()
+        await self._send.send(mail.Finished(task.id, attempt.number, outcome))
+
+    def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
+        data = {"outcome": outcome.model_dump(mode="json")}
+        event = self.record(EventKind.ATTEMPT_FINISHED, data, task=task, attempt=number)
+        trouble = self.books.note(
+            self.graph.plan_of(task), self.graph.tasks[task], self.history, event
+        )
+        if trouble:
+            self.screen.warn(trouble)
+
+    # --- what others say --------------------------------------------------------------------------
+
+    async def _handle(self, message: mail.Mail, group: anyio.abc.TaskGroup) -> None:
+        match message:
+            case mail.Finished(task, number, outcome):
+                self.attempt_over(task, number, outcome)
+            case mail.Told(task, answer):
+                self._asking.pop(task, None)
+                self._take_answer(task, answer)
+            case mail.PlanChecked(plan, checks):
+                self._plan_over(self.plans[plan], checks)
+                self._closing.discard(plan)
+            case mail.Look():
+                self._read_inbox()
+            case mail.Drain():
+                self.record(EventKind.DRAINING, {"reason": INTERRUPTED})
+        self._close_plans(group)
+
+    def _ask_due(self, group: anyio.abc.TaskGroup) -> None:
+        while due := self.tracker.due():  # an answer can make the next one due
+            for task in due:
+                self.record(EventKind.CHECKPOINT_ASKED, {"type": task.type}, task=task.id)
+                self._put_question(task, group)
+
+    def _put_question(self, task: Task, group: anyio.abc.TaskGroup) -> None:
+        answer = answers.standing(task) if self.order.yes else None
+        if answer is not None:
+            self._take_answer(task.id, answer)
+        elif self.screen.can_ask:
+            self._asking[task.id] = anyio.CancelScope()
+            group.start_soon(self._ask, task)
+
+    async def _ask(self, task: Task) -> None:
+        with self._asking[task.id]:
+            answer = await self.screen.ask(task)
+            await self._send.send(mail.Told(task.id, answer))
+
+    def _take_answer(self, task: TaskId, answer: Answer | None) -> None:
+        if answer is None or self.tracker.states[task] is not TaskState.PAUSED:
+            return  # left open, or somebody else was faster
+        data = {"answer": answer.model_dump(mode="json")}
+        self.record(EventKind.CHECKPOINT_ANSWERED, data, task=task)
+        if task in self._asking:
+            self._asking.pop(task).cancel()
+
+    def _read_inbox(self) -> None:
+        for path, letter in inbox.look(self.root):
+            if letter.run != self.id:
+                continue  # it waits for the resume of its own run
+            trouble = answers.misplaced(letter, self.graph, self.tracker)
+            if trouble:
+                self.screen.warn(trouble)
+            elif letter.do == "retry":
+                self.record(EventKind.RETRY_ASKED, {}, task=letter.task)
+            else:
+                self._take_answer(letter.task, letter.answer)
+            inbox.discard(path)
+
+    async def _watch_inbox(self) -> None:
+        while True:
+            await anyio.sleep(POLL_S)
+            if any(letter.run == self.id for _, letter in inbox.look(self.root)):
+                await self._send.send(mail.Look())
+
+    async def _watch_signals(self, scope: anyio.CancelScope) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for number in signals:
+                if self.interrupted or number != signal.SIGINT:
+                    self.interrupted = True
+                    scope.cancel()
+                    return
+                self.interrupted = True
+                self.screen.warn("finishing what runs; Ctrl-C again stops it at once")
+                await self._send.send(mail.Drain())
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _close_plans(self, group: anyio.abc.TaskGroup) -> None:
+        """Plans whose tasks have all succeeded: their own commands are run, once."""
+        for plan in self.plans.values():
+            closed = plan.id in self._closing or plan.id in self.history.plan_checks
+            if not closed and closing.is_done(plan, self.tracker.states):
+                self._closing.add(plan.id)
+                group.start_soon(self._check_plan, plan)
+
+    async def _check_plan(self, plan: Plan) -> None:
+        checks = await closing.check(plan, self.means, self.crew.environment, self.books.folder)
+        await self._send.send(mail.PlanChecked(plan.id, checks))
+
+    def _plan_over(self, plan: Plan, checks: tuple[Check, ...]) -> None:
+        data = {"plan": plan.id, "checks": [check.model_dump(mode="json") for check in checks]}
+        self.record(EventKind.PLAN_CHECKED, data)
+        self._summarise(plan)
+
+    def _summarise(self, plan: Plan) -> None:
+        path = closing.summarise(
+            plan,
+            root=self.root,
+            run=self.id,
+            graph=self.graph,
+            states=self.tracker.states,
+            history=self.history,
+        )
+        self.screen.wrote(path)
+
+    def _finish(self) -> int:
+        for task in self.tracker.running:
+            outcome = Outcome(failure=Failure.INTERRUPTED, detail=INTERRUPTED)
+            self.attempt_over(task, self.tracker.attempts(task), outcome)
+        code = self.exit_code()
+        self.record(EventKind.RUN_FINISHED, {"exit_code": code})
+        for plan in self.plans.values():
+            self._summarise(plan)
+        return code
+
+    def exit_code(self) -> int:
+        """0 done, 130 interrupted, 3 an operator must act, 5 waiting for a person, 1 not all done."""
+        if self._all_done():
+            return 0
+        if self.interrupted:
+            return 130
+        lost = [task for task in self.graph if self.tracker.states[task] is TaskState.FAILED]
+        failures = [past.failure for task in lost if (past := self.history.of(task).last)]
+        if any(failure and REACTIONS[failure] is Reaction.STOP for failure in failures):
+            return 3
+        return 5 if self.tracker.blocked else 1
+
+    def _all_done(self) -> bool:
+        states, checks = self.tracker.states.values(), self.history.plan_checks.values()
+        succeeded = all(state is TaskState.SUCCEEDED for state in states)
+        return succeeded and all(map(closing.is_green, checks))

@@ -1,0 +1,49 @@
+"""What a run is asked to do, by whom, and who is told: the engine's side of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from orchestrator.model import Answer, Event, Noun, Route, Score, Task, TaskId
+from orchestrator.workers import Worker
+
+
+class Order(Noun):
+    """The words of the command line that a resumed run must remember."""
+
+    only: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()  # --from
+    skip: tuple[str, ...] = ()
+    yes: bool = False
+    wait: bool = False
+    fail_fast: bool = False
+    workers: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who can work, what each task's tries are, and what every attempt gets."""
+
+    workers: Mapping[str, Worker]
+    ladders: Mapping[TaskId, tuple[Route, ...]]
+    scores: Mapping[TaskId, Score]
+    environment: Mapping[str, str]
+    timeout_s: float
+    stall_s: float
+
+
+class Screen(Protocol):
+    """Who watches a run. Nothing it does can change the run, but for the answers it brings."""
+
+    @property
+    def can_ask(self) -> bool: ...
+    def happened(self, event: Event) -> None: ...
+    def doing(self, task: TaskId, line: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+    def wrote(self, path: Path) -> None: ...
+    async def ask(self, task: Task) -> Answer | None:
+        """None: left open. Cancelled when somebody else answers or the run ends."""
+        ...

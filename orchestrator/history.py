@@ -1,0 +1,158 @@
+"""Events folded into what happened to each task. Pure: the journal's view for SUMMARY, show, explain and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from orchestrator.model import (
+    Answer,
+    Check,
+    Event,
+    EventKind,
+    Failure,
+    Outcome,
+    PlanId,
+    Route,
+    Score,
+    TaskId,
+)
+
+
+@dataclass(slots=True)
+class Tried:
+    """One attempt as recorded. No `outcome`: it was running when the engine died."""
+
+    number: int
+    route: Route
+    score: Score
+    started_at: str
+    finished_at: str | None = None
+    outcome: Outcome | None = None
+    before: list[Check] = field(default_factory=list)  # the checks as they stood before the work
+    waits_s: list[float] = field(default_factory=list)  # back-offs on transient trouble
+
+    @property
+    def interrupted(self) -> bool:
+        return self.outcome is None or self.outcome.failure is Failure.INTERRUPTED
+
+
+@dataclass(slots=True)
+class TaskHistory:
+    tried: list[Tried] = field(default_factory=list)
+    asked_at: str | None = None
+    answer: Answer | None = None
+    answered_at: str | None = None
+
+    @property
+    def last(self) -> Outcome | None:
+        """The latest outcome that says something about the task."""
+        told = [one.outcome for one in self.tried if one.outcome and not one.interrupted]
+        return told[-1] if told else None
+
+
+@dataclass(slots=True)
+class History:
+    """All of one run. `ended_at`, `exit_code` are None while it runs or after a crash."""
+
+    tasks: dict[TaskId, TaskHistory] = field(default_factory=dict)
+    plan_checks: dict[PlanId, list[Check]] = field(default_factory=dict)
+    started_at: str = ""
+    resumed_at: list[str] = field(default_factory=list)
+    ended_at: str | None = None
+    exit_code: int | None = None
+
+    def of(self, task: TaskId) -> TaskHistory:
+        return self.tasks.setdefault(task, TaskHistory())
+
+    def add(self, event: Event) -> None:
+        FOLDS.get(event.kind, _ignore)(self, event)
+
+
+def fold(events: Iterable[Event]) -> History:
+    history = History()
+    for event in events:
+        history.add(event)
+    return history
+
+
+def _ignore(_history: History, _event: Event) -> None:
+    """Kinds that say nothing about a task's past."""
+
+
+def _run_started(history: History, event: Event) -> None:
+    history.started_at = event.at
+
+
+def _run_resumed(history: History, event: Event) -> None:
+    history.resumed_at.append(event.at)
+    history.ended_at = history.exit_code = None
+
+
+def _run_finished(history: History, event: Event) -> None:
+    history.ended_at = event.at
+    history.exit_code = event.data["exit_code"]
+
+
+def _attempt_started(history: History, event: Event) -> None:
+    assert event.task is not None
+    assert event.attempt is not None
+    history.of(event.task).tried.append(
+        Tried(
+            number=event.attempt,
+            route=Route.model_validate(event.data["route"]),
+            score=Score.model_validate(event.data["score"]),
+            started_at=event.at,
+        )
+    )
+
+
+def _tried(history: History, event: Event) -> Tried:
+    assert event.task is not None
+    return next(t for t in history.of(event.task).tried if t.number == event.attempt)
+
+
+def _check_finished(history: History, event: Event) -> None:
+    if event.data["stage"] == "before":
+        _tried(history, event).before.append(Check.model_validate(event.data["check"]))
+
+
+def _backed_off(history: History, event: Event) -> None:
+    _tried(history, event).waits_s.append(event.data["wait_s"])
+
+
+def _attempt_finished(history: History, event: Event) -> None:
+    tried = _tried(history, event)
+    tried.finished_at = event.at
+    tried.outcome = Outcome.model_validate(event.data["outcome"])
+
+
+def _asked(history: History, event: Event) -> None:
+    assert event.task is not None
+    history.of(event.task).asked_at = event.at
+
+
+def _answered(history: History, event: Event) -> None:
+    assert event.task is not None
+    past = history.of(event.task)
+    past.answer = Answer.model_validate(event.data["answer"])
+    past.answered_at = event.at
+
+
+def _plan_checked(history: History, event: Event) -> None:
+    checks = [Check.model_validate(check) for check in event.data["checks"]]
+    history.plan_checks[PlanId(event.data["plan"])] = checks
+
+
+FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
+    EventKind.RUN_STARTED: _run_started,
+    EventKind.RUN_RESUMED: _run_resumed,
+    EventKind.RUN_FINISHED: _run_finished,
+    EventKind.ATTEMPT_STARTED: _attempt_started,
+    EventKind.CHECK_FINISHED: _check_finished,
+    EventKind.BACKED_OFF: _backed_off,
+    EventKind.ATTEMPT_FINISHED: _attempt_finished,
+    EventKind.CHECKPOINT_ASKED: _asked,
+    EventKind.CHECKPOINT_ANSWERED: _answered,
+    EventKind.PLAN_CHECKED: _plan_checked,
+}

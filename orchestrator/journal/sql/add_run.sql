@@ -1,0 +1,1 @@
+INSERT INTO runs (id, started_at, asked) VALUES (?, ?, ?);

@@ -1,0 +1,1 @@
+INSERT INTO events (run, at, kind, task, attempt, data) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq;

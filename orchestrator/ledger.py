@@ -1,0 +1,390 @@
+"""Outcomes of all runs of a user as JSON lines: append once, read a window, survive damage; refuses to change what is written."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from orchestrator.errors import RecordError
+from orchestrator.model import Noun, Outcome, Plan, RunId, Score, Task, Tier, Usage, Verified
+from orchestrator.model import Route as Choice
+
+NAME = "task_ledger.jsonl"
+VERSION = 1
+
+
+def in_utc(text: str) -> str:
+    """An ISO-8601 time with its zone, as UTC with a `Z`; ValueError without a zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError(f"{text!r} names no time zone")
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of range") from error
+
+
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+
+
+class Line(BaseModel):
+    """Unknown keys are ignored, so that lines of a newer version can be read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def replace_what_utf8_cannot_hold(cls, value: object) -> object:
+        """Names of files can hold lone surrogates; a line cannot."""
+        return value.encode(errors="replace").decode() if type(value) is str else value
+
+
+class Route(Line):
+    tier: Tier | None
+    confidence: Share
+    reason: str
+    propensity: Share | None  # how likely this choice was; None: not drawn by chance
+
+
+class Tokens(Line):
+    input: Count | None
+    output: Count | None
+    cache_read: Count | None
+    cache_write: Count | None
+    reasoning: Count | None
+
+
+class Entry(Line):
+    """One attempt. None is unknown, never 0."""
+
+    task_id: Annotated[str, Field(min_length=1)]
+    complexity_estimated: Annotated[int, Field(ge=1, le=10)]
+    model_routed: Tier | None
+    outcome: Literal["success", "partial", "failed"]
+    duration_seconds: Amount
+    tokens_total: Count | None
+    cost_usd: Amount | None
+    model_version: str | None
+    timestamp: Annotated[str, AfterValidator(in_utc)]
+    v: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)]
+    run_id: str
+    project: str
+    worker: str
+    provider: str | None
+    route: Route
+    tokens: Tokens
+    verified: Verified | None
+    verify_strength: Share | None
+    failure: str | None  # text, as task_type: a word that only a newer version knows is no damage
+    escalated_from: Tier | None
+    area: str | None
+    risk: str
+    task_type: str
+    checksum: str
+
+    @property
+    def identity(self) -> tuple[str, str, int]:
+        return (self.run_id, self.task_id, self.attempt)
+
+
+class Window(Noun):
+    """What was read: entries in file order, and the damaged lines as (1-based number, why)."""
+
+    entries: tuple[Entry, ...] = ()
+    damaged: tuple[tuple[int, str], ...] = ()
+
+
+# --- from what happened to a line -----------------------------------------------------------------
+
+
+def entry(
+    run: RunId,
+    project: str,
+    task: Task,
+    plan: Plan,
+    attempt: int,
+    route: Choice,
+    score: Score,
+    outcome: Outcome,
+    timestamp: str,
+    escalated_from: Tier | None = None,
+) -> Entry:
+    """`timestamp` is when the attempt ended, ISO-8601 with its zone."""
+    return _seal(
+        Entry(
+            v=VERSION,
+            run_id=run,
+            project=project,
+            task_id=normalise_id(f"{plan.id}/{task.ordinal}"),
+            attempt=attempt,
+            timestamp=timestamp,
+            duration_seconds=outcome.duration_s,
+            complexity_estimated=score.value,
+            worker=route.worker,
+            provider=None,
+            model_routed=route.tier,
+            model_version=outcome.model or route.model,
+            route=Route(
+                tier=route.tier, confidence=route.confidence, reason=route.reason, propensity=None
+            ),
+            escalated_from=escalated_from,
+            area=task.area or _area(task),
+            risk=task.risk or "medium",
+            task_type=_task_type(task),
+            checksum="",
+            **_judge(outcome),
+            **_account(outcome.usage or _usage_unreported(route)),
+        )
+    )
+
+
+def _judge(outcome: Outcome) -> dict[str, Any]:
+    good = "partial" if outcome.partial else "success"
+    return {
+        "outcome": good if outcome.ok else "failed",
+        "verified": outcome.verdict.verified if outcome.verdict else None,
+        "verify_strength": outcome.verdict.strength if outcome.verdict else None,
+        "failure": outcome.failure.value if outcome.failure else None,
+    }
+
+
+def _account(usage: Usage) -> dict[str, Any]:
+    classes = {name: getattr(usage, f"{name}_tokens") for name in Tokens.model_fields}
+    return {
+        "tokens_total": usage.tokens,
+        "cost_usd": usage.cost_usd,
+        "tokens": Tokens(**classes),
+    }
+
+
+_NAMED = re.compile(r"phase-(\d+(?:\.\d+)*)-plan-(\d+)-task-(\d+)", re.IGNORECASE)
+_NUMBERED = re.compile(r"(\d+(?:\.\d+)*)-(\d+)(?:-task-|/)(\d+)", re.IGNORECASE)
+_OTHER = re.compile(r"(.+)/(\d+)", re.DOTALL)
+
+
+def normalise_id(text: str) -> str:
+    """`08-02-task-4` for every spelling of it; `LABEL-task-4` for plans that are not numbered."""
+    text = text.strip()
+    numbered = _NAMED.fullmatch(text) or _NUMBERED.fullmatch(text)
+    if numbered:
+        phase, plan, ordinal = numbered.groups()
+        whole, dot, rest = phase.partition(".")
+        return f"{int(whole):02}{dot}{rest}-{int(plan):02}-task-{int(ordinal)}"
+    other = _OTHER.fullmatch(text)
+    return f"{other[1]}-task-{int(other[2])}" if other else text
+
+
+def _usage_unreported(route: Choice) -> Usage:
+    """A worker without a model used no tokens; of any other it is unknown."""
+    if route.tier is not None or route.model is not None:
+        return Usage()
+    return Usage(
+        input_tokens=0,
+        output_tokens=0,
+        cache_read_tokens=0,
+        cache_write_tokens=0,
+        reasoning_tokens=0,
+        cost_usd=0.0,
+    )
+
+
+def _area(task: Task) -> str | None:
+    """The first folder of the first file; `.` for a file in the root itself."""
+    if not task.files:
+        return None
+    parts = PurePosixPath(task.files[0]).parts
+    return parts[0] if len(parts) > 1 else "."
+
+
+# The first that is found in the title; the words are those of the learner (seed 002, 6.2).
+_TYPES = {
+    "test-write": r"tests?|testing|specs?|coverage",
+    "complex-refactor": r"refactor(?:s|ing|ed)?",
+    "architecture": r"architect(?:ure|ural)?|design",
+    "api-impl": r"apis?|endpoints?|routes?|graphql",
+    "file-read": r"read(?:ing)?(?!-only)|review(?:ing)?|understand(?:ing)?",
+    "simple-impl": r"add|build|change|create|extend|fix|implement|remove|update|wire|write",
+    "other": r"",
+}
+
+
+def _task_type(task: Task) -> str:
+    own = task.attributes.get("task-type") or task.attributes.get("kind")
+    if own in _TYPES:
+        return own
+    if task.tdd:
+        return "test-write"
+    return next(
+        word
+        for word, pattern in _TYPES.items()
+        if not pattern or re.search(rf"\b(?:{pattern})\b", task.title, re.IGNORECASE)
+    )
+
+
+def _seal(unsealed: Entry) -> Entry:
+    return unsealed.model_copy(update={"checksum": _checksum(unsealed.model_dump(mode="json"))})
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    """Over all keys as written, so that keys of a newer version are covered too."""
+    rest = {key: value for key, value in values.items() if key != "checksum"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _line(each: Entry) -> bytes:
+    values = _seal(each).model_dump(mode="json")
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+# --- append ---------------------------------------------------------------------------------------
+
+
+def append(folder: Path, entries: Iterable[Entry]) -> None:
+    """All of `entries` or none, on disk when it returns; RecordError says why not."""
+    data = b"".join(_line(each) for each in entries)
+    if not data:
+        return
+    path = folder / NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, fcntl.LOCK_EX) as ledger:
+            _set_torn_tail_aside(folder, ledger)
+            _write_once(ledger, data)
+            _sync_folder(folder)
+    except OSError as error:
+        raise RecordError(
+            f"{path}: nothing was appended ({error.strerror}); make room or correct the permissions"
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path, flags: int, kind: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_once(ledger: int, data: bytes) -> None:
+    """A full disk gives a short count and no exception: what was written of it is taken back."""
+    size = os.fstat(ledger).st_size
+    try:
+        written = os.write(ledger, data)
+        if written < len(data):
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
+        os.fsync(ledger)
+    except OSError:
+        os.ftruncate(ledger, size)
+        raise
+
+
+def _set_torn_tail_aside(folder: Path, ledger: int) -> None:
+    """A crash can leave a line without its end; another one behind it would be lost with it."""
+    size = os.fstat(ledger).st_size
+    whole = _end_of_last_line(ledger, size)
+    if whole == size:
+        return
+    names = (folder / f"task_ledger.torn-{number}" for number in count(1))
+    path = next(name for name in names if not name.exists() or name.stat().st_size == 0)
+    with _locked(path, os.O_WRONLY | os.O_CREAT, fcntl.LOCK_EX) as aside:
+        _write_once(aside, os.pread(ledger, size - whole, whole))
+    _sync_folder(folder)  # the copy must be there before the tail goes
+    os.ftruncate(ledger, whole)
+
+
+def _end_of_last_line(ledger: int, size: int) -> int:
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        newline = os.pread(ledger, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- read -----------------------------------------------------------------------------------------
+
+
+def read(folder: Path, since: str | None = None) -> Window:
+    """What is written from `since` on (ISO-8601 with its zone); of two lines of one attempt the first."""
+    start = in_utc(since) if since else None
+    entries: dict[tuple[str, str, int], Entry] = {}
+    damaged: list[tuple[int, str]] = []
+    for number, line in enumerate(_lines(folder / NAME), start=1):
+        try:
+            found = _parse(line)
+        except (ValueError, RecursionError) as error:
+            damaged.append((number, _why(error)))
+        else:
+            entries.setdefault(found.identity, found)
+    kept = (each for each in entries.values() if start is None or not _before(each, start))
+    return Window(entries=tuple(kept), damaged=tuple(damaged))
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        with (
+            _locked(path, os.O_RDONLY, fcntl.LOCK_SH) as ledger,
+            open(ledger, "rb", closefd=False) as file,
+        ):
+            return file.readlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); correct it") from error
+
+
+def _parse(line: bytes) -> Entry:
+    if not line.endswith(b"\n"):
+        raise ValueError("is cut off; the next append sets it aside")
+    values = json.loads(line.decode())
+    if not isinstance(values, dict):
+        raise ValueError("is not an object")
+    if _checksum(values) != values.get("checksum"):
+        raise ValueError("has a wrong checksum")
+    return Entry.model_validate_json(line)
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return "is not UTF-8"
+        case json.JSONDecodeError() | RecursionError():
+            return "is not JSON"
+        case ValidationError():
+            first = error.errors()[0]
+            return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        case _:
+            return str(error)
+
+
+def _before(each: Entry, start: str) -> bool:
+    """As times: as text, half a second past noon sorts before noon."""
+    return datetime.fromisoformat(each.timestamp) < datetime.fromisoformat(start)

@@ -1,0 +1,312 @@
+"""The only place that starts processes: argv in, how it ended out; it refuses to leave anything running behind.
+
+Between us and every program stands a warden (`warden.py`), one per run:
+
+    engine ──socket pair──> warden ──fork, setsid──> the program ──> whatever it starts
+       └──────── stdin, stdout, stderr: pipes of our own ─────┘
+
+What must stay true, and why it is built this way:
+
+1. *Nothing survives.* A process group is not enough: one `setsid` and a child is out of it. On Linux the warden is a
+   child subreaper, so every orphan below becomes its child, and "no children left" is a proof, not a hope. Elsewhere it
+   ends the group; there a program that calls `setsid` and leaves can escape.
+2. *Not even kill -9 of the engine leaves a tree.* The warden stops when the socket pair closes, and the kernel closes it
+   for us. To stop a tree we close our half: dying and asking are the same thing, so the rare case is tested every day.
+   The warden and the program sit in sessions of their own: Ctrl-C at the terminal reaches the engine alone.
+3. *The end is the end of the channel*, which only the warden holds: not the end of stdout, which a grandchild may keep
+   open, and not asyncio's `wait`, which in some versions waits for the pipes. After it, output has DRAIN_S to arrive.
+4. *Cancelling waits for the end.* The readers are shielded, so the program can still say goodbye (an agent reports its
+   usage when interrupted); the stop itself is bounded, the warden is killed if it does not answer, and only then
+   `CancelledError` goes on.
+5. *Memory is bounded, whatever comes.* Chunks, a line splitter with a cap, head and tail kept, the rest on disk with a
+   cap. A full disk costs the transcript, never the attempt.
+6. *Unread stdin blocks nobody*: the feeder is one more task, which ends with the program.
+7. *Nothing is inherited.* The environment is what the caller gives; descriptors are closed; signals are back at default.
+
+A stall is no output *and* (almost) no CPU below the warden: a compiler is silent, a hung client idles. Without /proc
+silence alone would kill healthy programs, so outside Linux there is no stall watch, only the timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from io import FileIO
+from pathlib import Path
+
+import anyio
+from anyio import CancelScope
+
+from orchestrator import warden
+from orchestrator.output import CHUNK, Kept, Lines, Transcript
+
+DRAIN_S = 1.0
+ANSWER_S = warden.GIVE_UP_S + 5.0  # on top of the graces; then the warden itself is killed
+IDLE = 0.01  # less of one CPU than this is no sign of life: hung clients still blink
+LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_*")  # what our own interpreter may need to start
+
+OnLine = Callable[[bytes], None]
+
+
+class NotStarted(Exception):
+    """The program did not begin: the message names what is missing."""
+
+
+class ProgramMissing(NotStarted):
+    """There is no such program on the PATH that was given, or it cannot be executed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to run. The environment is complete as given; `stop` are the signals tried before SIGKILL, `grace_s` after each."""
+
+    argv: Sequence[str]
+    cwd: Path
+    env: Mapping[str, str]
+    stdin: bytes = b""
+    timeout_s: float
+    stall_s: float | None = None
+    stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    grace_s: float = 2.0
+    transcript: Path | None = None
+    keep_bytes: int = 1 << 16  # of each stream, half head and half tail
+    merged: bool = False  # stderr into stdout, in the order written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How it ended. Either `exit_code` or `signal`, both None if the warden itself was killed. `survivors`: what it left running."""
+
+    exit_code: int | None
+    signal: int | None
+    stdout: str
+    stderr: str
+    timed_out: bool
+    stalled: bool
+    duration_s: float
+    survivors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def signal_name(self) -> str:
+        known = {int(number): number.name for number in signal.Signals}
+        return known.get(self.signal or 0, f"signal {self.signal}")
+
+
+def environment(passed: Sequence[str], extra: Mapping[str, str]) -> dict[str, str]:
+    """Of our own environment only the names that match an allowed glob, and `extra` over them."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatchcase(name, glob) for glob in passed)
+    }
+    return {**own, **extra}
+
+
+async def run(
+    command: Command, on_line: OnLine | None = None, on_error_line: OnLine | None = None
+) -> Ended:
+    """Runs it to its end. A failing program is an `Ended`; NotStarted and ProgramMissing say that there was none.
+
+    `on_line` gets each line of stdout as it comes, `on_error_line` those of stderr; they must not raise. Cancelled, it
+    ends the whole tree first.
+    """
+    with ExitStack() as stack:
+        tree = Tree(command, stack)
+        await tree.start()
+        async with anyio.create_task_group() as group:
+            group.start_soon(tree.listen)
+            group.start_soon(tree.attend, on_line, on_error_line)
+            try:
+                await tree.order()
+                await tree.watch()
+            finally:
+                with CancelScope(shield=True):
+                    await tree.stop()
+        return tree.ended()
+
+
+class Tree:
+    """A warden with its program, as the engine sees it. `stack` closes what is open."""
+
+    def __init__(self, command: Command, stack: ExitStack) -> None:
+        self._command = command
+        self._stack = stack
+        self._transcript = Transcript(command.transcript)
+        stack.callback(self._transcript.close)
+        self._kept = Kept(command.keep_bytes), Kept(command.keep_bytes)
+        self._report = bytearray()
+        self._over, self._drained = anyio.Event(), anyio.Event()
+        self._listening, self._reading = CancelScope(shield=True), CancelScope(shield=True)
+        self._began = self._alive_at = time.monotonic()
+        self._cpu_s = 0.0
+        self._timed_out = self._stalled = False
+
+    async def start(self) -> None:
+        try:
+            self._channel, far = (self._stack.enter_context(end) for end in socket.socketpair())
+            self._channel.setblocking(False)
+            (stdin, self._in), (self._out, stdout), (self._err, stderr) = (
+                self._open_pipe() for _ in range(3)
+            )
+            os.set_blocking(self._in.fileno(), False)
+            with CancelScope(shield=True):
+                self._process = await anyio.open_process(
+                    [sys.executable, "-I", "-S", warden.__file__, str(far.fileno())],
+                    stdin=stdin if self._command.stdin else subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stdout if self._command.merged else stderr,
+                    cwd="/",
+                    env=environment(LIBRARIES, {}),
+                    start_new_session=True,
+                    pass_fds=[far.fileno()],
+                )
+        except OSError as error:
+            raise NotStarted(f"the system could not start a process: {error.strerror}") from error
+        for theirs in (stdin, stdout, stderr, far):
+            theirs.close()
+
+    def _open_pipe(self) -> tuple[FileIO, FileIO]:
+        readable, writable = os.pipe()
+        files = FileIO(readable, "rb"), FileIO(writable, "wb")
+        for file in files:
+            self._stack.enter_context(file)
+        return files
+
+    async def order(self) -> None:
+        """Tells the warden what to run, in the words that `warden.main` reads."""
+        command = self._command
+        stops = " ".join(str(int(number)) for number in command.stop)
+        pairs = (f"{name}={value}" for name, value in command.env.items())
+        head = (os.getpid(), command.grace_s, stops, command.cwd.absolute(), len(command.argv))
+        fields = [os.fsencode(str(word)) for word in (*head, *command.argv, *pairs)]
+        data = b"\0".join(fields)
+        data = b"%08d%s" % (len(data), data)
+        with suppress(ConnectionError):  # it died: the end of the channel says so
+            while data:
+                await anyio.wait_writable(self._channel)
+                data = data[self._channel.send(data) :]
+
+    async def listen(self) -> None:
+        with self._listening, suppress(ConnectionError):
+            while piece := await self._hear():
+                self._report += piece
+        self._over.set()
+
+    async def _hear(self) -> bytes:
+        await anyio.wait_readable(self._channel)
+        return self._channel.recv(CHUNK)
+
+    async def attend(self, on_line: OnLine | None, on_error_line: OnLine | None) -> None:
+        try:
+            with self._reading:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._feed)
+                    async with anyio.create_task_group() as readers:
+                        readers.start_soon(self._read, self._out, self._kept[0], on_line)
+                        readers.start_soon(self._read, self._err, self._kept[1], on_error_line)
+                    self._drained.set()
+        finally:
+            self._drained.set()
+
+    async def _feed(self) -> None:
+        rest = memoryview(self._command.stdin)
+        with suppress(BrokenPipeError):  # it did not want to read on: its end says why
+            while rest:
+                await anyio.wait_writable(self._in)
+                rest = rest[self._in.write(rest[:CHUNK]) or 0 :]
+        self._in.close()
+
+    async def _read(self, stream: FileIO, kept: Kept, on_line: OnLine | None) -> None:
+        lines = Lines()
+        while True:
+            await anyio.wait_readable(stream)
+            chunk = stream.read(CHUNK) or b""
+            self._alive_at = time.monotonic()
+            kept.add(chunk)
+            self._transcript.add(chunk)
+            if on_line is not None:
+                for line in lines.feed(chunk) if chunk else lines.finish():
+                    on_line(line)
+            if not chunk:
+                return
+
+    async def watch(self) -> None:
+        """Until it is over, or its time is, or it neither speaks nor works."""
+        look_s = max(0.02, (self._command.stall_s or self._command.timeout_s) / 10)
+        while not (self._timed_out or self._stalled):
+            left_s = self._began + self._command.timeout_s - time.monotonic()
+            with anyio.move_on_after(max(0.0, min(left_s, look_s))):
+                await self._over.wait()
+                return
+            now = time.monotonic()
+            self._timed_out = now - self._began >= self._command.timeout_s
+            self._stalled = not self._timed_out and self._is_idle(now)
+
+    def _is_idle(self, now: float) -> bool:
+        stall_s = self._command.stall_s
+        if stall_s is None or not warden.LINUX:
+            return False
+        cpu_s = warden.read_cpu_s(self._process.pid)
+        if abs(cpu_s - self._cpu_s) > IDLE * stall_s:
+            self._cpu_s, self._alive_at = cpu_s, now
+        return now - self._alive_at >= stall_s
+
+    async def stop(self) -> None:
+        """Nothing of it runs afterwards; at once if it is over already. Takes at most the graces and ANSWER_S."""
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+        with anyio.move_on_after(len(self._command.stop) * self._command.grace_s + ANSWER_S):
+            await self._over.wait()
+        if not any(self._said(word) for word in ("exit", "signal")):
+            self._kill()
+        with anyio.move_on_after(DRAIN_S):
+            await self._drained.wait()
+        self._reading.cancel()
+        self._listening.cancel()
+        with anyio.move_on_after(DRAIN_S):
+            await self._process.wait()
+
+    def _kill(self) -> None:
+        """The last resort: the warden does not answer, or somebody killed it."""
+        for pid in self._said("pid"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(int(pid), signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    def _said(self, word: str) -> list[str]:
+        lines = (
+            line.partition(" ") for line in self._report.decode("utf-8", "replace").splitlines()
+        )
+        return [value for name, _, value in lines if name == word]
+
+    def ended(self) -> Ended:
+        for trouble in self._said("cannot"):
+            self._refuse(*trouble.split())
+        code, number = ([int(value) for value in self._said(word)] for word in ("exit", "signal"))
+        return Ended(
+            exit_code=code[0] if code else None,
+            signal=number[0] if number else None,
+            stdout=self._kept[0].text(),
+            stderr=self._kept[1].text(),
+            timed_out=self._timed_out,
+            stalled=self._stalled,
+            duration_s=time.monotonic() - self._began,
+            survivors=tuple(self._said("survivor")),
+            warnings=(self._transcript.trouble,) if self._transcript.trouble else (),
+        )
+
+    def _refuse(self, stage: str, number: str) -> None:
+        reason = os.strerror(int(number))
+        if stage == "program":
+            raise ProgramMissing(f"cannot execute {self._command.argv[0]!r}: {reason}")
+        raise NotStarted(f"cannot work in {str(self._command.cwd)!r}: {reason}")

@@ -1,0 +1,166 @@
+"""Words on a command line -> plans, their graph, and all that is wrong with them. Reads files; runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator import lint, reader, workspace
+from orchestrator.errors import PlanError, UsageError
+from orchestrator.graph import KnownPlan, TaskGraph, build
+from orchestrator.model import Diagnostic, Plan, PlanId, Severity, Task, TaskId
+from orchestrator.reader import discover, frontmatter
+from orchestrator.reader.source import decode
+from orchestrator.settings import ReaderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One plan file as bytes. `path` is relative to the root, with `/`."""
+
+    id: PlanId
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Plans with everything that was found in them. `graph` is None if there is an error."""
+
+    plans: tuple[Plan, ...]
+    graph: TaskGraph | None
+    diagnostics: tuple[Diagnostic, ...]
+    texts: Mapping[str, str]  # path -> decoded text, to show the line
+    tasks: Mapping[str, int]  # path -> tasks that were recognised
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [one for one in self.diagnostics if one.severity is Severity.ERROR]
+
+    def checked(self) -> TaskGraph:
+        """The graph, or PlanError with all that is wrong."""
+        if self.graph is None:
+            count = len(self.errors)
+            raise PlanError(f"{count} error{'s' * (count > 1)} in the plan", self.diagnostics)
+        return self.graph
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """Plan files at or below the given paths; a path without any is a usage error."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+        here = discover.plan_files(path)
+        if not here:
+            raise UsageError(f"{path}: no PLAN.md and no *-PLAN.md in it")
+        found.update(dict.fromkeys(one.resolve() for one in here))
+    return list(found)
+
+
+def sources(root: Path, files: Sequence[Path]) -> list[Source]:
+    paths = {file: _relative(root, file) for file in files}
+    ids = reader.labels(list(paths.values()))
+    return [Source(ids[path], path, _bytes(file)) for file, path in paths.items()]
+
+
+def unfinished(root: Path, files: Sequence[Path]) -> list[Path]:
+    """Those that are still to be done: no SUMMARY, not superseded, not archived."""
+    return [f for f in files if not discover.is_archived(f.relative_to(root)) and not is_over(f)]
+
+
+def is_over(file: Path) -> bool:
+    return discover.is_finished(file) or _is_superseded(file)
+
+
+def others(root: Path, files: Sequence[Path]) -> list[KnownPlan]:
+    """The plans beside those of a run, in their phases' home: what depends_on may name."""
+    homes = {
+        file.parent.parent if file.parent.parent != root.parent else file.parent for file in files
+    }
+    known = {one.resolve() for home in homes for one in discover.plan_files(home)}
+    return [
+        KnownPlan(path=_relative(root, one), finished=is_over(one))
+        for one in sorted(known - set(files))
+    ]
+
+
+def load(
+    root: Path, given: Sequence[Source], limits: ReaderSettings, beside: Sequence[KnownPlan] = ()
+) -> Loaded:
+    """Everything that is wrong is found at once: text, values, paths, graph."""
+    plans, said, texts, counts = list[Plan](), list[Diagnostic](), dict[str, str](), {}
+    for source in given:
+        reading = reader.read(
+            source.content,
+            source.path,
+            id=source.id,
+            max_bytes=limits.max_bytes,
+            max_tasks=limits.max_tasks,
+        )
+        said += reading.diagnostics
+        texts[source.path], counts[source.path] = reading.text, reading.tasks
+        if reading.plan is not None:
+            plans.append(reading.plan)
+            said += lint.check(reading.plan)
+            said += workspace.check(reading.plan, root)
+    graph, about_graph = build(plans, beside)
+    said += about_graph
+    if any(one.severity is Severity.ERROR for one in said):
+        graph = None
+    order = {source.path: number for number, source in enumerate(given)}
+    said.sort(key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
+    return Loaded(tuple(plans), graph, tuple(said), texts, counts)
+
+
+def task_named(graph: TaskGraph, name: str) -> Task:
+    """The task of a name on the command line: "08-02/4", or "4" where there is one plan."""
+    if TaskId(name) in graph.tasks:
+        return graph.tasks[TaskId(name)]
+    matches = list(_matching(graph.tasks.values(), name)) if len(graph.plans) == 1 else []
+    if len(matches) == 1:
+        return matches[0]
+    known = ", ".join(list(graph.tasks)[:12]) + (", ..." if len(graph.tasks) > 12 else "")
+    raise UsageError(f"no task is called {name!r}; there are {known}")
+
+
+def chosen(
+    graph: TaskGraph, only: Sequence[str], start: Sequence[str], skip: Sequence[str]
+) -> TaskGraph:
+    """The part of the graph that --only, --from and --skip leave."""
+    keep = set(graph)
+    if only:
+        keep = {task_named(graph, name).id for name in only}
+    if start:
+        firsts = {task_named(graph, name).id for name in start}
+        keep &= firsts.union(*(graph.all_after(task) for task in firsts))
+    keep -= {task_named(graph, name).id for name in skip}
+    if not keep:
+        raise UsageError("--only, --from and --skip leave no task to run")
+    return graph if keep == set(graph) else graph.restricted(keep)
+
+
+def _matching(tasks: Iterable[Task], name: str) -> Iterator[Task]:
+    number = name.rpartition("/")[2]
+    exact = [task for task in tasks if name in (task.alias, str(task.ordinal))]
+    yield from exact or (task for task in tasks if task.label == number)
+
+
+def _relative(root: Path, file: Path) -> str:
+    try:
+        return PurePosixPath(file.relative_to(root)).as_posix()
+    except ValueError:
+        return file.as_posix()
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as refused:
+        raise UsageError(f"cannot read {file}: {refused.strerror}") from refused
+
+
+def _is_superseded(file: Path) -> bool:
+    text, _ = decode(_bytes(file))
+    return str(frontmatter.parse(text).get("status", "")).strip().lower() == "superseded"

@@ -1,0 +1,77 @@
+"""PLAN.md bytes to a Plan, or to diagnostics with line and column; it refuses to guess and never raises for any bytes."""
+
+from __future__ import annotations
+
+from orchestrator.model import Diagnostic, Element, Noun, Plan, PlanId, Severity
+from orchestrator.reader import frontmatter, kinds, plan, xml
+from orchestrator.reader.labels import labels
+from orchestrator.reader.scanner import Scan, scan
+from orchestrator.reader.source import Source, decode
+
+__all__ = ["Reading", "labels", "read"]
+
+
+class Reading(Noun):
+    """What one file says. `plan` is None only where none can be built."""
+
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+    text: str  # decoded exactly: line ends and a byte order mark are kept
+    tasks: int  # <task> openers recognised
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.diagnostics if d.severity is Severity.ERROR)
+
+
+def read(data: bytes, path: str, *, id: PlanId, max_bytes: int, max_tasks: int) -> Reading:
+    """Read one file. `path` is what diagnostics and the plan show."""
+    if len(data) > max_bytes:
+        source = Source("", path)
+        source.say(
+            "S102", 0, f"the file has {len(data)} bytes, the limit is {max_bytes}; split the plan"
+        )
+        return _reading(source, None, 0)
+    text, foreign = decode(data)
+    source = Source(text, path)
+    if foreign is not None:
+        source.say(
+            "S101",
+            len(data[:foreign].decode("utf-8")),
+            "this byte is not UTF-8, the file is read as Windows-1252; save it as UTF-8",
+        )
+    front = frontmatter.read(source)
+    found = scan(text, front.end)
+    if len(found.tasks) > max_tasks:
+        _refuse_many(source, found.tasks, max_tasks)
+        return _reading(source, None, len(found.tasks))
+    source.say_all(found.problems)
+    if not found.tasks and not _errors(source):
+        source.say(*kinds.refusal(text))
+    elements = _tree(source, found)
+    built = None if elements is None else plan.build(source, id, elements, front.values)
+    return _reading(source, built, len(found.tasks))
+
+
+def _tree(source: Source, found: Scan) -> tuple[Element, ...] | None:
+    """What lxml built; nothing is parsed of a text that declares a document type."""
+    declared = any(d.code == "S103" for d in source.diagnostics)
+    if declared or found.tags is None or not found.tasks:
+        return None
+    return xml.build(source, found.tags)
+
+
+def _errors(source: Source) -> bool:
+    return any(d.severity is Severity.ERROR for d in source.diagnostics)
+
+
+def _refuse_many(source: Source, tasks: list[int], max_tasks: int) -> None:
+    source.say(
+        "S114",
+        tasks[max_tasks],
+        f"the plan has more than {max_tasks} tasks, which is the limit; split it here",
+    )
+
+
+def _reading(source: Source, built: Plan | None, tasks: int) -> Reading:
+    return Reading(plan=built, diagnostics=source.report(), text=source.text, tasks=tasks)

@@ -1,0 +1,74 @@
+"""The attributes of one `<task>` as values; a bad one is said with its place and read as absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from orchestrator.model import Element, Position
+from orchestrator.reader import values
+from orchestrator.reader.source import Source
+
+_KNOWN = """type subagent model parallel depends-on context-mode estimated-complexity gate tdd id risk
+    area labels review worker timeout resources kind model-lock name title"""
+KNOWN: Final = frozenset(_KNOWN.split())
+
+Value = TypeVar("Value")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Attributes:
+    def __init__(self, element: Element, source: Source) -> None:
+        self.written: Mapping[str, str] = {
+            name.replace("_", "-"): value for name, value in element.attributes.items()
+        }
+        self._place: Position = element.position
+        self._source = source
+
+    def text(self, name: str) -> str | None:
+        """The value without outer spaces; None for an absent or empty attribute."""
+        return (self.written.get(name) or "").strip() or None
+
+    def words(self, name: str) -> tuple[str, ...] | None:
+        """() for an attribute that is there and empty."""
+        return values.words(self.written[name]) if name in self.written else None
+
+    def parsed(
+        self, name: str, code: str, wanted: str, parse: Callable[[str], Value | None]
+    ) -> Value | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        value = parse(text)
+        if value is None:
+            self._source.say_at(
+                code, self._place, f'{name}="{text[:60]}" cannot be read; write {wanted}'
+            )
+        return value
+
+    def choice(self, name: str, code: str, kind: type[Choice]) -> Choice | None:
+        choices = {member.value: member for member in kind}
+        return self.parsed(name, code, _one_of(choices), lambda text: choices.get(text.lower()))
+
+    def flag(self, name: str) -> bool:
+        return bool(self.parsed(name, "T309", "true or false", values.boolean))
+
+    def complexity(self) -> int | None:
+        return self.parsed(
+            "estimated-complexity", "T303", "a whole number from 1 to 10", _complexity
+        )
+
+    def timeout_s(self) -> float | None:
+        return self.parsed("timeout", "T306", "seconds, or 90s, 15min, 1h", values.seconds)
+
+
+def _complexity(text: str) -> int | None:
+    if not text.isascii() or not text.isdigit() or len(text) > 2:
+        return None
+    return int(text) if 1 <= int(text) <= 10 else None
+
+
+def _one_of(choices: Mapping[str, object]) -> str:
+    *first, last = choices
+    return f"{', '.join(first)} or {last}"

@@ -1,0 +1,68 @@
+"""Every code the reader can say, with its meaning; it refuses a code that is not in this table."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from orchestrator.model import Severity
+
+E, W = Severity.ERROR, Severity.WARNING
+
+CODES: Final = MappingProxyType(
+    {
+        # structure
+        "S101": (W, "the file is not UTF-8; read as Windows-1252"),
+        "S102": (E, "the file is larger than the limit"),
+        "S103": (E, "a document type or entity declaration"),
+        "S104": (E, "a character that XML cannot hold"),
+        "S105": (E, "a task is not closed"),
+        "S106": (E, "an element is not closed"),
+        "S107": (E, "a task has the same core element twice"),
+        "S108": (E, "a task stands inside an open element"),
+        "S109": (W, "text of a task that is in none of its elements"),
+        "S110": (W, "an unknown attribute of a task"),
+        "S111": (E, "an open tag that cannot be read"),
+        "S112": (E, "a task outside <tasks>"),
+        "S113": (E, "a closing tag without its opener"),
+        "S114": (E, "more tasks than the limit"),
+        "S115": (E, "not well-formed for a reason that only lxml saw"),
+        "S116": (W, "tasks without a <tasks> wrapper"),
+        "S117": (W, "a closing tag that also stands inside the element's own text"),
+        "S118": (W, "a task inside a comment, which is not run"),
+        "S119": (W, "a section is not closed; read as text"),
+        "S120": (W, "a task in a fence inside an element, read as an example"),
+        "S121": (E, "more problems than are shown"),
+        "S122": (E, "more elements than any plan has"),
+        # frontmatter
+        "F201": (E, "the frontmatter is not closed"),
+        "F202": (W, "the frontmatter is not valid YAML; read line by line"),
+        "F203": (E, "the frontmatter is nested too deep or refers to itself too often"),
+        "F204": (W, "the frontmatter is not a mapping"),
+        "F205": (W, "a key of the frontmatter stands twice"),
+        "F206": (W, "wave is not a whole number"),
+        "F207": (E, "workspace is neither directory nor worktree"),
+        # task values
+        "T301": (E, "an automatic task without a name"),
+        "T302": (E, "an automatic task without an action"),
+        "T303": (E, "estimated-complexity is not 1 to 10"),
+        "T304": (E, "an unknown model tier"),
+        "T305": (E, "an unknown gate"),
+        "T306": (E, "a timeout that cannot be read"),
+        "T307": (E, "parallel is neither sequential nor can-parallelize"),
+        "T308": (E, "context-mode is neither fresh nor inherited"),
+        "T309": (E, "a yes/no attribute with another value"),
+        "T310": (W, "an estimate in <metrics> that cannot be read"),
+        "T311": (W, "an option without an id"),
+        # kinds of file that are not run
+        "K401": (E, "a Markdown plan with '## Task N' headings"),
+        "K402": (E, "a TDD plan with <feature> and no tasks"),
+        "K403": (E, "a GSD-2 plan with checkboxes"),
+        "K404": (E, "a file without tasks"),
+        "K405": (E, "a <task> with a Markdown body and no elements"),
+    }
+)
+
+
+def severity(code: str) -> Severity:
+    return CODES[code][0]

@@ -1,0 +1,63 @@
+"""Where plans lie on disk and which of them are finished; it reads names and SUMMARY headers and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from orchestrator.reader import frontmatter
+from orchestrator.reader.source import decode
+
+_IGNORED = frozenset({".git", ".orchestrator", "node_modules", ".venv"})
+_PLAN = re.compile(r"(?:.*-)?PLAN\.md")
+_DIGITS = re.compile(r"(\d+)")
+
+
+def plan_files(under: Path) -> list[Path]:
+    """`under` itself if it is a file, else every plan below it, in natural order of the paths."""
+    if under.is_file():
+        return [under]
+    found = []
+    for folder, folders, names in os.walk(under):  # does not follow links to folders
+        folders[:] = [name for name in folders if name not in _IGNORED]
+        found += [Path(folder, name) for name in names if _PLAN.fullmatch(name)]
+    return sorted(found, key=_natural)
+
+
+def summary_path(plan: Path) -> Path:
+    """`08-02-PLAN.md` -> `08-02-SUMMARY.md`; a file of another name gets `-SUMMARY` at its end."""
+    if _PLAN.fullmatch(plan.name):
+        return plan.with_name(plan.name.removesuffix("PLAN.md") + "SUMMARY.md")
+    return plan.with_name(f"{plan.stem}-SUMMARY.md")
+
+
+def is_finished(plan: Path) -> bool:
+    """Whether a SUMMARY that is not halted stands beside the plan."""
+    try:
+        text, _ = decode(summary_path(plan).read_bytes())
+    except OSError:
+        return False
+    status = frontmatter.parse(text).get("status", "")
+    return not str(status).strip().lower().startswith("halted")
+
+
+def is_archived(path: Path) -> bool:
+    return "milestones" in path.parts[:-1]
+
+
+def project_root(path: Path) -> Path:
+    """Absolute: the git top level above `path`, else the nearest project folder, else here, else its folder."""
+    path = path.resolve()
+    folders = [path, *path.parents] if path.is_dir() else list(path.parents)
+    for marks in ((".git",), (".planning", ".orchestrator")):
+        for folder in folders:
+            if any((folder / mark).exists() for mark in marks):
+                return folder
+    here = Path.cwd()
+    return here if here in folders else folders[0]
+
+
+def _natural(path: Path) -> list[tuple[bool, int, str]]:
+    parts = _DIGITS.split(path.as_posix())
+    return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in parts]

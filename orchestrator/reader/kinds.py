@@ -1,0 +1,32 @@
+"""Which kind of file a text without tasks is; every kind we do not run is refused by its name."""
+
+from __future__ import annotations
+
+import re
+
+_KINDS = (
+    (
+        "K401",
+        re.compile(r"^#{1,6}[ \t]+(?:\*\*)?(?:Task|Step)[ \t]+[\w.-]+", re.M | re.I),
+        "a Markdown plan with '## Task N' headings is not run; put each task into <task> … </task>",
+    ),
+    (
+        "K402",
+        re.compile(r"^[ \t]*<feature[\s>]", re.M),
+        "a TDD plan with <feature> has no tasks to run; put its steps into <task> … </task>",
+    ),
+    (
+        "K403",
+        re.compile(r"^[ \t]*- \[[ xX]\][ \t]+\*\*T\d+", re.M),
+        "a GSD-2 plan with checkboxes is not run; put each task into <task> … </task>",
+    ),
+)
+
+
+def refusal(text: str) -> tuple[str, int, str]:
+    """The code, the offset and the message for a file without tasks."""
+    found = [(kind, match) for kind in _KINDS if (match := kind[1].search(text))]
+    if not found:
+        return ("K404", 0, "there is no <task> in this file; add <tasks> with at least one <task>")
+    (code, _, message), match = found[0]
+    return (code, match.start(), message)

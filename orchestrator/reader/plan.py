@@ -1,0 +1,231 @@
+"""The checked tree and the frontmatter to a Plan; it says every bad value and goes on with the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal, cast
+
+from orchestrator.model import Element, Estimate, Gate, Option, Plan, PlanId, Task, TaskId, Tier
+from orchestrator.reader import commands, values
+from orchestrator.reader.attributes import KNOWN, Attributes
+from orchestrator.reader.grammar import CHILDREN
+from orchestrator.reader.source import Source
+
+_LABEL = re.compile(
+    r"\s*Task\s+(?P<label>\w[\w.-]*)\s*(?:\([^)\n]*\)\s*)?(?::|(?:—|\u2013|\s-\s)(?=[^:]*\Z))", re.I
+)
+
+
+class _Parallel(StrEnum):
+    SEQUENTIAL = "sequential"
+    CAN_PARALLELIZE = "can-parallelize"
+
+
+class _ContextMode(StrEnum):
+    FRESH = "fresh"
+    INHERITED = "inherited"
+
+
+class _Workspace(StrEnum):
+    DIRECTORY = "directory"
+    WORKTREE = "worktree"
+
+
+def build(
+    source: Source, id: PlanId, elements: tuple[Element, ...], frontmatter: Mapping[str, Any]
+) -> Plan:
+    tasks = [element for element in _unwrapped(elements) if element.tag == "task"]
+    sections = tuple(element for element in elements if element.tag not in ("tasks", "task"))
+    _say_unknown(source, tasks)
+    front = {key.replace("-", "_"): value for key, value in frontmatter.items()}
+    return Plan(
+        id=id,
+        path=source.path,
+        tasks=tuple(_task(source, id, task, number) for number, task in enumerate(tasks, 1)),
+        frontmatter=dict(frontmatter),
+        sections=sections,
+        workspace=cast("Literal['directory', 'worktree'] | None", _workspace(source, front)),
+        depends_on=values.references(front["depends_on"]) if "depends_on" in front else None,
+        files_modified=values.paths(front.get("files_modified", [])),
+        wave=_wave(source, front),
+        commands=tuple(
+            command
+            for section in sections
+            if section.tag == "verification"
+            for command in commands.shell_fences(section.text)
+        ),
+    )
+
+
+def _unwrapped(elements: tuple[Element, ...]) -> list[Element]:
+    return [
+        child
+        for element in elements
+        for child in (element.children if element.tag == "tasks" else (element,))
+    ]
+
+
+def _say_unknown(source: Source, tasks: list[Element]) -> None:
+    """Once per name and file."""
+    said: set[str] = set()
+    for task in tasks:
+        names = [name.replace("_", "-") for name in task.attributes]
+        strange = [f"attribute {name}" for name in names if name not in KNOWN]
+        strange += [f"element <{c.tag}>" for c in task.children if c.tag not in CHILDREN]
+        for what in strange:
+            if what not in said:
+                said.add(what)
+                source.say_at(
+                    "S110", task.position, f"the {what} is not known; it is kept and not used"
+                )
+
+
+# --- the frontmatter ------------------------------------------------------------------------------
+
+
+def _key_offset(source: Source, key: str) -> int:
+    match = re.search(rf"^[\"']?{key.replace('_', '[-_]')}[\"']?[ \t]*:", source.text, re.M)
+    return match.start() if match is not None else 0
+
+
+def _workspace(source: Source, front: Mapping[str, Any]) -> _Workspace | None:
+    value = front.get("workspace", "")
+    if value in ("", "null", "~"):
+        return None
+    if value in list(_Workspace):
+        return _Workspace(value)
+    source.say(
+        "F207",
+        _key_offset(source, "workspace"),
+        f"workspace: {str(value)[:60]} is not known; write directory or worktree",
+    )
+    return None
+
+
+def _wave(source: Source, front: Mapping[str, Any]) -> int | None:
+    value = front.get("wave", "")
+    if value in ("", "null", "~"):
+        return None
+    if isinstance(value, str) and re.fullmatch(r"\d{1,6}", value.strip(), re.ASCII):
+        return int(value)
+    source.say(
+        "F206",
+        _key_offset(source, "wave"),
+        f"wave: {str(value)[:60]} is not a whole number and is not used; write a number",
+    )
+    return None
+
+
+# --- one task ---------------------------------------------------------------------------------------
+
+
+def _task(source: Source, plan: PlanId, element: Element, ordinal: int) -> Task:
+    attributes = Attributes(element, source)
+    kind = attributes.text("kind")
+    name = _text(element, "name") or attributes.text("name") or attributes.text("title") or ""
+    verify = _child(element, "verify")
+    checks, humans = commands.checks(verify, kind) if verify is not None else ((), ())
+    files = _child(element, "files")
+    metrics = _child(element, "metrics")
+    label = _LABEL.match(name)
+    task = Task(
+        id=TaskId(f"{plan}/{ordinal}"),
+        ordinal=ordinal,
+        position=element.position,
+        type=attributes.text("type") or "auto",
+        name=name,
+        label=label["label"] if label is not None else None,
+        alias=attributes.text("id"),
+        action=_text(element, "action"),
+        done=_text(element, "done"),
+        files=values.files(files.text) if files is not None else None,
+        commands=checks,
+        verify=verify.text if verify is not None else "",
+        human_checks=humans,
+        options=_options(source, element),
+        estimated_tokens=_estimate(source, metrics, "estimated-tokens"),
+        estimated_duration_s=_estimate(source, metrics, "estimated-duration"),
+        attributes=attributes.written,
+        elements=element.children,
+        **_routing(attributes),
+    )
+    _say_incomplete(source, task, element)
+    return task
+
+
+def _routing(attributes: Attributes) -> dict[str, Any]:
+    """What the attributes say about who does the task, and when."""
+    return {
+        "depends_on": attributes.words("depends-on"),
+        "parallel": attributes.choice("parallel", "T307", _Parallel),
+        "subagent": attributes.text("subagent"),
+        "worker": attributes.text("worker"),
+        "model": attributes.choice("model", "T304", Tier),
+        "model_lock": attributes.flag("model-lock"),
+        "context_mode": attributes.choice("context-mode", "T308", _ContextMode),
+        "complexity": attributes.complexity(),
+        "timeout_s": attributes.timeout_s(),
+        "resources": attributes.words("resources") or (),
+        "labels": attributes.words("labels") or (),
+        "gate": attributes.choice("gate", "T305", Gate) or Gate.BLOCKING,
+        "tdd": attributes.flag("tdd"),
+        "risk": attributes.text("risk"),
+        "area": attributes.text("area"),
+    }
+
+
+def _child(element: Element, tag: str) -> Element | None:
+    return next((child for child in element.children if child.tag == tag), None)
+
+
+def _text(element: Element, tag: str) -> str:
+    child = _child(element, tag)
+    return child.text if child is not None else ""
+
+
+def _options(source: Source, element: Element) -> tuple[Option, ...]:
+    options = _child(element, "options")
+    found = [] if options is None else [c for c in options.children if c.tag == "option"]
+    return tuple(_option(source, option, number) for number, option in enumerate(found, 1))
+
+
+def _option(source: Source, element: Element, number: int) -> Option:
+    id = element.attributes.get("id", "").strip()
+    if not id:
+        source.say_at(
+            "T311", element.position, f'this option has no id and is called {number}; add id="…"'
+        )
+    name = " ".join(_text(element, "name").split())
+    return Option(id=id or str(number), name=name or id or str(number))
+
+
+def _estimate(source: Source, metrics: Element | None, tag: str) -> Estimate | None:
+    child = _child(metrics, tag) if metrics is not None else None
+    if child is None or not child.text.strip():
+        return None
+    parse = values.tokens if tag == "estimated-tokens" else values.duration
+    found = parse(child.text)
+    if found is None:
+        wanted = "5000-8000" if tag == "estimated-tokens" else "15-30min"
+        source.say_at(
+            "T310", child.position, f"<{tag}> cannot be read and is not used; write {wanted}"
+        )
+    return found
+
+
+def _say_incomplete(source: Source, task: Task, element: Element) -> None:
+    if task.is_checkpoint:
+        return
+    if not element.children and element.text.strip():
+        source.say_at(
+            "K405",
+            task.position,
+            "this <task> has a Markdown body; put its parts into <name>, <action> and <verify>",
+        )
+        return
+    if not task.name.strip():
+        source.say_at("T301", task.position, "this task has no name; add <name>…</name>")
+    if not task.action.strip():
+        source.say_at("T302", task.position, "this task says nothing to do; add <action>…</action>")

@@ -1,0 +1,47 @@
+"""A finished or halted run -> the SUMMARY.md of one plan. Pure; it refuses to claim what the records do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.graph import TaskGraph
+from orchestrator.history import History
+from orchestrator.model import Plan, RunId, TaskId, TaskState
+from orchestrator.summary import end, front, numbers, opening, work
+from orchestrator.summary.account import Account
+
+__all__ = ["render"]
+
+SECTIONS = {
+    "Performance": numbers.performance,
+    "Parallelization": numbers.parallelization,
+    "Token Efficiency": numbers.token_efficiency,
+    "Accomplishments": work.accomplishments,
+    "Task Commits": work.task_commits,
+    "Files Created/Modified": work.files,
+    "Checks": work.checks,
+    "Tries": work.tries,
+    "Decisions Made": work.decisions_made,
+    "Deviations from Plan": end.deviations,
+    "Issues Encountered": end.issues,
+    "Verification Checklist": end.checklist,
+    "Next Phase Readiness": end.readiness,
+}
+
+
+def render(
+    plan: Plan,
+    *,
+    run: RunId,
+    graph: TaskGraph,
+    states: Mapping[TaskId, TaskState],
+    history: History,
+) -> str:
+    """`graph`, `states` and `history` are of the whole run; a task without a state was not selected."""
+    account = Account(plan, run, graph, states, history)
+    blocks = [opening.title(account), opening.one_liner(account)]
+    for heading, say in SECTIONS.items():
+        blocks += [f"## {heading}", "\n".join(say(account)).strip("\n")]
+    verdict = "PASSED" if account.is_complete else "FAILED"
+    blocks += [f"## Self-Check: {verdict}", end.self_check(account)]
+    return front.render(account) + "\n" + "\n\n".join(blocks) + "\n"

@@ -1,0 +1,140 @@
+"""One plan's part of a run, as the sections ask for it. It only looks: the history stays as it was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.graph import TaskGraph
+from orchestrator.history import History, TaskHistory, Tried
+from orchestrator.model import (
+    Check,
+    CheckResult,
+    Outcome,
+    Plan,
+    RunId,
+    Task,
+    TaskId,
+    TaskState,
+)
+from orchestrator.summary.figures import Pace, Span, Spending, pace, span, spend
+from orchestrator.summary.text import one_line
+
+UNFINISHED = (TaskState.WAITING, TaskState.RUNNING, TaskState.PAUSED)
+NAME = 90  # characters of a plan's name in its title
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    plan: Plan
+    run: RunId
+    graph: TaskGraph
+    states: Mapping[TaskId, TaskState]
+    history: History
+
+    # --- what it is called ------------------------------------------------------------------------
+
+    def label(self, key: str) -> str:
+        """`phase` or `plan` of the frontmatter, as written."""
+        value = self.plan.frontmatter.get(key)
+        return one_line(value) if isinstance(value, str) and value.strip() else self.plan.id
+
+    @property
+    def name(self) -> str:
+        told = self.plan.section("objective").strip() or self.plan.frontmatter.get("title")
+        first = one_line(told.strip().split("\n")[0], 1000) if isinstance(told, str) else ""
+        if len(first) > NAME:  # the first clause, if there is one
+            first = one_line(re.split(r"[:.;](?= )", first)[0], NAME)
+        return first.rstrip(".:") or self.plan.id
+
+    # --- its tasks --------------------------------------------------------------------------------
+
+    def having(self, *states: TaskState) -> list[Task]:
+        return [task for task in self.plan.tasks if self.states.get(task.id) in states]
+
+    @property
+    def succeeded(self) -> list[Task]:
+        return self.having(TaskState.SUCCEEDED)
+
+    @property
+    def not_selected(self) -> list[Task]:
+        return [task for task in self.plan.tasks if task.id not in self.states]
+
+    def past(self, task: Task) -> TaskHistory:
+        return self.history.tasks.get(task.id) or TaskHistory()
+
+    def last(self, task: Task) -> Outcome | None:
+        return self.past(task).last
+
+    def last_tried(self, task: Task) -> Tried | None:
+        """The attempt that `last` is the outcome of."""
+        told = [one for one in self.past(task).tried if one.outcome and not one.interrupted]
+        return told[-1] if told else None
+
+    def is_partial(self, task: Task) -> bool:
+        last = self.last(task)
+        done = self.states.get(task.id) is TaskState.SUCCEEDED
+        return done and last is not None and last.partial
+
+    def causes(self, task: Task) -> list[TaskId]:
+        """Failed tasks that this one is skipped for; they may be of another plan."""
+        before = self.graph.all_before(task.id) if task.id in self.graph.tasks else set()
+        return [t for t in self.graph if t in before and self.states.get(t) is TaskState.FAILED]
+
+    # --- the whole --------------------------------------------------------------------------------
+
+    @property
+    def all_succeeded(self) -> bool:
+        return len(self.succeeded) == len(self.plan.tasks)
+
+    @property
+    def plan_checks(self) -> list[Check] | None:
+        """None: not run yet."""
+        return self.history.plan_checks.get(self.plan.id)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every task succeeded and the plan's own commands are green."""
+        checks = self.plan_checks or []
+        asked = self.plan_checks is not None or not self.plan.commands
+        green = all(check.result is CheckResult.GREEN for check in checks)
+        return self.all_succeeded and asked and green
+
+    @property
+    def tries(self) -> list[Tried]:
+        return [one for task in self.plan.tasks for one in self.past(task).tried]
+
+    @property
+    def spending(self) -> Spending:
+        return spend(self.tries)
+
+    def spans(self, *tasks: Task) -> list[Span]:
+        """Of the attempts of these tasks; of all without one."""
+        chosen = [one for task in tasks or self.plan.tasks for one in self.past(task).tried]
+        return [span(one, self.history.resumed_at) for one in chosen]
+
+    @property
+    def pace(self) -> Pace:
+        return pace(self.spans())
+
+    @property
+    def moments(self) -> list[datetime]:
+        """All that is dated in this plan: its first is the start, its last the end."""
+        spans = self.spans()
+        seen = [one.start for one in spans] + [one.end for one in spans if one.end]
+        pasts = [self.past(task) for task in self.plan.tasks]
+        told = [at for past in pasts for at in (past.asked_at, past.answered_at) if at]
+        return sorted(seen + [datetime.fromisoformat(at) for at in told])
+
+    @property
+    def duration_s(self) -> float | None:
+        moments = self.moments
+        return (moments[-1] - moments[0]).total_seconds() if moments else None
+
+    @property
+    def batches(self) -> list[list[Task]]:
+        mine = {task.id: task for task in self.plan.tasks}
+        found = [[mine[t] for t in batch if t in mine] for batch in self.graph.batches()]
+        return [batch for batch in found if batch]

@@ -1,0 +1,220 @@
+"""The sections that look ahead: what went another way, what is missing and how to go on. It refuses to tick what only a person can."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from orchestrator.model import CheckResult, Task, TaskState
+from orchestrator.summary.account import Account
+from orchestrator.summary.opening import unproven
+from orchestrator.summary.text import code, duration, fence, listed, plural, prose
+from orchestrator.summary.work import green_before, heading, ordinals
+
+ITEM = 400  # characters of one line of the checklist
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+(?:\[[ xX]?\]\s*)?")
+
+
+def deviations(account: Account) -> Iterator[str]:
+    found = [(task, text) for task in account.plan.tasks for text in _warnings(account, task)]
+    if not found:
+        yield "None - plan executed exactly as written." if account.is_complete else "None."
+    for task, text in found:
+        yield f"- **Task {task.ordinal}:** {prose(text, ITEM)}"
+
+
+def _warnings(account: Account, task: Task) -> list[str]:
+    """Of every attempt; what stands under Checks is not said again."""
+    told: dict[str, None] = {}
+    for tried in account.past(task).tried:
+        verdict = tried.outcome.verdict if tried.outcome else None
+        proven = tuple(f": {command}" for command in green_before(tried))
+        warnings = verdict.warnings if verdict else ()
+        told |= dict.fromkeys(text for text in warnings if not text.endswith(proven))
+    return list(told)
+
+
+# --- issues ----------------------------------------------------------------------------------------
+
+
+def issues(account: Account) -> Iterator[str]:
+    lines = [*_failed(account), *_skipped(account), *_waits(account), *_plan_checks(account)]
+    yield from lines or ["None."]
+
+
+def _failed(account: Account) -> Iterator[str]:
+    for task in account.having(TaskState.FAILED):
+        past, last = account.past(task), account.last(task)
+        if last is not None and last.failure is not None:
+            attempts = plural(len(past.tried), "attempt")
+            reason = prose(last.detail.strip().split("\n")[0])
+            yield f"- {heading(task)} failed after {attempts} ({last.failure}){f': {reason}' if reason else ''}"
+        elif past.answer is not None:
+            note = f": {prose(past.answer.note)}" if past.answer.note.strip() else ""
+            by = f" by {prose(past.answer.by)}" if past.answer.by else ""
+            yield f"- {heading(task)} was rejected{by}{note}"
+        else:
+            yield f"- {heading(task)} failed; the reason is unknown"
+
+
+def _skipped(account: Account) -> Iterator[str]:
+    for task in account.having(TaskState.SKIPPED):
+        causes = [_name(account, one) for one in account.causes(task)]
+        why = f"{listed(causes)} failed" if causes else "what it waits for did not succeed"
+        yield f"- {heading(task)} skipped: {why}"
+
+
+def _name(account: Account, id: str) -> str:
+    own = next((task for task in account.plan.tasks if task.id == id), None)
+    return f"task {own.ordinal}" if own else f"task {code(id)}"
+
+
+def _waits(account: Account) -> Iterator[str]:
+    for task in account.plan.tasks:
+        waits = [wait for tried in account.past(task).tried for wait in tried.waits_s]
+        if waits:
+            times = plural(len(waits), "time")
+            yield f"- {heading(task)} waited {times} for its provider, {duration(sum(waits))} in all"
+
+
+def _plan_checks(account: Account) -> Iterator[str]:
+    for check in account.plan_checks or ():
+        if check.result is not CheckResult.GREEN:
+            yield f"- **The plan's own check** {code(check.command)} is {check.result}"
+            if check.output.strip():
+                yield from fence(check.output, "  ")
+
+
+# --- for a person ----------------------------------------------------------------------------------
+
+
+def checklist(account: Account) -> Iterator[str]:
+    plan = account.plan
+    told = [*_truths(plan.frontmatter.get("must_haves"))]
+    told += [line for task in plan.tasks for text in task.human_checks for line in _items(text)]
+    for tag in ("verification", "success_criteria"):
+        told += _items(plan.section(tag))
+    shown = dict.fromkeys(filter(None, (prose(line, ITEM) for line in told)))
+    yield from (f"- [ ] {line}" for line in shown)
+    if not shown:
+        yield "None."
+
+
+def _truths(must_haves: object) -> Iterator[str]:
+    truths = must_haves.get("truths") if isinstance(must_haves, dict) else None
+    for one in truths if isinstance(truths, list) else [truths]:
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):  # "- some text: more" is a map to YAML
+            yield "; ".join(f"{key}: {value}" for key, value in one.items())
+
+
+def _items(text: str) -> list[str]:
+    """The bullets and paragraphs of Markdown, one line each; no fences, headings and lead-ins."""
+    items, fresh = list[str](), True
+    for line in _unfenced(text):
+        if not line.strip() or line.lstrip().startswith("#"):
+            fresh = True
+        elif fresh or _BULLET.match(line):
+            items.append(_BULLET.sub("", line).strip())
+            fresh = False
+        else:
+            items[-1] += f" {line.strip()}"
+    return [item for item in items if not item.endswith(":")]
+
+
+def _unfenced(text: str) -> Iterator[str]:
+    """The lines of `text`; a fence is one empty line."""
+    mark = ""
+    for line in text.splitlines():
+        found = _FENCE.match(line)
+        if mark:
+            closes = found is not None and found[1].startswith(mark) and not line.strip(" \t`~")
+            mark = "" if closes else mark
+        elif found:
+            mark = found[1]
+            yield ""
+        else:
+            yield line
+
+
+# --- how to go on ----------------------------------------------------------------------------------
+
+
+def readiness(account: Account) -> Iterator[str]:
+    if account.is_complete:
+        yield "Ready: nothing is missing."
+        return
+    yield "Not ready. What is missing:\n"
+    yield from _retries(account)
+    yield from _answers(account)
+    yield from _rest(account)
+    yield from _plan_rest(account)
+
+
+def _retries(account: Account) -> Iterator[str]:
+    failed = account.having(TaskState.FAILED)
+    for task in failed:
+        yield f"- {heading(task)}: {command('retry', account.run, task.id)}"
+    skipped = account.having(TaskState.SKIPPED)
+    foreign = [c for t in skipped for c in account.causes(t) if c not in {t.id for t in failed}]
+    for cause in dict.fromkeys(foreign):
+        if account.graph.plan_of(cause).id != account.plan.id:
+            yield f"- Task {code(cause)}: {command('retry', account.run, cause)}"
+    if skipped:
+        yield f"- {ordinals(skipped)}, skipped: tried again by itself once that is done"
+
+
+def _answers(account: Account) -> Iterator[str]:
+    paused = account.having(TaskState.PAUSED)
+    for task in paused:
+        options = [
+            f"{code(option.id)} {prose(option.name) if option.name != option.id else ''}".strip()
+            for option in task.options
+        ]
+        choice = ["--option", task.options[0].id] if options else []
+        yes, no = (
+            command("approve", account.run, task.id, *choice),
+            command("reject", account.run, task.id),
+        )
+        which = f" (options: {'; '.join(options)})" if options else ""
+        yield f"- {heading(task)} waits for a person: {yes} or {no}{which}"
+
+
+def _rest(account: Account) -> Iterator[str]:
+    waiting = account.having(TaskState.WAITING, TaskState.RUNNING)
+    unfinished = f"{ordinals(waiting)}, not done yet" if waiting else ""
+    if account.having(TaskState.PAUSED):
+        unfinished = f"Then, also for {unfinished.lower()}" if waiting else "Then"
+    if unfinished:
+        yield f"- {unfinished}: {command('resume', account.run)}"
+    if account.not_selected:
+        again = command("run", account.plan.path)
+        yield f"- {ordinals(account.not_selected)}, not selected for this run: {again}"
+
+
+def _plan_rest(account: Account) -> Iterator[str]:
+    if not account.all_succeeded:
+        return
+    if account.plan_checks is None:
+        yield f"- The plan's own check: {command('resume', account.run)}"
+    else:
+        again = command("run", account.plan.path, "--again")
+        yield f"- The plan's own check, not green: mend what it names, then {again}"
+
+
+def command(*words: str) -> str:
+    return code(f"orchestrator {shlex.join(words)}")
+
+
+def self_check(account: Account) -> str:
+    if not account.is_complete:
+        return "By our own checks only: the plan is not complete; Next Phase Readiness says what is missing."
+    weak = unproven(account)
+    if not weak:
+        return "By our own checks only: every task and the plan itself."
+    if len(weak) == len(account.plan.tasks):
+        return "No check failed, but there was none: nothing proves these results."
+    return f"By our own checks only; nothing proves {ordinals(weak).lower()}."

@@ -1,0 +1,180 @@
+"""The sections of what was done: tasks, files, checks, tries, decisions. A worker's own word is quoted and never taken for a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.history import Tried
+from orchestrator.model import Check, CheckResult, Failure, Outcome, Task, TaskState, Verified
+from orchestrator.summary.account import Account
+from orchestrator.summary.front import STANDING, decisions, declared_files, verified
+from orchestrator.summary.text import code, duration, listed, plural, prose, quoted
+
+
+def heading(task: Task) -> str:
+    return f"**Task {task.ordinal}: {prose(task.title)}**"
+
+
+def ordinals(tasks: list[Task]) -> str:
+    word = "Task" if len(tasks) == 1 else "Tasks"
+    return f"{word} {listed(task.ordinal for task in tasks)}"
+
+
+def accomplishments(account: Account) -> Iterator[str]:
+    if not account.succeeded:
+        yield "None."
+    for task in account.succeeded:
+        rest = " (a person must still look)" if account.is_partial(task) else ""
+        yield f"- {heading(task)}{rest}"
+
+
+def task_commits(_account: Account) -> Iterator[str]:
+    yield "None: the tasks worked in the plain directory, and nothing is committed there."
+
+
+def files(account: Account) -> Iterator[str]:
+    declared = declared_files(account)
+    silent = [t for t in account.succeeded if t.files is None and not t.is_checkpoint]
+    if not declared and not silent:
+        yield "None declared."
+    if declared:
+        yield "As declared by the tasks that succeeded; nobody compared them with the disk.\n"
+        yield from (f"- {code(file)}" for file in declared)
+        yield ""
+    if silent:
+        yield f"{ordinals(silent)}: no `<files>` declared."
+
+
+# --- checks ----------------------------------------------------------------------------------------
+
+
+def checks(account: Account) -> Iterator[str]:
+    judged = [(task, tried) for task in account.plan.tasks if (tried := _judged(account, task))]
+    prose_only = [
+        task
+        for task in account.succeeded
+        if not task.is_checkpoint and verified(account, task) in (None, Verified.NONE)
+    ]
+    for task, tried in judged:
+        yield from _task_checks(task, tried)
+    if prose_only:
+        yield f"- **{ordinals(prose_only)}:** prose only, no command: verified=none, strength 0"
+    for check in account.plan_checks or ():
+        yield f"- **Plan:** {_result(check)}: {code(check.command)}"
+    if account.plan.commands and account.plan_checks is None:
+        yield f"- **Plan:** {plural(len(account.plan.commands), 'command')}, not run: the plan is not done"
+    if not (judged or prose_only or account.plan.commands or account.plan_checks):
+        yield "None."
+
+
+def _judged(account: Account, task: Task) -> Tried | None:
+    tried = account.last_tried(task)
+    verdict = tried.outcome.verdict if tried and tried.outcome else None
+    return tried if verdict and verdict.checks else None
+
+
+def _task_checks(task: Task, tried: Tried) -> Iterator[str]:
+    assert tried.outcome is not None
+    verdict = tried.outcome.verdict
+    assert verdict is not None
+    before = {check.command: check.result for check in tried.before}
+    strength = f"strength {verdict.strength:g}"
+    human = ", a person must still look" if verdict.verified is Verified.HUMAN else ""
+    label = f"- **Task {task.ordinal}:**"
+    if len(verdict.checks) == 1:
+        yield f"{label} {_told(verdict.checks[0], before, f', {strength}{human}')}"
+        return
+    yield f"{label} {strength}{human}"
+    yield from (f"  - {_told(check, before, '')}" for check in verdict.checks)
+
+
+BEFORE = {
+    CheckResult.RED: ", red before",
+    CheckResult.GREEN: ", **green before too, so it proves nothing**",
+    CheckResult.INCONCLUSIVE: ", not to be judged before",
+}
+
+
+def _told(check: Check, before: dict[str, CheckResult], rest: str) -> str:
+    earlier = before.get(check.command)
+    past = BEFORE[earlier] if earlier and check.result is CheckResult.GREEN else ""
+    return f"{_result(check)}{past}{rest}: {code(check.command)}"
+
+
+def _result(check: Check) -> str:
+    how = "no exit code" if check.exit_code is None else f"exit {check.exit_code}"
+    green = check.result is CheckResult.GREEN
+    return f"{'green' if green else f'**{check.result}**'} ({how})"
+
+
+def green_before(tried: Tried) -> list[str]:
+    return [check.command for check in tried.before if check.result is CheckResult.GREEN]
+
+
+# --- tries -----------------------------------------------------------------------------------------
+
+
+def tries(account: Account) -> Iterator[str]:
+    """All of every task that needed more than one, or failed."""
+    shown = [task for task in account.plan.tasks if _is_worth_telling(account, task)]
+    for task in shown:
+        yield f"- {heading(task)}"
+        for tried in account.past(task).tried:
+            yield from _try(tried)
+    if not shown:
+        tried_tasks = any(account.past(task).tried for task in account.plan.tasks)
+        yield "Every task passed at its first try." if tried_tasks else "None."
+
+
+def _is_worth_telling(account: Account, task: Task) -> bool:
+    tried = account.past(task).tried
+    failed = account.states.get(task.id) is TaskState.FAILED and bool(tried)
+    return (
+        failed or len(tried) > 1 or any(one.outcome is None or not one.outcome.ok for one in tried)
+    )
+
+
+def _try(tried: Tried) -> Iterator[str]:
+    outcome = tried.outcome
+    by = ", ".join(filter(None, (tried.route.worker, _model(tried, outcome))))
+    took = f" after {duration(outcome.duration_s)}" if outcome and outcome.duration_s else ""
+    detail = outcome.detail if outcome and not outcome.ok else ""
+    rest, below = quoted(detail, "    ")
+    yield f"  - Try {tried.number} ({prose(by)}) {_ended(outcome)}{took}{_kind(outcome)}{rest}"
+    yield from below
+
+
+def _model(tried: Tried, outcome: Outcome | None) -> str | None:
+    return (outcome and outcome.model) or tried.route.model or tried.route.tier
+
+
+def _ended(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "has no end on record"
+    if outcome.failure is Failure.INTERRUPTED:
+        return "was interrupted"
+    return "passed" if outcome.ok else "failed"
+
+
+def _kind(outcome: Outcome | None) -> str:
+    if outcome is None or outcome.failure in (None, Failure.INTERRUPTED):
+        return ""
+    return f" (**{outcome.failure}**)"
+
+
+# --- decisions -------------------------------------------------------------------------------------
+
+
+def decisions_made(account: Account) -> Iterator[str]:
+    made = decisions(account)
+    if not made:
+        yield "None."
+    for task, answer in made:
+        option = next((one for one in task.options if one.id == answer.option), None)
+        named = f" ({prose(option.name)})" if option and option.name != option.id else ""
+        chosen = f", option {code(answer.option)}{named}" if answer.option else ""
+        by = f" by {code(STANDING)}" if answer.by == STANDING else f" by {prose(answer.by)}"
+        verdict = "approved" if answer.approved else "rejected"
+        rest, below = quoted(answer.note, "  ")
+        yield f"- {heading(task)} {verdict}{by if answer.by else ''}{chosen}{rest}"
+        yield from below

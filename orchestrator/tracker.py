@@ -1,0 +1,266 @@
+"""The run without I/O: what may start now, and what an event means. Refuses every move that MOVES does not list.
+
+The tracker holds the only copy of the run's state, and the state changes in one way: an event that is
+already in the journal is applied. A live run and a resumed one therefore are the same code over the same
+events; what a crash can take away is the end of the list, never its meaning. From that follow its rules:
+
+* No clock, no await, no file. Two trackers that saw the same events are equal.
+* `ready` and `due` only look; asking twice changes nothing.
+* A task is RUNNING from its attempt's first event to its last. An engine that finds one RUNNING after a
+  replay knows that it died there, and says so with an INTERRUPTED outcome, which spends no try.
+* Dependants of a failed task are SKIPPED at once, and only they. All else goes on.
+* If nothing runs, nothing may start, nobody is asked and the run is not over, the graph lies. That is our
+  bug, and `ready` says so instead of waiting for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from orchestrator.graph import TaskGraph
+from orchestrator.model import (
+    Answer,
+    Event,
+    EventKind,
+    Failure,
+    Outcome,
+    Route,
+    Task,
+    TaskId,
+    TaskState,
+)
+
+MOVES = {  # every legal step; anything else is our bug
+    TaskState.WAITING: {TaskState.RUNNING, TaskState.PAUSED, TaskState.SKIPPED},
+    TaskState.RUNNING: {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.WAITING},
+    TaskState.PAUSED: {TaskState.SUCCEEDED, TaskState.FAILED},
+    TaskState.SUCCEEDED: set(),
+    TaskState.FAILED: {TaskState.WAITING},  # a person asks for a retry
+    TaskState.SKIPPED: {TaskState.WAITING},
+}
+FINAL = {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.SKIPPED}
+
+
+class Reaction(Enum):
+    """What follows from a failure."""
+
+    NEXT_TRY = auto()  # the next place on the ladder
+    NEXT_RUNG = auto()  # the next stronger tier, never the same again
+    SAME_TRY = auto()  # nobody's fault: no try is spent
+    FAIL = auto()  # another try would end the same way
+    STOP = auto()  # no task can go on: an operator must act
+
+
+REACTIONS = {
+    Failure.VERIFY: Reaction.NEXT_TRY,
+    Failure.INCONCLUSIVE: Reaction.NEXT_TRY,
+    Failure.EXIT: Reaction.NEXT_TRY,
+    Failure.TIMEOUT: Reaction.NEXT_TRY,
+    Failure.STALLED: Reaction.NEXT_TRY,
+    Failure.NO_RESULT: Reaction.NEXT_TRY,
+    Failure.CONTEXT: Reaction.NEXT_RUNG,
+    Failure.REFUSED: Reaction.NEXT_RUNG,
+    Failure.INTERRUPTED: Reaction.SAME_TRY,
+    Failure.RATE_LIMIT: Reaction.FAIL,  # gates.py waits these out; one that comes this far is over
+    Failure.OVERLOADED: Reaction.FAIL,
+    Failure.NETWORK: Reaction.FAIL,
+    Failure.UNAVAILABLE: Reaction.FAIL,
+    Failure.REJECTED: Reaction.FAIL,
+    Failure.AUTH: Reaction.STOP,
+    Failure.MISSING: Reaction.STOP,
+    Failure.UNKNOWN_MODEL: Reaction.STOP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The tracker's one instruction to the engine."""
+
+    task: Task
+    number: int  # of the attempt, 1-based; interrupted ones count, so that it never repeats
+    route: Route
+
+
+class Tracker:
+    def __init__(
+        self,
+        graph: TaskGraph,
+        ladders: Mapping[TaskId, tuple[Route, ...]],
+        *,
+        capacity: int,
+        fail_fast: bool = False,
+    ) -> None:
+        self._graph = graph
+        self._ladders = ladders
+        self._capacity = capacity
+        self._fail_fast = fail_fast
+        self._attempts = dict.fromkeys(graph, 0)
+        self._rung = dict.fromkeys(graph, 0)  # place on the ladder of the next try
+        self.states = dict.fromkeys(graph, TaskState.WAITING)
+        self.stopped: str | None = None  # why no new attempt may start
+
+    @property
+    def running(self) -> list[TaskId]:
+        return [task for task, state in self.states.items() if state is TaskState.RUNNING]
+
+    @property
+    def paused(self) -> list[TaskId]:
+        return [task for task, state in self.states.items() if state is TaskState.PAUSED]
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to wait for: all final, or stopped with nothing running."""
+        if self.stopped is not None:
+            return not self.running
+        return FINAL.issuperset(self.states.values())
+
+    @property
+    def blocked(self) -> bool:
+        """Only people can bring the run forward."""
+        return bool(self.paused) and not (self.running or self._open() or self.due())
+
+    def attempts(self, task: TaskId) -> int:
+        return self._attempts[task]
+
+    def ready(self) -> list[Start]:
+        """What to start now, most urgent first, never more than the free slots."""
+        busy, chosen = self.running, list[TaskId]()
+        for task in self._open():
+            if len(busy) + len(chosen) >= self._capacity:
+                break
+            if not any(self._graph.clash(task, other) for other in (*busy, *chosen)):
+                chosen.append(task)
+        stuck = not (self.done or busy or chosen or self.paused or self.due())
+        assert not stuck, "stuck: nothing runs, nothing may start, and the run is not over"
+        return [self._start(task) for task in chosen]
+
+    def due(self) -> list[Task]:
+        """Checkpoints whose turn it is: ask a person."""
+        if self.stopped is not None:
+            return []
+        return [self._graph.tasks[t] for t in self._graph if self._may_start(t, checkpoint=True)]
+
+    def apply(self, event: Event) -> None:
+        """The one way in which anything here changes."""
+        APPLY.get(event.kind, _nothing)(self, event)
+
+    def _start(self, task: TaskId) -> Start:
+        return Start(
+            self._graph.tasks[task], self._attempts[task] + 1, self._ladders[task][self._rung[task]]
+        )
+
+    def _open(self) -> list[TaskId]:
+        """Tasks that may start but for slots and clashes: the longest remaining path first."""
+        if self.stopped is not None:
+            return []
+        mine = [task for task in self._graph if self._may_start(task, checkpoint=False)]
+        return sorted(mine, key=lambda task: -self._graph.remaining_s(task))
+
+    def _may_start(self, task: TaskId, *, checkpoint: bool) -> bool:
+        return (
+            self.states[task] is TaskState.WAITING
+            and self._graph.tasks[task].is_checkpoint is checkpoint
+            and all(self.states[t] is TaskState.SUCCEEDED for t in self._graph.before(task))
+        )
+
+    def _move(self, task: TaskId, new: TaskState) -> None:
+        old = self.states[task]
+        assert new in MOVES[old], f"{task} is {old}; it cannot become {new}"
+        self.states[task] = new
+
+    def _started(self, task: TaskId, _event: Event) -> None:
+        self._move(task, TaskState.RUNNING)
+        self._attempts[task] += 1
+
+    def _finished(self, task: TaskId, event: Event) -> None:
+        outcome = Outcome.model_validate(event.data["outcome"])
+        if outcome.failure is None:
+            self._move(task, TaskState.SUCCEEDED)
+            return
+        reaction = REACTIONS[outcome.failure]
+        if reaction is Reaction.STOP:
+            self.stopped = f"{task}: {outcome.detail}"
+        next_rung = self._next_rung(task, reaction)
+        if next_rung < len(self._ladders[task]):
+            self._rung[task] = next_rung
+            self._move(task, TaskState.WAITING)
+        else:
+            self._fail(task)
+
+    def _next_rung(self, task: TaskId, reaction: Reaction) -> int:
+        """The place of the next try; the ladder's length if there is none."""
+        ladder, here = self._ladders[task], self._rung[task]
+        match reaction:
+            case Reaction.SAME_TRY:
+                return here
+            case Reaction.NEXT_TRY:
+                return here + 1
+            case Reaction.NEXT_RUNG:
+                above = range(here + 1, len(ladder))
+                return next(
+                    (n for n in above if ladder[n].tier is not ladder[here].tier), len(ladder)
+                )
+            case Reaction.FAIL | Reaction.STOP:
+                return len(ladder)
+
+    def _fail(self, task: TaskId) -> None:
+        self._move(task, TaskState.FAILED)
+        if self._fail_fast and self.stopped is None:
+            self.stopped = f"{task} failed, and --fail-fast was asked for"
+        for later in self._graph.all_after(task):
+            if self.states[later] is TaskState.WAITING:
+                self._move(later, TaskState.SKIPPED)
+
+    def _asked(self, task: TaskId, _event: Event) -> None:
+        self._move(task, TaskState.PAUSED)
+
+    def _answered(self, task: TaskId, event: Event) -> None:
+        if Answer.model_validate(event.data["answer"]).approved:
+            self._move(task, TaskState.SUCCEEDED)
+        else:
+            self._fail(task)
+
+    def _retry(self, task: TaskId, _event: Event) -> None:
+        """From the first rung; what was skipped for this task alone waits again."""
+        self._rung[task] = 0
+        self._move(task, TaskState.WAITING)
+        for later in self._graph.all_after(task):
+            failed = map(self._is_failed, self._graph.all_before(later))
+            if self.states[later] is TaskState.SKIPPED and not any(failed):
+                self._move(later, TaskState.WAITING)
+
+    def _is_failed(self, task: TaskId) -> bool:
+        return self.states[task] is TaskState.FAILED
+
+    def _draining(self, event: Event) -> None:
+        self.stopped = event.data["reason"]
+
+    def _resumed(self) -> None:
+        self.stopped = None
+
+
+def _nothing(_tracker: Tracker, _event: Event) -> None:
+    """Kinds that do not change what may start."""
+
+
+def _task_event(
+    change: Callable[[Tracker, TaskId, Event], None],
+) -> Callable[[Tracker, Event], None]:
+    def apply(tracker: Tracker, event: Event) -> None:
+        assert event.task is not None
+        change(tracker, event.task, event)
+
+    return apply
+
+
+APPLY: dict[EventKind, Callable[[Tracker, Event], None]] = {
+    EventKind.ATTEMPT_STARTED: _task_event(Tracker._started),
+    EventKind.ATTEMPT_FINISHED: _task_event(Tracker._finished),
+    EventKind.CHECKPOINT_ASKED: _task_event(Tracker._asked),
+    EventKind.CHECKPOINT_ANSWERED: _task_event(Tracker._answered),
+    EventKind.RETRY_ASKED: _task_event(Tracker._retry),
+    EventKind.DRAINING: lambda tracker, event: tracker._draining(event),
+    EventKind.RUN_RESUMED: lambda tracker, _event: tracker._resumed(),
+}

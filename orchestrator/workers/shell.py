@@ -1,0 +1,125 @@
+"""`bash` tasks: the fenced block of the action is the script, its exit code is the answer; it refuses prose."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.model import Attempt, Failure, Outcome, Task, Tier, Usage
+from orchestrator.process import Command, Ended, NotStarted, ProgramMissing, run
+from orchestrator.reader.commands import script
+from orchestrator.workers import Report
+
+FREE = Usage(
+    input_tokens=0,
+    output_tokens=0,
+    cache_read_tokens=0,
+    cache_write_tokens=0,
+    reasoning_tokens=0,
+    requests=0,
+    cost_usd=0.0,
+    cost_basis="reported",
+)
+COLOUR, CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]"), re.compile(rb"[\x00-\x1f\x7f]+")
+SHORT, PAUSE_S = 120, 0.05  # a report is for a person: one line, not a thousand a second
+LAST_LINES = 20
+
+
+class ShellWorker:
+    name = "shell"
+    tiers: tuple[Tier, ...] = ()
+
+    def refuses(self, task: Task) -> str | None:
+        asked = task.worker == self.name or (task.subagent or "").casefold() == "bash"
+        if not asked:
+            return 'it only runs tasks with subagent="bash" or worker="shell"'
+        if script(task.action) is None:
+            return "the <action> has no fenced shell block (```bash)"
+        return None
+
+    def missing(self) -> str | None:
+        return None if shutil.which("bash") else "bash is not on the PATH: install bash"
+
+    async def run(self, attempt: Attempt, report: Report) -> Outcome:
+        text = script(attempt.action)
+        if text is None:
+            return Outcome(failure=Failure.REFUSED, detail="the action has no fenced shell block")
+        try:
+            command = order(attempt, write_script(attempt, text))
+            line = Reporter(report)
+            return judge(await run(command, line, line), attempt)
+        except ProgramMissing as error:
+            return Outcome(failure=Failure.MISSING, detail=f"{error}: install bash", usage=FREE)
+        except (NotStarted, OSError) as error:
+            return Outcome(failure=Failure.NO_RESULT, detail=str(error), usage=FREE)
+
+
+def write_script(attempt: Attempt, text: str) -> Path:
+    """Beside the transcript, for the owner alone; what ran stays to be read."""
+    path = Path(attempt.transcript).with_suffix(".sh")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(path, flags, 0o600), "w", encoding="utf-8", newline="") as file:
+        file.write(text.replace("\r\n", "\n"))
+    return path
+
+
+def order(attempt: Attempt, path: Path) -> Command:
+    return Command(
+        argv=("bash", "--noprofile", "--norc", "-eo", "pipefail", str(path)),
+        cwd=Path(attempt.workspace),
+        env=attempt.environment,
+        timeout_s=attempt.timeout_s,
+        stall_s=attempt.stall_s,
+        transcript=Path(attempt.transcript),
+        merged=True,
+    )
+
+
+def judge(ended: Ended, attempt: Attempt) -> Outcome:
+    failure, reason = explain(ended, attempt)
+    left = [f"ended what it left running: {words}" for words in ended.survivors]
+    tail = ended.stdout.splitlines()[-LAST_LINES:] if failure else []
+    parts = [*([reason] if reason else []), *tail, *left, *ended.warnings]
+    return Outcome(
+        failure=failure,
+        detail="\n".join(parts),
+        exit_code=ended.exit_code,
+        usage=FREE,
+        duration_s=ended.duration_s,
+    )
+
+
+def explain(ended: Ended, attempt: Attempt) -> tuple[Failure | None, str]:
+    if ended.timed_out:
+        return Failure.TIMEOUT, f"not done within {attempt.timeout_s:g} s"
+    if ended.stalled:
+        return Failure.STALLED, f"no output and no CPU for {attempt.stall_s:g} s"
+    if ended.signal is not None:
+        return Failure.EXIT, f"ended by {ended.signal_name}"
+    if ended.exit_code is None:
+        return Failure.NO_RESULT, "it was lost: something killed our process beside it"
+    return (Failure.EXIT, f"exit {ended.exit_code}") if ended.exit_code else (None, "")
+
+
+@dataclass
+class Reporter:
+    """Passes on a line for a person, and skips those that come too fast to be read."""
+
+    report: Report
+    next_at: float = 0.0
+
+    def __call__(self, line: bytes) -> None:
+        now = time.monotonic()
+        if now < self.next_at:
+            return
+        plain = CONTROL.sub(b" ", COLOUR.sub(b"", line[: 4 * SHORT]))
+        words = plain.decode("utf-8", "replace").strip()
+        if words:
+            self.report(words[:SHORT])
+            self.next_at = now + PAUSE_S

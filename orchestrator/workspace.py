@@ -1,0 +1,68 @@
+"""Where an attempt works: for now the plain directory. Refuses what would leave it, and a worktree it cannot make."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from orchestrator.errors import RecordError
+from orchestrator.model import Diagnostic, Plan, Severity
+
+NOTE = (
+    "working in the plain directory: nothing is committed, tasks that may write the same file take "
+    "turns, an interrupted task starts again where it was"
+)
+
+
+def check(plan: Plan, root: Path) -> Iterator[Diagnostic]:
+    """What only the disk and this machine can tell: links that leave the root, a workspace we lack."""
+    if plan.workspace == "worktree":
+        text = (
+            "workspace: worktree is not available yet; write workspace: directory, or leave it out"
+        )
+        yield _say(plan, 1, 1, "P604", text)
+    for task in plan.tasks:
+        for file in leaving(root, task.files or ()):
+            text = f"<files> of {task.id} names {file}, a link to outside of the project; name the real place"
+            yield _say(plan, task.position.line, task.position.column, "P603", text)
+
+
+def leaving(root: Path, files: Iterable[str]) -> Iterator[str]:
+    """Files whose deepest existing ancestor is really outside of the root."""
+    home = root.resolve()
+    for file in files:
+        place = root / file
+        try:
+            if place.is_relative_to(root) and not place.resolve().is_relative_to(home):
+                yield file
+        except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long, a NUL
+            yield file
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The file has the old content or the new, whatever happens."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError as refused:
+        draft.unlink(missing_ok=True)
+        raise RecordError(
+            f"cannot write {path}: {refused.strerror}; the run is in the journal"
+        ) from refused
+
+
+def _say(plan: Plan, line: int, column: int, code: str, message: str) -> Diagnostic:
+    return Diagnostic(
+        file=plan.path,
+        line=line,
+        column=column,
+        code=code,
+        severity=Severity.ERROR,
+        message=message,
+    )

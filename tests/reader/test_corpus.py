@@ -1,0 +1,92 @@
+"""1,344 plans that nobody here wrote: no crash, no task lost, and the seed's own example."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.model import PlanId
+from orchestrator.reader import Reading, read
+from tests.reader.plans import read_plan
+
+Row = tuple[dict[str, Any], Reading]
+
+
+@pytest.fixture(scope="module")
+def corpus(shared: Path) -> list[Row]:
+    folder = shared / "data" / "plans"
+    rows = []
+    for line in (folder / "manifest.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        data = (folder / entry["repo"].replace("/", "__") / entry["path"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == entry["sha256"]
+        reading = read(data, entry["path"], id=PlanId("x"), max_bytes=2_000_000, max_tasks=500)
+        rows.append((entry, reading))
+    return rows
+
+
+def test_ninety_nine_of_a_hundred_plans_have_no_structure_error(corpus: list[Row]) -> None:
+    bad = [
+        entry["path"] for entry, reading in corpus if any(d.code[0] in "SF" for d in reading.errors)
+    ]
+    assert len(corpus) == 1344
+    assert len(bad) <= len(corpus) // 100, bad
+
+
+def test_every_file_gives_a_plan_or_an_error(corpus: list[Row]) -> None:
+    assert all(reading.plan is not None or reading.errors for _, reading in corpus)
+
+
+def test_every_task_tag_is_a_task_or_a_known_difference(corpus: list[Row]) -> None:
+    """The table says for each file why it has fewer tasks than tags: mentions and fenced examples."""
+    known = json.loads(Path(__file__).with_name("corpus_differences.json").read_text())
+    different = {
+        entry["sha256"][:12]: entry["n_task_tags"] - reading.tasks
+        for entry, reading in corpus
+        if entry["n_task_tags"] != reading.tasks
+    }
+    assert different == {sha: row["tags"] - row["tasks"] for sha, row in known.items()}
+
+
+def test_every_task_tag_at_the_start_of_a_line_is_a_task_or_said(corpus: list[Row]) -> None:
+    for entry, reading in corpus:
+        tags = re.finditer(r"^[ \t]*<task[\s>]", reading.text, re.M)
+        lines = {reading.text.count("\n", 0, m.end() - 1) + 1 for m in tags}
+        tasks = {task.position.line for task in reading.plan.tasks} if reading.plan else set()
+        assert lines <= tasks | {d.line for d in reading.diagnostics}, entry["path"]
+
+
+def test_raw_texts_are_parts_of_the_file(corpus: list[Row]) -> None:
+    for entry, reading in corpus:
+        for task in reading.plan.tasks if reading.plan else ():
+            assert all(e.text in reading.text for e in task.elements), entry["path"]
+            assert reading.errors or "</task>" not in task.name, entry["path"]
+
+
+def test_files_without_tasks_are_refused_by_their_kind(corpus: list[Row]) -> None:
+    kinds = [reading.errors[0].code for entry, reading in corpus if not entry["n_task_tags"]]
+    assert len(kinds) == 113
+    assert set(kinds) == {"K401", "K402", "K403", "K404"}
+
+
+def test_the_example_of_seed_002_reads_as_seven_tasks(shared: Path) -> None:
+    (seed,) = (shared / "seeds").glob("002_*.txt")
+    section = seed.read_text().split("### 7.1", 1)[1]
+    example = section.split("```markdown\n", 1)[1].split("\n```\n\n---\n", 1)[0]
+    reading = read_plan(example + "\n")
+    plan = reading.plan
+    assert plan is not None
+    assert (reading.tasks, reading.diagnostics) == (7, ())
+    assert "(<20 lines each)" in plan.tasks[2].action
+    assert "<200ms" in plan.tasks[5].verify
+    assert [task.depends_on for task in plan.tasks] == [
+        (), ("1",), ("1", "2"), ("1", "2", "3"), ("1", "2", "3"), ("1", "2", "3"), ("4", "5", "6")
+    ]  # fmt: skip
+    assert [task.complexity for task in plan.tasks] == [None, None, None, 3, 6, 7, 4]
+    assert [task.label for task in plan.tasks] == list("1234567")
+    assert all(task.estimated_tokens and task.estimated_duration_s for task in plan.tasks)

@@ -1,0 +1,74 @@
+"""The ladder: which tiers a task's tries walk, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.model import Route, Score, Task, Tier
+from orchestrator.routing import ladder
+from tests.build import task
+
+ALL = tuple(Tier)
+BANDS = {"haiku_max": 4, "sonnet_max": 8}
+
+
+def routes(
+    given: Task, value: int = 5, tiers: tuple[Tier, ...] = ALL, **more: Any
+) -> tuple[Route, ...]:
+    score = Score(value=value, reasons=("because",))
+    return ladder(given, score, worker="agent", tiers=tiers, models={}, **(BANDS | more))
+
+
+def tiers(*args: Any, **more: Any) -> list[str]:
+    return [str(route.tier) for route in routes(*args, **more)]
+
+
+@pytest.mark.parametrize(
+    ("score", "first"),
+    [(1, "haiku"), (4, "haiku"), (5, "sonnet"), (8, "sonnet"), (9, "opus"), (10, "opus")],
+)
+def test_the_score_chooses_the_first_rung(score: int, first: str):
+    assert tiers(task(1), score)[0] == first
+
+
+def test_one_retry_on_the_first_rung_then_one_try_on_each_above():
+    assert tiers(task(1), 1) == ["haiku", "haiku", "sonnet", "opus"]
+    assert tiers(task(1), 10) == ["opus", "opus"]
+
+
+def test_an_explicit_model_fixes_the_first_rung_and_escalates_above_it():
+    assert tiers(task(1, model=Tier.SONNET), 1) == ["sonnet", "sonnet", "opus"]
+    assert routes(task(1, model=Tier.SONNET))[0].confidence == 1.0
+
+
+def test_model_lock_forbids_escalation():
+    assert tiers(task(1, model=Tier.HAIKU, model_lock=True)) == ["haiku", "haiku"]
+
+
+def test_exploring_starts_cheap_unless_the_plan_says_otherwise():
+    assert tiers(task(1, subagent="explore"), 9)[0] == "haiku"
+    assert tiers(task(1, subagent="explore", model=Tier.OPUS))[0] == "opus"
+
+
+def test_a_tier_that_the_worker_lacks_is_replaced_by_the_next_stronger():
+    assert tiers(task(1), 1, (Tier.SONNET, Tier.OPUS)) == ["sonnet", "sonnet", "opus"]
+    assert "has no haiku" in routes(task(1), 1, (Tier.SONNET,))[0].reason
+
+
+def test_a_worker_without_models_gets_two_tries_and_no_tier():
+    assert tiers(task(1, model=Tier.OPUS), 1, ()) == ["None", "None"]
+
+
+def test_every_route_says_why():
+    assert all(route.reason for route in routes(task(1), 1))
+    assert "complexity 3 (because)" in routes(task(1), 3)[0].reason
+
+
+def test_a_tier_becomes_the_workers_own_model_id():
+    score = Score(value=1, reasons=("r",))
+    (first, *_) = ladder(
+        task(1), score, worker="a", tiers=ALL, models={Tier.HAIKU: "claude-x"}, **BANDS
+    )
+    assert first.model == "claude-x"

@@ -1,0 +1,150 @@
+"""The command as a process: `kill -9`, Ctrl-C once and twice, and what `resume` makes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine.runs import bash, summary, write_plan
+
+WAIT_FOR = "until test -e {file}; do sleep 0.02; done"
+
+
+@pytest.fixture
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    home = tmp_path_factory.mktemp("home")
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
+
+
+def start(root: Path, environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *words],
+        cwd=root,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not claim():
+        assert time.monotonic() < deadline, "it never became true"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def three_steps(root: Path) -> Path:
+    """The second says that it runs and waits for a file; each leaves a line in `log` when it begins."""
+    middle = f"echo two >> log; echo $$ > pid; touch running; {WAIT_FOR.format(file='go')}; touch b"
+    return write_plan(
+        root,
+        bash("Task 1: one", "echo one >> log; touch a", "test -e a", files="a"),
+        bash("Task 2: two", middle, "test -e b", files="b"),
+        bash("Task 3: three", "echo three >> log; touch c", "test -e c", files="c"),
+    )
+
+
+def test_after_kill_9_nothing_finished_is_done_twice_and_the_rest_is_done(
+    tmp_path: Path, environment: dict[str, str]
+):
+    plan = three_steps(tmp_path)
+    engine = start(tmp_path, environment, "run", str(plan))
+    wait_until((tmp_path / "pid").exists)
+    wait_until((tmp_path / "running").exists)
+    engine.kill()
+    engine.communicate()
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not is_alive(pid))
+    (tmp_path / "go").touch()
+    told, _ = start(tmp_path, environment, "resume").communicate(timeout=60)
+    assert (tmp_path / "log").read_text().split() == ["one", "two", "two", "three"], told
+    text = summary(plan)
+    assert "status: complete" in text
+    assert "interrupted" in text
+
+
+def test_the_first_ctrl_c_lets_what_runs_finish_and_starts_nothing(
+    tmp_path: Path, environment: dict[str, str]
+):
+    plan = three_steps(tmp_path)
+    engine = start(tmp_path, environment, "run", str(plan))
+    wait_until((tmp_path / "running").exists)
+    engine.send_signal(signal.SIGINT)
+    wait_until(lambda: "draining" in journal_kinds(tmp_path))
+    (tmp_path / "go").touch()
+    told, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 130, told
+    assert "orchestrator resume" in told
+    assert (tmp_path / "log").read_text().split() == ["one", "two"]
+    assert (tmp_path / "b").exists()
+    again = start(tmp_path, environment, "resume")
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert (tmp_path / "log").read_text().split() == ["one", "two", "three"]
+
+
+def test_the_second_ctrl_c_ends_everything_and_it_is_resumable(
+    tmp_path: Path, environment: dict[str, str]
+):
+    plan = three_steps(tmp_path)
+    engine = start(tmp_path, environment, "run", str(plan))
+    wait_until((tmp_path / "running").exists)
+    engine.send_signal(signal.SIGINT)
+    wait_until(lambda: "draining" in journal_kinds(tmp_path))
+    engine.send_signal(signal.SIGINT)
+    told, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 130, told
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert "status: halted" in summary(plan)
+    (tmp_path / "go").touch()
+    again = start(tmp_path, environment, "resume")
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert (tmp_path / "log").read_text().split() == ["one", "two", "two", "three"]
+
+
+def test_sigterm_ends_at_once(tmp_path: Path, environment: dict[str, str]):
+    engine = start(tmp_path, environment, "run", str(three_steps(tmp_path)))
+    wait_until((tmp_path / "running").exists)
+    engine.terminate()
+    engine.communicate(timeout=60)
+    assert engine.returncode == 130
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_two_engines_in_one_project_are_refused(tmp_path: Path, environment: dict[str, str]):
+    plan = three_steps(tmp_path)
+    engine = start(tmp_path, environment, "run", str(plan))
+    wait_until((tmp_path / "running").exists)
+    second = start(tmp_path, environment, "run", str(plan))
+    told, _ = second.communicate(timeout=60)
+    assert second.returncode == 4
+    assert "another orchestrator" in told
+    (tmp_path / "go").touch()
+    engine.communicate(timeout=60)
+    assert engine.returncode == 0
+
+
+def journal_kinds(root: Path) -> set[str]:
+    from orchestrator import journal
+
+    with journal.reading(root) as book:
+        return {event.kind.value for event in book.events(book.find(None).id)}
