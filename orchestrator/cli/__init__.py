@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import typer
 
 from orchestrator.cli import answer, look, plans, run, setup
+from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, lines
 from orchestrator.errors import OrchestratorError, PlanError, UsageError
 
@@ -19,6 +20,7 @@ EXIT_CODES = (
 )
 
 app = typer.Typer(
+    cls=Group,
     help="Run annotated PLAN.md files with several coding agents at once, and believe only checked results.",
     epilog=EXIT_CODES,
     rich_markup_mode=None,
@@ -27,20 +29,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.callback()(setup.program)
-app.command("run")(run.run)
-app.command("resume")(run.resume)
-app.command("retry")(run.retry)
-app.command("lint")(plans.lint)
-app.command("validate", hidden=True)(plans.lint)
-app.command("graph")(plans.graph)
-app.command("runs")(look.runs)
-app.command("show")(look.show)
-app.command("explain")(look.explain)
-app.command("approve")(answer.approve)
-app.command("reject")(answer.reject)
-app.command("doctor")(setup.doctor)
-app.command("init")(setup.init)
-app.command("version")(setup.version)
+app.command("run", cls=Command)(run.run)
+app.command("resume", cls=Command)(run.resume)
+app.command("retry", cls=Command)(run.retry)
+app.command("lint", cls=Command)(plans.lint)
+app.command("validate", cls=Command, hidden=True)(plans.lint)
+app.command("graph", cls=Command)(plans.graph)
+app.command("runs", cls=Command)(look.runs)
+app.command("show", cls=Command)(look.show)
+app.command("explain", cls=Command)(look.explain)
+app.command("approve", cls=Command)(answer.approve)
+app.command("reject", cls=Command)(answer.reject)
+app.command("doctor", cls=Command)(setup.doctor)
+app.command("init", cls=Command)(setup.init)
+app.command("version", cls=Command)(setup.version)
 
 
 def main() -> NoReturn:

@@ -100,6 +100,6 @@ def _place(one: Diagnostic, root: Path) -> str:
 
 
 def near(root: Path, file: str) -> str:
-    """A name of the project as one would type it here."""
+    """A file of the project as one would type it here."""
     path, here = root / file, Path.cwd()
-    return os.path.relpath(path, here) if path.is_relative_to(here) else file
+    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)

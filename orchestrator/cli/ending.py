@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli import asking
+from orchestrator.cli.diagnostics import near
 from orchestrator.cli.terminal import counted, lines, out, plain
 from orchestrator.cli.watched import Watched, seconds
 from orchestrator.cli.words import reason, sums, weakness, who
 from orchestrator.engine import answers
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
+from orchestrator.reader.discover import project_root
 
 if TYPE_CHECKING:
     from orchestrator.model import Outcome
@@ -23,10 +25,17 @@ MARKS = {
     TaskState.WAITING: ("·", "yellow"),
     TaskState.RUNNING: ("·", "yellow"),
 }
+NOTHING: dict[str, Any] = {
+    "version": 1,
+    "run": None,
+    "exit_code": 0,
+    "summaries": [],
+    "tasks": [],
+}
 DETAIL_ROWS = 6  # of what a failed attempt said; explain and the transcript have the rest
 
 
-def report(watched: Watched, run: RunId, code: int, summaries: Sequence[str]) -> None:
+def report(watched: Watched, run: RunId, code: int, root: Path, summaries: Sequence[str]) -> None:
     """Each task that is not done with its reason and next step, the totals, the SUMMARY."""
     out().print()
     for task in watched.in_state(*MARKS):
@@ -38,9 +47,11 @@ def report(watched: Watched, run: RunId, code: int, summaries: Sequence[str]) ->
         out().print("    next: repair it, then: orchestrator run --again PLAN.md")
     _totals(watched, run, code)
     for path in summaries:
-        out().print(f"  summary: {path}")
+        out().print(f"  summary: {near(root, path)}")
     for step in next_steps(watched, run, code):
         out().print(f"  next: {step}")
+    if code != 0 and project_root(Path.cwd()) != root:
+        out().print(f"  commands about this run work in {root}")
 
 
 def document(watched: Watched, run: RunId, code: int, summaries: Sequence[str]) -> dict[str, Any]:

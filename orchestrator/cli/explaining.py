@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from orchestrator.cli import asking, drawing
 from orchestrator.cli.past import Past
@@ -11,18 +12,11 @@ from orchestrator.cli.terminal import columns, duration, lines, out, plain
 from orchestrator.cli.watched import seconds
 from orchestrator.cli.words import reason, said, weakness, who
 from orchestrator.history import Tried
-from orchestrator.model import Check, EventKind, Outcome, Task, TaskState
+from orchestrator.model import Check, EventKind, Failure, Outcome, Task, TaskState
 from orchestrator.tracker import REACTIONS, Reaction
 
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
-FOLLOWS = {
-    Reaction.NEXT_TRY: "the next try of its ladder, if there is one",
-    Reaction.NEXT_RUNG: "the next stronger model, if there is one",
-    Reaction.SAME_TRY: "it starts again, and no try is spent",
-    Reaction.FAIL: "another try would end the same way",
-    Reaction.STOP: "no task can go on before an operator acts",
-}
 
 
 def explain(found: Past, task: Task) -> None:
@@ -58,7 +52,8 @@ def _state(found: Past, task: Task) -> str:
 
 
 def _tries(found: Past, task: Task) -> Iterator[Row]:
-    for tried in found.watched.of(task.id).tried:
+    every = found.watched.of(task.id).tried
+    for tried, following in zip_longest(every, every[1:]):
         yield "", ""
         took = f", {duration(seconds(tried))}" if tried.outcome else ""
         yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
@@ -68,6 +63,8 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         for wait in tried.waits_s:
             yield "  back-off", f"waited {duration(wait)}, no try is spent"
         yield from _result(tried)
+        if tried.outcome and tried.outcome.failure:
+            yield "  follows", _followed(found, task, tried.outcome.failure, following)
         transcript = (
             f".orchestrator/runs/{found.row.id}/{task.id.replace('/', '-')}.{tried.number}.log"
         )
@@ -88,7 +85,21 @@ def _result(tried: Tried) -> Iterator[Row]:
     yield "  result", _ending(outcome)
     if outcome.failure is not None:
         yield from (("", f"  {row}") for row in lines(outcome.detail)[1:][-OUTPUT_ROWS:])
-        yield "  follows", FOLLOWS[REACTIONS[outcome.failure]]
+
+
+def _followed(found: Past, task: Task, failure: Failure, following: Tried | None) -> str:
+    if following is not None:
+        free = REACTIONS[failure] is Reaction.SAME_TRY
+        return f"try {following.number}{', and no try was spent' if free else ''}"
+    match found.watched.states[task.id], REACTIONS[failure]:
+        case TaskState.WAITING, _:
+            return "another try, once the run goes on"
+        case _, Reaction.STOP:
+            return "failed, and nothing new started: an operator must act"
+        case _, Reaction.FAIL:
+            return "failed: another try would have ended the same way"
+        case _:
+            return "failed: no try was left"
 
 
 def _ending(outcome: Outcome) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator import journal, settings
+from orchestrator.cli.terminal import counted
 from orchestrator.errors import OrchestratorError, UnknownRun
 from orchestrator.workers import registry
 
@@ -103,7 +104,7 @@ def _journal(root: Path) -> Iterator[Finding]:
         yield Finding(Mark.PROBLEM, "journal", str(wrong))
     else:
         live = ", an engine works on it now" if journal.is_live(root) else ""
-        yield Finding(Mark.OK, "journal", f"{count} runs in {place}{live}")
+        yield Finding(Mark.OK, "journal", f"{counted(count, 'run')} in {place}{live}")
 
 
 def _ledger() -> Iterator[Finding]:

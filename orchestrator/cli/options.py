@@ -15,7 +15,7 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="The run, or the beginni
 NewestRun = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="The run, or the beginning of its name; without it the newest.",
         show_default=False,
     ),

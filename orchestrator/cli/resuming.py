@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator import engine, inbox, journal, settings
-from orchestrator.cli import past, starting
-from orchestrator.cli.terminal import err, out
+from orchestrator.cli import ending, past, starting
+from orchestrator.cli.terminal import err, show_json
 from orchestrator.cli.words import Words
 from orchestrator.engine import answers
 from orchestrator.errors import JournalLocked, UsageError
@@ -18,6 +18,8 @@ def resume(name: str | None, changes: Mapping[str, object], *, as_json: bool) ->
     found = past.reopen(root, name, changes)
     if found.row.exit_code == 0:
         err().print(f"nothing to do: run {found.row.id} is done")
+        if as_json:
+            show_json(ending.document(found.watched, found.row.id, 0, ()))
         return 0
     return _go_on(found, changes, (), as_json=as_json)
 
@@ -30,7 +32,7 @@ def retry(name: str, task_name: str, *, as_json: bool) -> int:
         raise UsageError(wrong)
     if found.live:
         inbox.post(found.root, letter)
-        out().print(f"✓ the running engine tries {task.id} again")
+        err().print(f"✓ the running engine tries {task.id} again")
         return 0
     return _go_on(found, {}, (task.id,), as_json=as_json)
 

@@ -8,8 +8,10 @@ from typing import Self
 
 import anyio
 
+from orchestrator import workspace
 from orchestrator.cli import asking
 from orchestrator.cli.terminal import err, is_interactive, is_screen, lines, out
+from orchestrator.cli.watched import STARTS
 from orchestrator.cli.words import Line, Words
 from orchestrator.model import Answer, Event, Task, TaskId
 
@@ -41,6 +43,8 @@ class PlainScreen:
     def happened(self, event: Event) -> None:
         for line in self.words.lines(event):
             self.say(line)
+        if event.kind in STARTS:
+            self.say(Line("note:", workspace.NOTE, "dim"))
 
     def doing(self, task: TaskId, line: str) -> None:
         """Too fast for lines that stay."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator import engine, project, settings, workspace
+from orchestrator import engine, project, settings
 from orchestrator.cli import diagnostics, ending, rehearsal, screen
-from orchestrator.cli.terminal import err, out, show_json
+from orchestrator.cli.terminal import err, show_json
 from orchestrator.cli.watched import Watched
 from orchestrator.cli.words import Words as Told
 from orchestrator.engine import Order
@@ -54,6 +54,8 @@ class Ready:
 def run(words: Words) -> int:
     ready = prepare(words)
     if ready is None:
+        if words.as_json:
+            show_json(ending.NOTHING)
         return 0
     crew = engine.prepare(ready.root, ready.graph, ready.settings)
     return watch(
@@ -111,15 +113,13 @@ def watch(
     as_json: bool,
 ) -> int:
     """The engine and the screen side by side, then the report."""
-    if not as_json:
-        out().print(f"note: {workspace.NOTE}", style="dim")
     with screen.choose(told, as_json=as_json) as seen:
         run_id, code = anyio.run(_side_by_side, seen, begin)
     summaries = ending.relative(root, list(seen.written))
     if as_json:
         show_json(ending.document(told.watched, run_id, code, summaries))
     else:
-        ending.report(told.watched, run_id, code, summaries)
+        ending.report(told.watched, run_id, code, root, summaries)
     return code
 
 

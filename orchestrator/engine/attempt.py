@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator import guard, verify
+from orchestrator import verify
 from orchestrator.gates import Gates
 from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Task
 from orchestrator.settings import VerifySettings
+from orchestrator.verify import guard
 from orchestrator.workers import Report, Worker
 
 Record = Callable[[EventKind, Mapping[str, Any]], object]  # an event of this attempt

@@ -76,9 +76,11 @@ class Marks:
 
     def bound(self, start: int, limit: int) -> int:
         """The first task tag from `start` that no fence of the element hides, or `limit`."""
-        seen = self._bounds[self._parity_inside(start)]
-        index = bisect_left(seen, start)
-        return min(seen[index], limit) if index < len(seen) else limit
+        return _first(self._bounds[self._parity_inside(start)], start, limit)
+
+    def any_bound(self, start: int, limit: int) -> int:
+        """The first task tag from `start`, in a fence or not, or `limit`."""
+        return min(_first(bounds, start, limit) for bounds in self._bounds)
 
     def hides(self, start: int, limit: int) -> bool:
         """Whether a fence of the element hides a task tag."""
@@ -109,6 +111,11 @@ class Marks:
         return end + 3
 
 
+def _first(offsets: list[int], start: int, limit: int) -> int:
+    index = bisect_left(offsets, start)
+    return min(offsets[index], limit) if index < len(offsets) else limit
+
+
 def ending(
     marks: Marks, name: str, start: int, limit: int, siblings: Set[str] = CHILDREN
 ) -> Ending:
@@ -119,7 +126,8 @@ def ending(
     bound = marks.bound(start, limit)
     candidates = marks.closers(name, start, bound)
     if not candidates:
-        return Ending(bound, closed=False)
+        # Nothing is sure of an element without a closer, least of all that its fences are balanced.
+        return Ending(marks.any_bound(start, limit), closed=False)
     if name not in CHILDREN and siblings is CHILDREN:
         return Ending(candidates[0], closed=True)  # nothing is known of it: its first closer
     good = (at for at in candidates if _may_end(marks, name, start, at, limit, siblings))
@@ -128,18 +136,11 @@ def ending(
 
 
 def _may_end(marks: Marks, name: str, start: int, at: int, limit: int, siblings: Set[str]) -> bool:
-    if _quoted(marks.text, start, at):
-        return False
     if name in CORE and marks.fenced(start, at):
         if marks.hides(start, at):
             return False  # the closer of an example task
         siblings = siblings - {name}  # a row of <action> in a fence is another language's
     return _followed(marks.text, at, limit, siblings)
-
-
-def _quoted(text: str, start: int, at: int) -> bool:
-    line = text[max(start, text.rfind("\n", start, at) + 1) : at]
-    return line.count("`") % 2 == 1 and "```" not in line
 
 
 def _followed(text: str, at: int, limit: int, siblings: Set[str]) -> bool:

@@ -126,9 +126,11 @@ def _spans(tags: list[Tag]) -> list[tuple[Tag, Tag]]:
 def _element(source: Source, node: Any, spans: Any) -> Element:
     opener, closer = next(spans)
     children = tuple(_element(source, child, spans) for child in node)
+    text = source.text[opener.end : closer.start]
+    assert children or text == (node.text or ""), "lxml and the scanner read the same text"
     return Element(
         tag=opener.name,
-        text=source.text[opener.end : closer.start],
+        text=text,
         position=source.position(opener.start),
         attributes=dict(node.attrib),
         children=children,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from orchestrator.history import Tried
 from orchestrator.model import Tier, Usage
 
 CLASSES = ("input", "output", "cache_read", "cache_write", "reasoning")  # reasoning is in output
+FOREVER = datetime.max.replace(tzinfo=UTC)
 _RANK = {tier: rank for rank, tier in enumerate(Tier)}
 
 
@@ -75,17 +76,18 @@ def _basis(used: Iterable[Usage | None]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When an attempt ran. `end` is None where nobody saw it."""
+    """When an attempt ran. `end` is None where nobody saw it; then it ran no longer than to `limit`."""
 
     start: datetime
     end: datetime | None
+    limit: datetime
 
     @property
     def seconds(self) -> float | None:
         return None if self.end is None else (self.end - self.start).total_seconds()
 
     def holds(self, moment: datetime) -> bool:
-        return self.start == moment or (self.end is not None and self.start <= moment < self.end)
+        return self.start <= moment < self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,13 @@ class Pace:
 def span(tried: Tried, resumed_at: Iterable[str]) -> Span:
     """An attempt that was over only after a resume died with its engine, nobody knows when."""
     start = datetime.fromisoformat(tried.started_at)
-    if tried.finished_at is None:
-        return Span(start, None)
-    end = datetime.fromisoformat(tried.finished_at)
-    lost = any(start < datetime.fromisoformat(at) <= end for at in resumed_at)
-    return Span(start, None if lost or end < start else end)
+    told = datetime.fromisoformat(tried.finished_at) if tried.finished_at else FOREVER
+    if told < start:  # somebody set the clock back
+        return Span(start, None, start)
+    resumes = (datetime.fromisoformat(at) for at in resumed_at)
+    died = min((at for at in resumes if start < at <= told), default=None)
+    seen = died is None and told is not FOREVER
+    return Span(start, told if seen else None, died or told)
 
 
 def worked(spans: Iterable[Span]) -> float | None:
@@ -117,7 +121,7 @@ def pace(spans: Sequence[Span]) -> Pace:
     """speedup = worked / makespan; efficiency = speedup / most attempts at once, so never above 1."""
     total, ends = worked(spans), [one.end for one in spans if one.end is not None]
     makespan = (max(ends) - min(one.start for one in spans)).total_seconds() if ends else None
-    most = max((sum(o.holds(one.start) for o in spans) for one in spans), default=0)
+    most = max((max(1, sum(o.holds(one.start) for o in spans)) for one in spans), default=0)
     speedup = total / makespan if total is not None and makespan else None
     return Pace(
         worked_s=total,

@@ -33,6 +33,7 @@ from tests.reader.plans import one_task
         ("`npm test` and `npm run lint`.", ["npm test", "npm run lint"]),
         ("\n- `a b`\n- `c d`\n", ["a b", "c d"]),
         ("\n1. `a b`;\n2. ``c `d` ``\n", ["a b", "c `d`"]),
+        ("`a b`\n\n        `c d`\n  and `e f`", ["a b", "c d", "e f"]),
         ("`npm test` passes", []),
         ("run the tests", []),
         ("npm test", []),
@@ -83,9 +84,9 @@ def test_a_fence_right_behind_the_tag_counts() -> None:
 
 
 def test_deep_indentation_is_not_a_code_block() -> None:
-    assert markdown.fences("Do:\n\n        ```bash x\n        a\n          b\n        ```") == [
-        ("bash", "a\n  b")
-    ]
+    assert markdown.fences(
+        "Do:\n  so\n\n        ```bash x\n        a\n          b\n        ```"
+    ) == [("bash", "a\n  b")]
 
 
 def test_entities_are_decoded_only_where_nothing_bare_stands() -> None:

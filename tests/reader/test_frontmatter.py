@@ -103,6 +103,7 @@ def test_bad_yaml_is_read_line_by_line_with_a_warning() -> None:
     [
         "a: " + "[" * 100_000,
         "- " * 100_000,
+        "a: " + "[" * 60 + "]" * 60,
         "a: " + "{a: " * 100_000,
         "a: &a [*a]",
         "a: &a [x,x,x,x,x,x,x,x,x]\n"

@@ -162,6 +162,11 @@ def test_an_unclosed_element_does_not_take_the_next_task_with_it() -> None:
     assert found.plan.tasks[1].action == "y"
 
 
+def test_an_unclosed_fence_in_an_unclosed_element_hides_no_task() -> None:
+    found = read_plan(plan("<verify>", "```").replace("</task>\n", "") + plan("<action>x</action>"))
+    assert found.tasks == 2
+
+
 def test_an_indented_task_behind_an_unclosed_one_is_a_task() -> None:
     found = read_plan("<task>\n  <task>\n<name>n</name>\n<action>x</action>\n</task>\n")
     assert found.tasks == 2
@@ -216,7 +221,11 @@ def test_a_byte_order_mark_is_kept_and_does_not_hide_the_first_line() -> None:
     found = read_plan("\ufeff---\nplan: 01\n---\n" + plan("<action>x</action>"))
     assert found.plan.frontmatter == {"plan": "01"}
     assert found.text.startswith("\ufeff---")
-    assert read_plan("\ufeff" + plan("<action>x</action>")).diagnostics == ()
+    text = "\ufeff" + plan("<action>x</action>")
+    assert read_plan(text).diagnostics == ()
+    assert codes(read_plan(text + "<task>\n<name>n</name>\n<action>x</action>\n</task>\n")) == [
+        "S112"
+    ]
 
 
 def test_limits_are_refused_by_number() -> None:
@@ -226,6 +235,10 @@ def test_limits_are_refused_by_number() -> None:
     assert place(found, "S114") == (10, 1)
     assert read_plan(tasks, max_tasks=3).errors == ()
     assert codes(read_plan(b"x" * 2_000_001)) == ["S102"]
+    assert [d.code for d in read_plan(plan("<moon>x</moon>\n" * 60_000)).errors] == ["S122"]
+    flood = read_plan(plan("</verify>\n" * 2_000))
+    assert len(flood.diagnostics) == 1001
+    assert flood.diagnostics[-1].code == "S121"
 
 
 def test_self_closed_elements_and_tags_on_one_line_are_structure() -> None:

@@ -280,6 +280,17 @@ def test_an_attempt_that_died_with_its_engine_has_no_known_end():
     assert "- **Resumed:** 1 time" in text
 
 
+def test_attempts_that_died_together_ran_together():
+    story = Story(plan(task(1), task(2)))
+    story.start(1, 0)
+    story.start(2, 1)
+    story.tell(EventKind.RUN_RESUMED, 1000, {})
+    for ordinal in (1, 2):
+        story.finish(ordinal, 1000, INTERRUPTED)
+    story.work(1, 1001, 1002, passed())
+    assert front(story.render())["execution"]["max_parallel"] == 2
+
+
 def test_unknown_tokens_are_said_and_never_0():
     story = Story(plan(task(1, commands=("a",))))
     story.work(1, 0, 1, passed(green("a"), usage=Usage()))

@@ -12,7 +12,27 @@ from markdown_it import MarkdownIt
 from orchestrator.summary.text import cell, clean, code, duration, fence, one_line, prose
 
 READER = MarkdownIt("commonmark").enable("table")
-marks = st.text(alphabet="`|\\*_<>#-+=~[]().1 a\n", max_size=40)
+MARKS = (
+    "`",
+    "```",
+    "\n```\n",
+    "~~~",
+    "|",
+    "\\",
+    "*",
+    "_",
+    "<",
+    "<a>",
+    "<!--",
+    ">",
+    "#",
+    "-",
+    "+",
+    "=",
+)
+marks = st.lists(
+    st.sampled_from((*MARKS, "~", "[a](b)", "1.", "2)", " ", "a", "\n")), max_size=15
+).map("".join)
 
 
 def shown(line: str) -> str:
@@ -31,6 +51,7 @@ def shown(line: str) -> str:
 def test_prose_is_one_paragraph_of_text_and_code(text: str):
     words = one_line(text).replace("`", "").split()
     assert shown(prose(text)).replace("`", "").split() == words
+    assert shown(f"{prose(text)} - {code('end')}").endswith(" - end")
 
 
 @given(marks)
@@ -78,8 +99,17 @@ def test_names_of_files_keep_their_underscores():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "unknown"), (0.04, "0s"), (1.94, "1.9s"), (9.96, "10s"), (59.4, "59s"), (59.6, "1min")]
-    + [(725, "12min"), (3599, "1h 0min"), (7500, "2h 5min")],
+    [
+        (None, "unknown"),
+        (0.04, "0s"),
+        (1.94, "1.9s"),
+        (9.96, "10s"),
+        (59.4, "59s"),
+        (59.6, "1min"),
+        (725, "12min"),
+        (3599, "1h 0min"),
+        (7500, "2h 5min"),
+    ],
 )
 def test_durations_read_like_upstreams(seconds: float | None, text: str):
     assert duration(seconds) == text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard import LARGEST, Guard, is_declared, remember, restore
+from orchestrator.verify.guard import LARGEST, Guard, is_declared, remember, restore
 
 CHECK = "pytest tests/test_x.py::test_a --config=cfg/run.ini && bash ./check.sh"
 

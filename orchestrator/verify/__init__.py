@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.model import Check, CheckResult, Failure, Task, Verdict, Verified
-from orchestrator.output import Transcript
 from orchestrator.process import Command, Ended, NotStarted, run
+from orchestrator.process.output import Transcript
 
 ARGUMENT_BYTES = 100_000  # the kernel takes 128 KiB in one argument
 TOLD_CHARS = 4000  # as much of the output as the next try is told

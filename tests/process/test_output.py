@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.output import Kept, Lines, Transcript
+from orchestrator.process.output import Kept, Lines, Transcript
 
 chunks = st.lists(st.binary(max_size=20) | st.sampled_from([b"\n", b"\n\n", b"a\nb"]))
 

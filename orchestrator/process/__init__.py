@@ -45,8 +45,8 @@ from pathlib import Path
 import anyio
 from anyio import CancelScope
 
-from orchestrator import warden
-from orchestrator.output import CHUNK, Kept, Lines, Transcript
+from orchestrator.process import warden
+from orchestrator.process.output import CHUNK, Kept, Lines, Transcript
 
 DRAIN_S = 1.0
 ANSWER_S = warden.GIVE_UP_S + 5.0  # on top of the graces; then the warden itself is killed

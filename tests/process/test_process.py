@@ -145,6 +145,12 @@ async def test_signals_and_session_are_those_of_a_fresh_program(tmp_path: Path) 
     assert pipe.stdout == f"y\n{128 + signal.SIGPIPE}\n"
 
 
+async def test_the_terminal_reaches_neither_program_nor_warden(tmp_path: Path) -> None:
+    program = "import os; print(os.getsid(os.getppid()) == os.getppid() != os.getsid(0))"
+    ended = await run(order(sys.executable, "-c", program, cwd=tmp_path))
+    assert ended.stdout == "True\n"
+
+
 @linux
 async def test_no_descriptor_is_inherited(tmp_path: Path) -> None:
     with (tmp_path / "ours").open("w") as ours:
@@ -268,7 +274,7 @@ async def test_a_daemon_that_was_left_is_ended_and_reported(tmp_path: Path) -> N
 
 
 async def test_what_ends_by_itself_in_time_is_no_survivor(tmp_path: Path) -> None:
-    ended = await run(bash("echo said > >(cat > late; echo done >> late)", cwd=tmp_path))
+    ended = await run(bash("echo said > >(cat > late; sleep 0.1; echo done >> late)", cwd=tmp_path))
     assert ended.survivors == ()
     assert (tmp_path / "late").read_text() == "said\ndone\n"
 

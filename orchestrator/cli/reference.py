@@ -1,0 +1,43 @@
+"""`python -m orchestrator.cli.reference`: docs/cli.md from the commands themselves. Refuses text that is nowhere in them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import typer
+from typer.core import TyperGroup
+
+from orchestrator.cli import page
+
+HEAD = """# The command line
+
+Written by `python -m orchestrator.cli.reference > docs/cli.md`; a test compares it.
+"""
+
+
+def render() -> str:
+    from orchestrator.cli import app
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return "\n".join([HEAD, *_sections(group)])
+
+
+def _sections(group: TyperGroup) -> Iterator[str]:
+    words = group.context_settings
+    context = typer.Context(group, info_name="orchestrator", **words)
+    yield _fenced(page.render(group, context))
+    for name, command in group.commands.items():
+        if not command.hidden:
+            yield f"## orchestrator {name}\n"
+            inner = typer.Context(command, info_name=name, parent=context, **words)
+            yield _fenced(page.render(command, inner))
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text}```\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,214 @@
+"""`orchestrator run` where nobody sits at a terminal: lines, JSON, exit codes, what to do next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.projects import Project, checkpoint, makes, task
+
+PLAN = "demo-PLAN.md"
+FIRST, SECOND = makes("Task 1: first", "a.txt"), makes("Task 2: second", "b.txt")
+ALONE = makes("Task 3: alone", "c.txt", 'depends-on=""')
+BAD = task("Task 1: bad", "echo trying", "echo it is red; exit 3")
+
+
+def everything(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*")}
+
+
+def test_a_plan_runs_in_plain_lines(project: Project):
+    project.write(FIRST, SECOND)
+    told = project.told("run", PLAN)
+    run = project.newest()
+    assert f"run {run}: 1 plan, 2 tasks, up to 5 at once" in told
+    assert told.count("working in the plain directory") == 1
+    assert told.index("✓ demo/1  first") < told.index("▸ demo/2  second")
+    assert f"✓ run {run}: 2 of 2 tasks done · 2 attempts · 0 tokens · $0.00" in told
+    assert "summary: demo-SUMMARY.md" in told
+    assert "\x1b" not in told
+    assert (project.root / "demo-SUMMARY.md").exists()
+    assert (project.root / "b.txt").read_text() == "hi\n"
+
+
+def test_json_is_one_document_and_nothing_else(project: Project):
+    project.write(FIRST, checkpoint("human-verify", "look", "<what-built>a</what-built>"))
+    found = project.json("run", PLAN, code=5)
+    assert list(found) == ["version", "run", "exit_code", "summaries", "tasks"]
+    assert (found["version"], found["exit_code"]) == (1, 5)
+    assert found["run"] == project.newest()
+    assert found["summaries"] == ["demo-SUMMARY.md"]
+    first, look = found["tasks"]
+    assert first["duration_s"] > 0
+    del first["duration_s"]
+    assert first == {
+        "id": "demo/1",
+        "name": "first",
+        "state": "succeeded",
+        "attempts": 1,
+        "worker": "shell",
+        "model": None,
+        "failure": None,
+        "detail": "",
+        "tokens": 0,
+        "cost_usd": 0.0,
+        "verified": "command",
+        "verify_strength": 1.0,
+    }
+    assert (look["state"], look["attempts"], look["tokens"]) == ("paused", 0, None)
+
+
+def test_a_dry_run_shows_all_and_touches_nothing(project: Project):
+    project.write(FIRST, SECOND)
+    before = everything(project.root)
+    told = project.told("run", PLAN, "--dry-run")
+    assert everything(project.root) == before
+    assert "Batch 1: demo/1\n" in told
+    assert "after demo/1 (order)" in told
+    assert "shell (2 tries): shell runs scripts and knows no models" in told
+    assert "complexity" in told
+    assert "test -s b.txt" in told
+    found = project.json("run", PLAN, "--dry-run")
+    assert found["batches"] == [["demo/1"], ["demo/2"]]
+    assert found["routes"]["demo/1"]["tries"][0]["worker"] == "shell"
+    assert everything(project.root) == before
+
+
+def test_a_task_that_nobody_can_do_is_refused_before_anything_starts(project: Project):
+    project.write(FIRST, task("Task 2: prose", "x", attributes='type="auto"'))
+    for words in (["run", PLAN], ["run", PLAN, "--dry-run"]):
+        done = project.call(*words)
+        assert done.returncode == 3
+        assert 'demo/2 "prose": no installed worker can do it' in done.stderr
+        assert "  next: install a worker" in done.stderr
+    assert not (project.root / "a.txt").exists()
+    assert project.told("runs").startswith("no run yet")
+
+
+def test_a_bad_plan_is_2_with_the_line_and_a_caret(project: Project):
+    project.write(makes("Task 1: a", "a.txt", 'estimated-complexity="77"'))
+    done = project.call("run", PLAN)
+    assert (done.returncode, done.stdout) == (2, "")
+    head, side, source, caret, *_ = done.stderr.splitlines()
+    assert head.startswith("demo-PLAN.md:8:1: T303 ")
+    assert side == "  |"
+    assert source.startswith('8 | <task type="auto" subagent="bash" estimated-complexity="77">')
+    assert caret == "  | ^"
+    assert "error: 1 error, 0 warnings" in done.stderr
+
+
+def test_warnings_are_told_shortly(project: Project):
+    strange = " ".join(f'odd{number}="x"' for number in range(7))
+    project.write(makes("Task 1: a", "a.txt", strange))
+    done = project.call("run", PLAN)
+    assert done.returncode == 0
+    assert done.stderr.count("S110") == 5
+    assert "and 2 more warnings; orchestrator lint shows all" in done.stderr
+
+
+def test_a_failed_task_is_1_with_its_reason_and_next_steps(project: Project):
+    project.write(BAD, SECOND, ALONE)
+    told = project.told("run", PLAN, code=1)
+    run = project.newest()
+    assert "↻ demo/1  bad" in told
+    assert "failed after 2 tries" in told
+    assert "verify: The check failed (exit 3)" in told
+    assert "      it is red" in told
+    assert f"next: orchestrator explain {run} demo/1" in told
+    assert f"      orchestrator retry {run} demo/1" in told
+    assert "skipped: behind demo/1, which failed" in told
+    assert "✗ run" in told
+    assert "1 of 3 tasks done" in told
+
+
+def test_fail_fast_starts_nothing_new(project: Project):
+    project.write(BAD, ALONE)
+    project.told("run", PLAN, "--fail-fast", "--workers", "1", code=1)
+    assert not (project.root / "c.txt").exists()
+
+
+def test_a_red_verification_of_the_plan_is_1_and_named(project: Project):
+    path = project.write(FIRST)
+    text = (
+        path.read_text() + "<verification>\n```bash\necho not yet; exit 4\n```\n</verification>\n"
+    )
+    path.write_text(text)
+    told = project.told("run", PLAN, code=1)
+    assert "its <verification> is not green" in told
+    assert "not yet" in told
+    assert "--again" in told
+
+
+def test_a_finished_plan_is_not_run_again_unless_asked(project: Project):
+    project.write(FIRST)
+    project.told("run", PLAN)
+    (project.root / "a.txt").unlink()
+    done = project.call("run", PLAN)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing to do: demo-SUMMARY.md stands beside it; --again runs it anew" in done.stderr
+    assert "are finished" in project.call("run", ".").stderr
+    assert json.loads(project.call("run", PLAN, "--json").stdout)["tasks"] == []
+    assert not (project.root / "a.txt").exists()
+    project.told("run", PLAN, "--again")
+    assert (project.root / "a.txt").exists()
+
+
+def test_a_folder_is_one_run_of_what_is_left_in_it(project: Project):
+    project.write(makes("Task 1: x", "x.txt"), name="plans/01-01-PLAN.md")
+    project.write(makes("Task 1: y", "y.txt"), name="plans/01-02-PLAN.md")
+    project.write(makes("Task 1: z", "z.txt"), name="plans/milestones/00-01-PLAN.md")
+    project.told("run", "plans/01-01-PLAN.md")
+    found = project.json("run", "plans")
+    assert [one["id"] for one in found["tasks"]] == ["01-02/1"]
+    assert found["summaries"] == ["plans/01-02-SUMMARY.md"]
+    archived = project.call("run", "plans/milestones/00-01-PLAN.md", "--again")
+    assert archived.returncode == 0
+    assert "archived" in archived.stderr
+    assert not (project.root / "z.txt").exists()
+
+
+def test_an_unfinished_plan_elsewhere_is_waited_for_unless_ignored(project: Project):
+    project.write(makes("Task 1: x", "x.txt"), name="p/01-01-PLAN.md")
+    project.write(
+        makes("Task 1: y", "y.txt"), name="p/01-02-PLAN.md", front="depends_on: [01-01]\n"
+    )
+    assert "G513" in project.call("run", "p/01-02-PLAN.md").stderr
+    project.told("run", "p/01-02-PLAN.md", "--ignore-deps")
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        (["--only", "1,3"], {"a.txt", "c.txt"}),
+        (["--only", "1", "--only", "demo/3"], {"a.txt", "c.txt"}),
+        (["--skip", "2"], {"a.txt", "c.txt"}),
+        (["--from", "2"], {"b.txt"}),
+    ],
+)
+def test_a_part_of_a_plan_can_be_run(project: Project, words: list[str], made: set[str]):
+    project.write(FIRST, SECOND, ALONE)
+    project.told("run", PLAN, *words)
+    assert {path.name for path in project.root.glob("?.txt")} == made
+
+
+def test_a_part_that_is_not_there_is_wrong_usage(project: Project):
+    project.write(FIRST)
+    assert "no task is called '9'" in project.call("run", PLAN, "--only", "9").stderr
+
+
+def test_a_plan_of_another_project_is_refused(project: Project, tmp_path: Path):
+    project.write(FIRST)
+    other = tmp_path / "other-PLAN.md"
+    other.write_text((project.root / PLAN).read_text())
+    done = project.call("run", PLAN, str(other))
+    assert done.returncode == 64
+    assert "outside of the project" in done.stderr
+
+
+def test_from_elsewhere_it_says_where_its_commands_work(project: Project, tmp_path: Path):
+    project.write(BAD)
+    done = project.call("run", str(project.root / PLAN), cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"work in {project.root}" in done.stdout

@@ -1,0 +1,90 @@
+"""doctor and init: what is here, what is missing, and nothing overwritten."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.setup import commented
+from tests.cli.projects import Project
+from tests.conftest import REPOSITORY
+
+
+def marks(told: str) -> dict[str, str]:
+    rows = (row.split(maxsplit=1) for row in told.splitlines())
+    return {rest.split("  ")[0].strip(): mark for mark, rest in rows}
+
+
+def test_doctor_finds_all_well_here(project: Project):
+    found = marks(project.told("doctor"))
+    assert set(found) == {
+        *("python", "sqlite", "bash", "platform"),
+        *("project", "settings", "journal", "ledger", "worker shell"),
+    }
+    assert "problem" not in found.values()
+    assert project.json("doctor")["findings"][0]["what"] == "python"
+
+
+def test_doctor_names_what_is_missing_and_ends_with_3(project: Project, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    done = project.call("doctor", PATH=str(tmp_path / "empty"))
+    assert done.returncode == 3
+    assert {what for what, mark in marks(done.stdout).items() if mark == "problem"} == {
+        "bash",
+        "worker shell",
+    }
+    assert "install bash" in done.stdout
+
+
+def test_doctor_sees_bad_settings_and_a_bad_journal(project: Project):
+    home = project.root / ".orchestrator"
+    (home / "config.toml").write_text("[run]\nworker = 2\n")
+    (home / "journal.db").write_bytes(b"not a database" * 100)
+    told = project.told("doctor", code=3)
+    found = marks(told)
+    assert (found["settings"], found["journal"]) == ("problem", "problem")
+    assert "did you mean workers?" in told
+
+
+def test_doctor_leaves_no_trace(project: Project):
+    before = sorted(project.root.rglob("*"))
+    project.told("doctor")
+    assert sorted(project.root.rglob("*")) == before
+
+
+def test_init_writes_comments_once(project: Project):
+    path = project.root / ".orchestrator" / "config.toml"
+    assert "wrote" in project.told("init")
+    text = path.read_text()
+    assert "# workers = 5" in text
+    assert not any(tomllib.loads(text).values())
+    assert (path.parent / ".gitignore").read_text() == "*\n"
+    path.write_text("[run]\nworkers = 2\n")
+    done = project.call("init")
+    assert (done.returncode, path.read_text()) == (0, "[run]\nworkers = 2\n")
+    assert "is there" in done.stderr
+    assert "2 tasks at once" in project.told("doctor")
+
+
+def test_init_asks_on_a_terminal(project: Project):
+    with project.terminal("init") as screen:
+        screen.until("How many tasks at once? [5]")
+        screen.type("many\n")
+        screen.until("A number from 1 to 64")
+        screen.type("3\n")
+        assert screen.end() == 0
+    path = project.root / ".orchestrator" / "config.toml"
+    assert tomllib.loads(path.read_text())["run"] == {"workers": 3}
+
+
+@pytest.mark.parametrize("workers", [None, 7])
+def test_every_default_can_be_uncommented(workers: int | None):
+    defaults = (REPOSITORY / "config" / "orchestrator.toml").read_text(encoding="utf-8")
+    rows = commented(defaults, workers).splitlines()
+    setting = [row.removeprefix("# ") for row in rows if row.startswith("# ")]
+    known = [row for row in defaults.splitlines() if row.partition(" = ")[1]]
+    assert [row for row in known if row not in setting] == (
+        [row for row in known if row.startswith("workers")] if workers else []
+    )
