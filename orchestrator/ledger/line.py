@@ -1,27 +1,19 @@
-"""Outcomes of all runs of a user as JSON lines: append once, read a window, survive damage; refuses to change what is written."""
+"""One outcome as a line of the ledger: its keys, its checksum, and how it comes from an attempt. Refuses no key of a newer version."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from orchestrator.errors import RecordError
-from orchestrator.model import Noun, Outcome, Plan, RunId, Score, Task, Tier, Usage, Verified
+from orchestrator.model import Outcome, Plan, RunId, Score, Task, Tier, Usage, Verified
 from orchestrator.model import Route as Choice
 
-NAME = "task_ledger.jsonl"
 VERSION = 1
 
 
@@ -100,13 +92,6 @@ class Entry(Line):
     @property
     def identity(self) -> tuple[str, str, int]:
         return (self.run_id, self.task_id, self.attempt)
-
-
-class Window(Noun):
-    """What was read: entries in file order, and the damaged lines as (1-based number, why)."""
-
-    entries: tuple[Entry, ...] = ()
-    damaged: tuple[tuple[int, str], ...] = ()
 
 
 # --- from what happened to a line -----------------------------------------------------------------
@@ -237,154 +222,16 @@ def _task_type(task: Task) -> str:
 
 
 def _seal(unsealed: Entry) -> Entry:
-    return unsealed.model_copy(update={"checksum": _checksum(unsealed.model_dump(mode="json"))})
+    return unsealed.model_copy(update={"checksum": checksum(unsealed.model_dump(mode="json"))})
 
 
-def _checksum(values: dict[str, Any]) -> str:
+def checksum(values: dict[str, Any]) -> str:
     """Over all keys as written, so that keys of a newer version are covered too."""
     rest = {key: value for key, value in values.items() if key != "checksum"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _line(each: Entry) -> bytes:
+def encode(each: Entry) -> bytes:
     values = _seal(each).model_dump(mode="json")
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-# --- append ---------------------------------------------------------------------------------------
-
-
-def append(folder: Path, entries: Iterable[Entry]) -> None:
-    """All of `entries` or none, on disk when it returns; RecordError says why not."""
-    data = b"".join(_line(each) for each in entries)
-    if not data:
-        return
-    path = folder / NAME
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, fcntl.LOCK_EX) as ledger:
-            _set_torn_tail_aside(folder, ledger)
-            _write_once(ledger, data)
-            _sync_folder(folder)
-    except OSError as error:
-        raise RecordError(
-            f"{path}: nothing was appended ({error.strerror}); make room or correct the permissions"
-        ) from error
-
-
-@contextmanager
-def _locked(path: Path, flags: int, kind: int) -> Iterator[int]:
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        fcntl.flock(descriptor, kind)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _write_once(ledger: int, data: bytes) -> None:
-    """A full disk gives a short count and no exception: what was written of it is taken back."""
-    size = os.fstat(ledger).st_size
-    try:
-        written = os.write(ledger, data)
-        if written < len(data):
-            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
-        os.fsync(ledger)
-    except OSError:
-        os.ftruncate(ledger, size)
-        raise
-
-
-def _set_torn_tail_aside(folder: Path, ledger: int) -> None:
-    """A crash can leave a line without its end; another one behind it would be lost with it."""
-    size = os.fstat(ledger).st_size
-    whole = _end_of_last_line(ledger, size)
-    if whole == size:
-        return
-    names = (folder / f"task_ledger.torn-{number}" for number in count(1))
-    path = next(name for name in names if not name.exists() or name.stat().st_size == 0)
-    with _locked(path, os.O_WRONLY | os.O_CREAT, fcntl.LOCK_EX) as aside:
-        _write_once(aside, os.pread(ledger, size - whole, whole))
-    _sync_folder(folder)  # the copy must be there before the tail goes
-    os.ftruncate(ledger, whole)
-
-
-def _end_of_last_line(ledger: int, size: int) -> int:
-    end = size
-    while end > 0:
-        start = max(0, end - 65536)
-        newline = os.pread(ledger, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-# --- read -----------------------------------------------------------------------------------------
-
-
-def read(folder: Path, since: str | None = None) -> Window:
-    """What is written from `since` on (ISO-8601 with its zone); of two lines of one attempt the first."""
-    start = in_utc(since) if since else None
-    entries: dict[tuple[str, str, int], Entry] = {}
-    damaged: list[tuple[int, str]] = []
-    for number, line in enumerate(_lines(folder / NAME), start=1):
-        try:
-            found = _parse(line)
-        except (ValueError, RecursionError) as error:
-            damaged.append((number, _why(error)))
-        else:
-            entries.setdefault(found.identity, found)
-    kept = (each for each in entries.values() if start is None or not _before(each, start))
-    return Window(entries=tuple(kept), damaged=tuple(damaged))
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        with (
-            _locked(path, os.O_RDONLY, fcntl.LOCK_SH) as ledger,
-            open(ledger, "rb", closefd=False) as file,
-        ):
-            return file.readlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); correct it") from error
-
-
-def _parse(line: bytes) -> Entry:
-    if not line.endswith(b"\n"):
-        raise ValueError("is cut off; the next append sets it aside")
-    values = json.loads(line.decode())
-    if not isinstance(values, dict):
-        raise ValueError("is not an object")
-    if _checksum(values) != values.get("checksum"):
-        raise ValueError("has a wrong checksum")
-    return Entry.model_validate_json(line)
-
-
-def _why(error: Exception) -> str:
-    match error:
-        case UnicodeDecodeError():
-            return "is not UTF-8"
-        case json.JSONDecodeError() | RecursionError():
-            return "is not JSON"
-        case ValidationError():
-            first = error.errors()[0]
-            return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        case _:
-            return str(error)
-
-
-def _before(each: Entry, start: str) -> bool:
-    """As times: as text, half a second past noon sorts before noon."""
-    return datetime.fromisoformat(each.timestamp) < datetime.fromisoformat(start)
