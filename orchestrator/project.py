@@ -10,8 +10,7 @@ from orchestrator import lint, reader, workspace
 from orchestrator.errors import PlanError, UsageError
 from orchestrator.graph import KnownPlan, TaskGraph, build
 from orchestrator.model import Diagnostic, Plan, PlanId, Severity, Task, TaskId
-from orchestrator.reader import discover, frontmatter
-from orchestrator.reader.source import decode
+from orchestrator.reader import discover
 from orchestrator.settings import ReaderSettings
 
 
@@ -71,7 +70,7 @@ def unfinished(root: Path, files: Sequence[Path]) -> list[Path]:
 
 
 def is_over(file: Path) -> bool:
-    return discover.is_finished(file) or _is_superseded(file)
+    return discover.is_finished(file) or discover.is_superseded(file)
 
 
 def others(root: Path, files: Sequence[Path]) -> list[KnownPlan]:
@@ -159,8 +158,3 @@ def _bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as refused:
         raise UsageError(f"cannot read {file}: {refused.strerror}") from refused
-
-
-def _is_superseded(file: Path) -> bool:
-    text, _ = decode(_bytes(file))
-    return str(frontmatter.parse(text).get("status", "")).strip().lower() == "superseded"

@@ -88,7 +88,7 @@ async def resume(
             hub = _hub(row.id, root, loaded, graph, crew, order, settings, book, screen, books)
             _catch_up(hub, book)
             for task in retry:
-                hub.record(EventKind.RETRY_ASKED, {}, task=project.task_named(graph, task).id)
+                hub.retry(project.task_named(graph, task).id)
             return row.id, await hub.run()
 
 

@@ -17,6 +17,7 @@ from orchestrator.engine import answers, closing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.books import Books
 from orchestrator.engine.order import Crew, Order, Screen
+from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
 from orchestrator.journal import Journal
@@ -90,6 +91,13 @@ class Hub:
         self.replay(event)
         self.screen.happened(event)
         return event
+
+    def retry(self, task: TaskId) -> None:
+        """A person asks for a failed task once more, with all that was skipped for it."""
+        state = self.tracker.states[task]
+        if state is not TaskState.FAILED:
+            raise UsageError(f"{task} is {state}; only a failed task can be tried again")
+        self.record(EventKind.RETRY_ASKED, {}, task=task)
 
     async def run(self) -> int:
         with self._send, self._mail:
@@ -240,7 +248,7 @@ class Hub:
             if trouble:
                 self.screen.warn(trouble)
             elif letter.do == "retry":
-                self.record(EventKind.RETRY_ASKED, {}, task=letter.task)
+                self.retry(letter.task)
             else:
                 self._take_answer(letter.task, letter.answer)
             inbox.discard(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from orchestrator.model import Diagnostic, Element, Noun, Plan, PlanId, Severity
 from orchestrator.reader import frontmatter, kinds, plan, xml
 from orchestrator.reader.labels import labels
@@ -9,6 +11,8 @@ from orchestrator.reader.scanner import Scan, scan
 from orchestrator.reader.source import Source, decode
 
 __all__ = ["Reading", "labels", "read"]
+
+MENTION = re.compile(r"<task[\s>]")
 
 
 class Reading(Noun):
@@ -46,6 +50,7 @@ def read(data: bytes, path: str, *, id: PlanId, max_bytes: int, max_tasks: int) 
         _refuse_many(source, found.tasks, max_tasks)
         return _reading(source, None, len(found.tasks))
     source.say_all(found.problems)
+    _say_mentions(source, found)
     if not found.tasks and not _errors(source):
         source.say(*kinds.refusal(text))
     elements = _tree(source, found)
@@ -59,6 +64,20 @@ def _tree(source: Source, found: Scan) -> tuple[Element, ...] | None:
     if declared or found.tags is None or not found.tasks:
         return None
     return xml.build(source, found.tags)
+
+
+def _say_mentions(source: Source, found: Scan) -> None:
+    """Every `<task` is a task or is said: a mention in a sentence, too."""
+    if not found.tags:
+        return
+    tasks = {tag.start for tag in found.tags if tag.name == "task" and not tag.closing}
+    said = {diagnostic.line for diagnostic in source.diagnostics}
+    for mention in MENTION.finditer(source.text):
+        line = source.position(mention.start()).line
+        if mention.start() not in tasks and line not in said:
+            source.say(
+                "S123", mention.start(), "<task> is text here, not a task; nothing is run for it"
+            )
 
 
 def _errors(source: Source) -> bool:

@@ -34,6 +34,7 @@ CODES: Final = MappingProxyType(
         "S120": (W, "a task in a fence inside an element, read as an example"),
         "S121": (E, "more problems than are shown"),
         "S122": (E, "more elements than any plan has"),
+        "S123": (W, "a <task> that is mentioned in text"),
         # frontmatter
         "F201": (E, "the frontmatter is not closed"),
         "F202": (W, "the frontmatter is not valid YAML; read line by line"),

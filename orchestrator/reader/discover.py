@@ -34,12 +34,12 @@ def summary_path(plan: Path) -> Path:
 
 def is_finished(plan: Path) -> bool:
     """Whether a SUMMARY that is not halted stands beside the plan."""
-    try:
-        text, _ = decode(summary_path(plan).read_bytes())
-    except OSError:
-        return False
-    status = frontmatter.parse(text).get("status", "")
-    return not str(status).strip().lower().startswith("halted")
+    status = _status(summary_path(plan))
+    return status is not None and not status.startswith("halted")
+
+
+def is_superseded(plan: Path) -> bool:
+    return _status(plan) == "superseded"
 
 
 def is_archived(path: Path) -> bool:
@@ -61,3 +61,12 @@ def project_root(path: Path) -> Path:
 def _natural(path: Path) -> list[tuple[bool, int, str]]:
     parts = _DIGITS.split(path.as_posix())
     return [(part.isdigit(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def _status(file: Path) -> str | None:
+    """`status` of the frontmatter; empty where it says none, None where there is no file."""
+    try:
+        text, _ = decode(file.read_bytes())
+    except OSError:
+        return None
+    return str(frontmatter.parse(text).get("status", "")).strip().lower()

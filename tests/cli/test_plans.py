@@ -72,13 +72,15 @@ def test_finished_and_archived_plans_are_looked_at_too(project: Project):
 
 
 def test_projects_in_one_folder_do_not_meet(project: Project):
-    """Both have a 01-01 that 01-02 waits for; alone each is right, together they would not be."""
+    """Both have a 01-02: it keeps its short name only where it is alone."""
     for name in ("one", "two"):
         home = f"{name}/.planning/phases/01-x"
         project.write(GOOD, name=f"{home}/01-01-PLAN.md")
         project.write(GOOD, name=f"{home}/01-02-PLAN.md", front="depends_on: [01-01]\n")
     assert "0 errors, 0 warnings in 4 plans" in project.told("lint", "one", "two")
     assert "0 errors, 0 warnings in 4 plans" in project.told("lint", ".")
+    project.write(makes("Task 1: a", "a.txt", 'depends-on="9"'), name=f"{home}/01-02-PLAN.md")
+    assert 'depends-on="9" of 01-02/1 names no task' in project.told("lint", ".", code=2)
 
 
 def test_a_part_of_a_project_knows_the_rest(project: Project):

@@ -114,6 +114,7 @@ def test_a_failed_task_is_1_with_its_reason_and_next_steps(project: Project):
     run = project.newest()
     assert "↻ demo/1  bad" in told
     assert "failed after 2 tries" in told
+    assert "- demo/2  second  skipped: behind demo/1\n" in told
     assert "verify: The check failed (exit 3)" in told
     assert "      it is red" in told
     assert f"next: orchestrator explain {run} demo/1" in told

@@ -135,6 +135,7 @@ def test_what_ends_during_a_question_is_told_after_it(project: Project, tmp_path
             pass
         screen.type("y\n")
         screen.until("✓ demo/3  slow", after=seen)
+        assert "> y" in screen.text[seen:], "nothing came between the prompt and the answer"
         assert screen.end() == 0
 
 

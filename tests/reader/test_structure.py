@@ -95,6 +95,15 @@ def test_a_closer_in_the_text_of_an_element_does_not_end_it() -> None:
     assert codes(found) == ["S117"]
 
 
+def test_a_task_that_is_only_mentioned_is_said() -> None:
+    found = read_plan(
+        "<tasks>\n<task>\n<name>Task 1: x</name>\n<action>\nWrite a <task> into it.\n</action>\n"
+        "</task>\n</tasks>\n"
+    )
+    assert found.tasks == 1
+    assert place(found, "S123") == (5, 9)
+
+
 def test_an_example_task_in_a_fence_is_text_and_is_said() -> None:
     example = [
         "```xml",

@@ -108,6 +108,8 @@ def test_labels_come_from_names(name: str, label: str | None, title: str) -> Non
 @pytest.mark.parametrize(
     ("text", "files"),
     [
+        ("Makefile", ("Makefile",)),
+        ("run, LICENSE", ("run", "LICENSE")),
         ("src/a.ts, src/b.ts", ("src/a.ts", "src/b.ts")),
         ("\n  src/a.ts\n  src/b.ts,\n", ("src/a.ts", "src/b.ts")),
         ("\n- `src/a.ts` (new)\n* src/b.ts - the model\n", ("src/a.ts", "src/b.ts")),
