@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.model import (
     Answer,
     Check,
+    CheckResult,
     Event,
     EventKind,
     Failure,
@@ -69,6 +70,10 @@ class History:
         FOLDS.get(event.kind, _ignore)(self, event)
 
 
+def are_green(checks: Iterable[Check]) -> bool:
+    return all(check.result is CheckResult.GREEN for check in checks)
+
+
 def fold(events: Iterable[Event]) -> History:
     history = History()
     for event in events:
@@ -85,7 +90,10 @@ def _run_started(history: History, event: Event) -> None:
 
 
 def _run_resumed(history: History, event: Event) -> None:
+    """A plan whose own commands were not green is checked again: something may be mended."""
     history.resumed_at.append(event.at)
+    green = {plan: checks for plan, checks in history.plan_checks.items() if are_green(checks)}
+    history.plan_checks = green
     history.ended_at = history.exit_code = None
 
 

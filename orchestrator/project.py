@@ -75,14 +75,18 @@ def is_over(file: Path) -> bool:
 
 def others(root: Path, files: Sequence[Path]) -> list[KnownPlan]:
     """The plans beside those of a run, in their phases' home: what depends_on may name."""
-    homes = {
-        file.parent.parent if file.parent.parent != root.parent else file.parent for file in files
-    }
+    homes = {_home(file) for file in files}
     known = {one.resolve() for home in homes for one in discover.plan_files(home)}
     return [
         KnownPlan(path=_relative(root, one), finished=is_over(one))
         for one in sorted(known - set(files))
     ]
+
+
+def _home(file: Path) -> Path:
+    """The folder of all phases for a plan of a phase, else the plan's own."""
+    phases = file.parent.parent
+    return phases if phases.name == "phases" or phases.name.endswith("-phases") else file.parent
 
 
 def load(

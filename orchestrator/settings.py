@@ -171,10 +171,10 @@ def _variable(*keys: str) -> str:
 def _files(root: Path) -> tuple[Path, ...]:
     """Weakest first."""
     user = _xdg("XDG_CONFIG_HOME", ".config") / "orchestrator" / "config.toml"
-    return (_shipped(), user, root / ".orchestrator" / "config.toml")
+    return (shipped(), user, root / ".orchestrator" / "config.toml")
 
 
-def _shipped() -> Path:
+def shipped() -> Path:
     packaged = Path(__file__).with_name("orchestrator.toml")
     checkout = Path(__file__).parent.parent / "config" / "orchestrator.toml"
     found = next((path for path in (packaged, checkout) if path.is_file()), None)
@@ -259,7 +259,7 @@ def _explain(detail: ErrorDetails, origins: _Origins) -> str:
     keys = tuple(str(part) for part in detail["loc"])
     place = origins.get(keys[:2]) or origins.get(keys[:1]) or ".".join(keys)
     if detail["type"] == "missing":
-        return f"{_shipped()}: {'.'.join(keys)}: has no default; install again"
+        return f"{shipped()}: {'.'.join(keys)}: has no default; install again"
     wrong = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if detail["type"] == "tuple_type":
         wrong = 'should be a list such as ["A", "B"]'

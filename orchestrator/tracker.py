@@ -15,7 +15,7 @@ events; what a crash can take away is the end of the list, never its meaning. Fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -87,13 +87,12 @@ class Tracker:
     def __init__(
         self,
         graph: TaskGraph,
-        ladders: Mapping[TaskId, tuple[Route, ...]],
         *,
         capacity: int,
         fail_fast: bool = False,
     ) -> None:
         self._graph = graph
-        self._ladders = ladders
+        self._ladders: dict[TaskId, tuple[Route, ...]] = {}
         self._capacity = capacity
         self._fail_fast = fail_fast
         self._attempts = dict.fromkeys(graph, 0)
@@ -237,8 +236,12 @@ class Tracker:
     def _draining(self, event: Event) -> None:
         self.stopped = event.data["reason"]
 
-    def _resumed(self) -> None:
+    def _planned(self, event: Event) -> None:
+        """The ladders are part of the run's start, so that a replay needs no settings of today."""
         self.stopped = None
+        for task, routes in event.data["ladders"].items():
+            self._ladders[task] = tuple(Route.model_validate(route) for route in routes)
+            self._rung[task] = min(self._rung[task], len(routes) - 1)
 
 
 def _nothing(_tracker: Tracker, _event: Event) -> None:
@@ -262,5 +265,6 @@ APPLY: dict[EventKind, Callable[[Tracker, Event], None]] = {
     EventKind.CHECKPOINT_ANSWERED: _task_event(Tracker._answered),
     EventKind.RETRY_ASKED: _task_event(Tracker._retry),
     EventKind.DRAINING: lambda tracker, event: tracker._draining(event),
-    EventKind.RUN_RESUMED: lambda tracker, _event: tracker._resumed(),
+    EventKind.RUN_STARTED: lambda tracker, event: tracker._planned(event),
+    EventKind.RUN_RESUMED: lambda tracker, event: tracker._planned(event),
 }

@@ -39,8 +39,9 @@ class Driver:
     ) -> None:
         self.graph = graph
         self.events: list[Event] = []
-        ladders = {t: ladder for t in graph if not graph.tasks[t].is_checkpoint}
-        self.tracker = Tracker(graph, ladders, **({"capacity": 5} | options))
+        self.tracker = Tracker(graph, **({"capacity": 5} | options))
+        routes = [route.model_dump(mode="json") for route in ladder]
+        self.say(EventKind.RUN_STARTED, ladders={t: routes for t in graph})
 
     def say(
         self,
@@ -140,7 +141,7 @@ def test_every_run_ends_and_breaks_no_rule(some: Plan, capacity: int, data: st.D
     assert {t for t, s in tracker.states.items() if s is TaskState.SKIPPED} == behind - failed
     assert not behind & {t for t, s in tracker.states.items() if s is TaskState.SUCCEEDED}
 
-    again = Tracker(built, tracker._ladders, capacity=capacity)
+    again = Tracker(built, capacity=capacity)
     for event in driver.events:
         again.apply(event)
     assert again.states == tracker.states

@@ -44,7 +44,7 @@ def report(watched: Watched, run: RunId, code: int, root: Path, summaries: Seque
         out().print(f"✗ {plan}  its <verification> is not green", style="red")
         out().print(f"    {plain(check.command, 100)}")
         _indented(check.output)
-        out().print("    next: repair it, then: orchestrator run --again PLAN.md")
+        out().print(f"    next: put it right, then: orchestrator resume {run}")
     _totals(watched, run, code)
     for path in summaries:
         out().print(f"  summary: {near(root, path)}")

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator import engine, journal, project, settings
+from orchestrator import journal, project, settings
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
-from orchestrator.errors import SettingsError, UnknownRun, UsageError
+from orchestrator.errors import UnknownRun, UsageError
 from orchestrator.graph import TaskGraph
 from orchestrator.journal import RunRow
-from orchestrator.model import Event, PlanId, Route, Task, TaskId
+from orchestrator.model import Event, PlanId, Task
 from orchestrator.project import Source
 from orchestrator.reader.discover import project_root
-from orchestrator.settings import Settings
-
-UNKNOWN_ROUTE = Route(worker="?", confidence=0.0, reason="its worker is not installed now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def reopen(
     order = Order.model_validate({**row.asked, **changes})
     loaded = project.load(root, sources, chosen.reader)
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-    watched = Watched(graph, _ladders(root, graph, chosen), order)
+    watched = Watched(graph, order)
     for event in events:
         watched.apply(event)
     return Past(root, row, watched, events, {one.id: one.path for one in stored})
@@ -75,11 +72,3 @@ def names(root: Path) -> list[RunRow]:
             return book.runs()
     except UnknownRun:
         return []
-
-
-def _ladders(root: Path, graph: TaskGraph, chosen: Settings) -> Mapping[TaskId, tuple[Route, ...]]:
-    """Looking at an old run must not need the worker that did it."""
-    try:
-        return engine.prepare(root, graph, chosen).ladders
-    except SettingsError:
-        return dict.fromkeys(graph, (UNKNOWN_ROUTE,) * 2)

@@ -71,7 +71,7 @@ def init() -> int:
         return 0
     chosen = settings.load(root)
     workers = _ask_workers(chosen.run.workers) if is_interactive() else None
-    defaults = settings._shipped().read_text(encoding="utf-8")
+    defaults = settings.shipped().read_text(encoding="utf-8")
     journal.make_home(root)
     write_whole(path, commented(defaults, workers))
     out().print(f"✓ wrote {path}", style="green")

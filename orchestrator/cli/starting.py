@@ -57,10 +57,10 @@ def run(words: Words) -> int:
         if words.as_json:
             show_json(ending.NOTHING)
         return 0
-    crew = engine.prepare(ready.root, ready.graph, ready.settings)
+    engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
     return watch(
         ready.root,
-        Told(Watched(ready.graph, crew.ladders, ready.order)),
+        Told(Watched(ready.graph, ready.order)),
         lambda seen: engine.begin(
             ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen
         ),
@@ -97,8 +97,9 @@ def choose(root: Path, words: Words) -> list[Path]:
     chosen: dict[Path, None] = {}
     for path in words.paths:
         found = [_inside(root, one) for one in project.find([path])]
-        left = found if words.again else project.unfinished(root, found)
-        wanted = [one for one in left if not discover.is_archived(one.relative_to(root))]
+        live = [one for one in found if not discover.is_archived(one.relative_to(root))]
+        again = [one for one in live if not discover.is_superseded(one)]
+        wanted = again if words.again else project.unfinished(root, live)
         if not wanted:
             _explain_nothing(root, path, found)
         chosen.update(dict.fromkeys(wanted))
@@ -162,5 +163,5 @@ def _explain_nothing(root: Path, path: Path, found: list[Path]) -> None:
         )
         why = f"{summary} stands beside it; --again runs it anew"
     else:
-        why = f"{path} says status: superseded; --again runs it anew"
+        why = f"{path} says status: superseded"
     err().print(f"nothing to do: {why}")

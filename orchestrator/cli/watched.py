@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.engine import Order
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, TaskHistory, Tried
-from orchestrator.model import Event, EventKind, Outcome, Route, TaskId, TaskState
+from orchestrator.model import Event, EventKind, Outcome, TaskId, TaskState
 from orchestrator.tracker import Tracker
 
 STARTS = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED}
@@ -26,11 +26,9 @@ class Spent:
 
 
 class Watched:
-    def __init__(
-        self, graph: TaskGraph, ladders: Mapping[TaskId, tuple[Route, ...]], order: Order
-    ) -> None:
+    def __init__(self, graph: TaskGraph, order: Order) -> None:
         self.graph, self.order = graph, order
-        self.tracker = Tracker(graph, ladders, capacity=order.workers, fail_fast=order.fail_fast)
+        self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.history = History()
         self.topological = [task for batch in graph.batches() for task in batch]
         self._worked_s = 0.0  # of sessions that are over

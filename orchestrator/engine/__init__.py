@@ -62,7 +62,7 @@ async def begin(
         run = book.begin(order.model_dump(mode="json"), stored)
         with Books(root, run) as books:
             hub = _hub(run, root, loaded, graph, crew, order, settings, book, screen, books)
-            hub.record(EventKind.RUN_STARTED, {"tasks": list(graph), "workers": order.workers})
+            hub.begin(EventKind.RUN_STARTED)
             return run, await hub.run()
 
 
@@ -96,7 +96,7 @@ def _catch_up(hub: Hub, book: Journal) -> None:
     """The past through the same tracker; what ran when the engine died starts again, and no try is spent."""
     for event in book.events(hub.id):
         hub.replay(event)
-    hub.record(EventKind.RUN_RESUMED, {"workers": hub.order.workers})
+    hub.begin(EventKind.RUN_RESUMED)
     lost = Outcome(failure=Failure.INTERRUPTED, detail="the engine died while it ran")
     for task in hub.tracker.running:
         hub.attempt_over(task, hub.tracker.attempts(task), lost)

@@ -9,7 +9,7 @@ from orchestrator import summary, verify
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
-from orchestrator.model import Check, CheckResult, Plan, RunId, TaskId, TaskState
+from orchestrator.model import Check, Plan, RunId, TaskId, TaskState
 from orchestrator.reader.discover import summary_path
 from orchestrator.workspace import write_whole
 
@@ -32,10 +32,6 @@ async def check(
         transcript=folder / f"{plan.id.replace('/', '-')}.verification.log",
         all_of_them=True,
     )
-
-
-def is_green(checks: list[Check]) -> bool:
-    return all(check.result is CheckResult.GREEN for check in checks)
 
 
 def summarise(

@@ -19,7 +19,7 @@ from orchestrator.engine.books import Books
 from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
-from orchestrator.history import History
+from orchestrator.history import History, are_green
 from orchestrator.journal import Journal
 from orchestrator.model import (
     Answer,
@@ -64,9 +64,7 @@ class Hub:
         self.crew, self.order, self.journal, self.screen = crew, order, journal, screen
         self.means, self.books = means, books
         self.history = History()
-        self.tracker = Tracker(
-            graph, crew.ladders, capacity=order.workers, fail_fast=order.fail_fast
-        )
+        self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.interrupted = False
         self._asking: dict[TaskId, anyio.CancelScope] = {}
         self._beside: dict[TaskId, set[str]] = {}  # running task -> files of those beside it
@@ -92,6 +90,14 @@ class Hub:
         self.screen.happened(event)
         return event
 
+    def begin(self, kind: EventKind) -> None:
+        """The first event of this engine: how many at once, and what each task's tries are."""
+        ladders = {
+            task: [route.model_dump(mode="json") for route in routes]
+            for task, routes in self.crew.ladders.items()
+        }
+        self.record(kind, {"workers": self.order.workers, "ladders": ladders})
+
     def retry(self, task: TaskId) -> None:
         """A person asks for a failed task once more, with all that was skipped for it."""
         state = self.tracker.states[task]
@@ -112,14 +118,16 @@ class Hub:
         self._read_inbox()
         for task in self.tracker.paused:  # asked by an engine that is gone
             self._put_question(self.graph.tasks[task], group)
-        self._close_plans(group)
-        while not self.tracker.done or self._closing:
-            self._ask_due(group)
+        while True:
+            self._ask_due(group)  # an answer of --yes can be the last event of a plan
+            self._close_plans(group)
+            if self.tracker.done and not self._closing:
+                return
             for start in self.tracker.ready():
                 self._launch(start, group)
             if self._is_left_waiting():
-                break
-            await self._handle(await self._mail.receive(), group)
+                return
+            self._handle(await self._mail.receive())
 
     def _is_left_waiting(self) -> bool:
         waits = self.tracker.blocked and not (self._closing or self._asking or self.order.wait)
@@ -197,7 +205,7 @@ class Hub:
 
     # --- what others say --------------------------------------------------------------------------
 
-    async def _handle(self, message: mail.Mail, group: anyio.abc.TaskGroup) -> None:
+    def _handle(self, message: mail.Mail) -> None:
         match message:
             case mail.Finished(task, number, outcome):
                 self.attempt_over(task, number, outcome)
@@ -211,7 +219,6 @@ class Hub:
                 self._read_inbox()
             case mail.Drain():
                 self.record(EventKind.DRAINING, {"reason": INTERRUPTED})
-        self._close_plans(group)
 
     def _ask_due(self, group: anyio.abc.TaskGroup) -> None:
         while due := self.tracker.due():  # an answer can make the next one due
@@ -325,4 +332,4 @@ class Hub:
     def _all_done(self) -> bool:
         states, checks = self.tracker.states.values(), self.history.plan_checks.values()
         succeeded = all(state is TaskState.SUCCEEDED for state in states)
-        return succeeded and all(map(closing.is_green, checks))
+        return succeeded and all(map(are_green, checks))

@@ -130,16 +130,16 @@ def test_fail_fast_starts_nothing_new(project: Project):
     assert not (project.root / "c.txt").exists()
 
 
-def test_a_red_verification_of_the_plan_is_1_and_named(project: Project):
+def test_a_red_verification_is_named_and_resume_looks_again(project: Project):
     path = project.write(FIRST)
-    text = (
-        path.read_text() + "<verification>\n```bash\necho not yet; exit 4\n```\n</verification>\n"
-    )
-    path.write_text(text)
+    check = "<verification>\n```bash\necho not yet; test -e mended\n```\n</verification>\n"
+    path.write_text(path.read_text() + check)
     told = project.told("run", PLAN, code=1)
     assert "its <verification> is not green" in told
     assert "not yet" in told
-    assert "--again" in told
+    assert "orchestrator resume" in told
+    (project.root / "mended").touch()
+    assert "1 of 1 task done" in project.told("resume")
 
 
 def test_a_finished_plan_is_not_run_again_unless_asked(project: Project):

@@ -51,7 +51,7 @@ def shown(line: str) -> str:
 def test_prose_is_one_paragraph_of_text_and_code(text: str):
     words = one_line(text).replace("`", "").split()
     assert shown(prose(text)).replace("`", "").split() == words
-    assert shown(f"{prose(text)} - {code('end')}").endswith(" - end")
+    assert shown(f"so {prose(text)} - {code('end')}").endswith(" - end")
 
 
 @given(marks)
