@@ -25,7 +25,7 @@ def approve(
 
     With --option where it is a choice. A running engine takes the answer, else the next resume.
     """
-    from orchestrator.cli.asking import person
+    from orchestrator.cli.screen.asking import person
     from orchestrator.model import Answer
 
     return _post(name, task, Answer(approved=True, option=option, note=note, by=person()))
@@ -36,7 +36,7 @@ def reject(name: Run, task: TaskName, note: Note = "") -> int:
 
     It fails, and what depends on it is skipped.
     """
-    from orchestrator.cli.asking import person
+    from orchestrator.cli.screen.asking import person
     from orchestrator.model import Answer
 
     return _post(name, task, Answer(approved=False, note=note, by=person()))
@@ -45,8 +45,8 @@ def reject(name: Run, task: TaskName, note: Note = "") -> int:
 def _post(name: str, task_name: str, answer: Answer) -> int:
     from orchestrator import inbox
     from orchestrator.cli import past
+    from orchestrator.cli.screen.words import said
     from orchestrator.cli.terminal import out
-    from orchestrator.cli.words import said
     from orchestrator.engine import answers
     from orchestrator.errors import UsageError
     from orchestrator.inbox import Letter

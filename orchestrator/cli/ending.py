@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli import asking
 from orchestrator.cli.diagnostics import near
+from orchestrator.cli.screen import asking
+from orchestrator.cli.screen.words import reason, sums, weakness, who
 from orchestrator.cli.terminal import counted, lines, out, plain
 from orchestrator.cli.watched import Watched, seconds
-from orchestrator.cli.words import reason, sums, weakness, who
 from orchestrator.engine import answers
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
 from orchestrator.reader.discover import project_root

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from orchestrator.cli import asking, drawing
+from orchestrator.cli import drawing
 from orchestrator.cli.past import Past
 from orchestrator.cli.recorded import when
+from orchestrator.cli.screen import asking
+from orchestrator.cli.screen.words import reason, said, weakness, who
 from orchestrator.cli.terminal import columns, duration, lines, out, plain
 from orchestrator.cli.watched import seconds
-from orchestrator.cli.words import reason, said, weakness, who
 from orchestrator.history import Tried
 from orchestrator.model import Check, EventKind, Failure, Outcome, Task, TaskState
 from orchestrator.tracker import REACTIONS, Reaction

@@ -10,9 +10,9 @@ from typing import Any
 from orchestrator import journal
 from orchestrator.cli import ending
 from orchestrator.cli.past import Past
+from orchestrator.cli.screen.words import said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
 from orchestrator.cli.watched import seconds
-from orchestrator.cli.words import said, sums
 from orchestrator.journal import RunRow
 from orchestrator.model import Check, Event, Task, TaskState
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from orchestrator import engine
 from orchestrator.cli import drawing
+from orchestrator.cli.screen.words import who
 from orchestrator.cli.terminal import columns, counted, out, plain, show_json
-from orchestrator.cli.words import who
 from orchestrator.engine import Crew
 from orchestrator.graph import TaskGraph
 from orchestrator.model import Task

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator import engine, inbox, journal, settings
 from orchestrator.cli import ending, past, starting
+from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import err, show_json
-from orchestrator.cli.words import Words
 from orchestrator.engine import answers
 from orchestrator.errors import JournalLocked, UsageError
 from orchestrator.inbox import Letter

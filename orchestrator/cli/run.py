@@ -51,7 +51,7 @@ def run(
     """Run plan files, and what is unfinished in folders."""
     from orchestrator.cli import starting
 
-    words = starting.Words(
+    asked = starting.Asked(
         paths=tuple(paths),
         only=_split(only),
         start=_split(start),
@@ -64,7 +64,7 @@ def run(
         ignore_deps=ignore_deps,
         as_json=as_json,
     )
-    return starting.preview(words) if dry_run else starting.run(words)
+    return starting.preview(asked) if dry_run else starting.run(asked)
 
 
 def resume(

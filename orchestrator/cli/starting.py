@@ -10,9 +10,9 @@ import anyio
 
 from orchestrator import engine, project, settings
 from orchestrator.cli import diagnostics, ending, rehearsal, screen
+from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import err, show_json
 from orchestrator.cli.watched import Watched
-from orchestrator.cli.words import Words as Told
 from orchestrator.engine import Order
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
@@ -23,7 +23,7 @@ from orchestrator.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Asked:
     """What stood on the command line."""
 
     paths: tuple[Path, ...]
@@ -51,55 +51,55 @@ class Ready:
     graph: TaskGraph
 
 
-def run(words: Words) -> int:
-    ready = prepare(words)
+def run(asked: Asked) -> int:
+    ready = prepare(asked)
     if ready is None:
-        if words.as_json:
+        if asked.as_json:
             show_json(ending.NOTHING)
         return 0
     engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
     return watch(
         ready.root,
-        Told(Watched(ready.graph, ready.order)),
+        Words(Watched(ready.graph, ready.order)),
         lambda seen: engine.begin(
             ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen
         ),
-        as_json=words.as_json,
+        as_json=asked.as_json,
     )
 
 
-def preview(words: Words) -> int:
-    ready = prepare(words)
+def preview(asked: Asked) -> int:
+    ready = prepare(asked)
     if ready is not None:
-        rehearsal.show(ready.root, ready.graph, ready.settings, as_json=words.as_json)
+        rehearsal.show(ready.root, ready.graph, ready.settings, as_json=asked.as_json)
     return 0
 
 
-def prepare(words: Words) -> Ready | None:
+def prepare(asked: Asked) -> Ready | None:
     """None: there is nothing to do, and it has been said why."""
-    project.find(words.paths)  # what is not there is told before anything else
-    root = discover.project_root(words.paths[0])
-    files = choose(root, words)
+    project.find(asked.paths)  # what is not there is told before anything else
+    root = discover.project_root(asked.paths[0])
+    files = choose(root, asked)
     if not files:
         return None
-    chosen = settings.load(root, {"run": {"workers": words.workers}})
-    beside = () if words.ignore_deps else project.others(root, files)
+    chosen = settings.load(root, {"run": {"workers": asked.workers}})
+    beside = () if asked.ignore_deps else project.others(root, files)
     sources = tuple(project.sources(root, files))
     loaded = project.load(root, sources, chosen.reader, beside)
     graph = diagnostics.checked(root, loaded)
-    order = _order(words, chosen)
+    order = _order(asked, chosen)
     graph = project.chosen(graph, order.only, order.start, order.skip)
     return Ready(root, chosen, order, sources, loaded, graph)
 
 
-def choose(root: Path, words: Words) -> list[Path]:
+def choose(root: Path, asked: Asked) -> list[Path]:
     """The plans to run. Each named one that is not run is explained."""
     chosen: dict[Path, None] = {}
-    for path in words.paths:
+    for path in asked.paths:
         found = [_inside(root, one) for one in project.find([path])]
         live = [one for one in found if not discover.is_archived(one.relative_to(root))]
         again = [one for one in live if not discover.is_superseded(one)]
-        wanted = again if words.again else project.unfinished(root, live)
+        wanted = again if asked.again else project.unfinished(root, live)
         if not wanted:
             _explain_nothing(root, path, found)
         chosen.update(dict.fromkeys(wanted))
@@ -108,19 +108,19 @@ def choose(root: Path, words: Words) -> list[Path]:
 
 def watch(
     root: Path,
-    told: Told,
+    words: Words,
     begin: Callable[[engine.Screen], Awaitable[tuple[RunId, int]]],
     *,
     as_json: bool,
 ) -> int:
     """The engine and the screen side by side, then the report."""
-    with screen.choose(told, as_json=as_json) as seen:
+    with screen.choose(words, as_json=as_json) as seen:
         run_id, code = anyio.run(_side_by_side, seen, begin)
     summaries = ending.relative(root, list(seen.written))
     if as_json:
-        show_json(ending.document(told.watched, run_id, code, summaries))
+        show_json(ending.document(words.watched, run_id, code, summaries))
     else:
-        ending.report(told.watched, run_id, code, root, summaries)
+        ending.report(words.watched, run_id, code, root, summaries)
     return code
 
 
@@ -134,14 +134,14 @@ async def _side_by_side(
     return ended
 
 
-def _order(words: Words, chosen: Settings) -> Order:
+def _order(asked: Asked, chosen: Settings) -> Order:
     return Order(
-        only=words.only,
-        start=words.start,
-        skip=words.skip,
-        yes=words.yes,
-        wait=words.wait,
-        fail_fast=words.fail_fast,
+        only=asked.only,
+        start=asked.start,
+        skip=asked.skip,
+        yes=asked.yes,
+        wait=asked.wait,
+        fail_fast=asked.fail_fast,
         workers=chosen.run.workers,
     )
 

@@ -198,11 +198,8 @@ def _rest(account: Account) -> Iterator[str]:
 def _plan_rest(account: Account) -> Iterator[str]:
     if not account.all_succeeded:
         return
-    if account.plan_checks is None:
-        yield f"- The plan's own check: {command('resume', account.run)}"
-    else:
-        again = command("run", account.plan.path, "--again")
-        yield f"- The plan's own check, not green: mend what it names, then {again}"
+    mend = "" if account.plan_checks is None else ", not green: mend what it names, then"
+    yield f"- The plan's own check{mend or ':'} {command('resume', account.run)}"
 
 
 def command(*words: str) -> str:

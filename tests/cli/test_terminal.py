@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import asking
+from orchestrator.cli.screen import asking
 from orchestrator.model import Answer, Option
 from tests.build import task as built
 from tests.cli.projects import Project, checkpoint, makes, task

@@ -76,9 +76,10 @@ class Story:
         self.plans = {plan.id: plan for plan in plans}
         self.first = plans[0]
         self.graph = graph.restricted({TaskId(t) for t in keep}) if keep else graph
-        self.tracker = Tracker(self.graph, dict.fromkeys(self.graph, ladder), capacity=capacity)
+        self.tracker = Tracker(self.graph, capacity=capacity)
         self.history, self.events = History(), list[Event]()
-        self.tell(EventKind.RUN_STARTED, 0, {})
+        self.ladders = {task: [dump(route) for route in ladder] for task in self.graph}
+        self.tell(EventKind.RUN_STARTED, 0, {"ladders": self.ladders})
 
     def tell(
         self,
@@ -135,6 +136,9 @@ class Story:
     def answer(self, task: int | str, at: float, **words: Any) -> None:
         data = {"answer": dump(Answer(**words))}
         self.tell(EventKind.CHECKPOINT_ANSWERED, at, data, task)
+
+    def resume(self, at: float) -> None:
+        self.tell(EventKind.RUN_RESUMED, at, {"ladders": self.ladders})
 
     def check_plan(self, at: float, *checks: Check) -> None:
         data = {"plan": self.first.id, "checks": [dump(check) for check in checks]}

@@ -136,7 +136,7 @@ def _step(draw: st.DrawFn, story: Story, now: float, words: st.SearchStrategy[st
             answer = Answer(approved=draw(st.booleans()), note=draw(words), by=draw(words))
             story.answer(name, now, **answer.model_dump())
         case "die":
-            story.tell(EventKind.RUN_RESUMED, now, {})
+            story.resume(now)
             for task_id in tracker.running:
                 story.finish(task_id, now, Outcome(failure=Failure.INTERRUPTED))
 

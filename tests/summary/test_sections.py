@@ -91,6 +91,7 @@ def test_the_frontmatter_has_upstreams_keys_and_ours():
     assert (values["requirements-completed"], values["status"]) == (["R-1"], "complete")
     execution = values["execution"]
     assert execution["token_savings_vs_sequential"] is None
+    assert execution["main_context_tokens"] == 0
     assert (execution["parallel_batches"], execution["subagent_spawns"]) == (2, 3)
     assert (execution["speedup"], execution["parallelization_efficiency"]) == (1.33, 0.67)
     assert values["tasks"][0] == {
@@ -153,6 +154,29 @@ def test_a_failure_names_who_is_skipped_for_it_and_how_to_go_on():
     foreign = story.render(other)
     assert section(foreign, "Issues Encountered") == "- **Task 1: do 1** skipped: task `p/1` failed"
     assert "`orchestrator retry r-7 p/1`" in section(foreign, "Next Phase Readiness")
+
+
+def test_only_what_failed_is_the_cause_of_a_skip():
+    last = task(3, depends_on=("1", "2"))
+    requirements = {"requirements": ["R-1"]}
+    story = Story(plan(task(1), task(2), last, frontmatter=requirements), ladder=(SHELL,))
+    story.work(1, 0, 1, passed())
+    story.work(2, 0, 1, failed())
+    text = story.render()
+    assert "- **Task 3: do 3** skipped: task 2 failed" in text
+    assert front(text)["requirements-completed"] == []
+
+
+def test_the_first_rung_after_a_retry_is_no_escalation():
+    story = Story(plan(task(1, commands=("make",))))
+    for at in range(4):
+        story.work(1, at, at + 1, failed(), [green("make")])
+    story.tell(EventKind.RETRY_ASKED, 10, {}, 1)
+    verdict = Verdict(verified=Verified.COMMAND, strength=0, checks=(red("make"),))
+    story.work(1, 11, 12, failed(verdict=verdict), [green("make")])
+    text = story.render()
+    assert front(text)["tasks"][0]["escalations"] == 2
+    assert section(text, "Checks") == "- **Task 1:** **red** (exit 1), strength 0: `make`"
 
 
 def test_a_run_that_waits_for_a_person_says_for_what():
@@ -221,7 +245,7 @@ def test_a_check_that_was_green_before_proves_nothing():
 
 
 def test_what_only_a_person_can_check_is_left_unticked():
-    verification = "\nBefore:\n- [x] `npm test` passes\n- look\n  twice\n\n```bash\nmake\n- no\n```\n### Head\n1. go\n"
+    verification = "\nBefore:\n- [x] `npm test` passes\n- look\n  twice\n\n````bash\nmake\n```\n- no\n````\n### Head\n1. go\n"
     story = Story(
         plan(
             task(1, human_checks=("open the page",)),
@@ -253,7 +277,9 @@ def test_a_red_check_of_the_plan_halts_it():
     assert section(text, "Issues Encountered") == (
         "- **The plan's own check** `make dist` is red\n  ```text\n  first\n  ## second\n  ```"
     )
-    assert "`orchestrator run plans/p-PLAN.md --again`" in section(text, "Next Phase Readiness")
+    assert "mend what it names, then `orchestrator resume r-7`" in section(
+        text, "Next Phase Readiness"
+    )
 
 
 def test_tasks_that_were_not_selected_are_missing_and_not_done():
@@ -268,7 +294,7 @@ def test_tasks_that_were_not_selected_are_missing_and_not_done():
 def test_an_attempt_that_died_with_its_engine_has_no_known_end():
     story = Story(plan(task(1, commands=("a",))))
     story.start(1, 0)
-    story.tell(EventKind.RUN_RESUMED, 1000, {})
+    story.resume(1000)
     story.finish(1, 1000, INTERRUPTED)
     story.work(1, 1001, 1011, passed(green("a"), usage=spent(7)))
     text = story.render()
@@ -284,7 +310,7 @@ def test_attempts_that_died_together_ran_together():
     story = Story(plan(task(1), task(2)))
     story.start(1, 0)
     story.start(2, 1)
-    story.tell(EventKind.RUN_RESUMED, 1000, {})
+    story.resume(1000)
     for ordinal in (1, 2):
         story.finish(ordinal, 1000, INTERRUPTED)
     story.work(1, 1001, 1002, passed())

@@ -9,10 +9,10 @@ from typing import Self
 import anyio
 
 from orchestrator import workspace
-from orchestrator.cli import asking
-from orchestrator.cli.terminal import err, is_interactive, is_screen, lines, out
+from orchestrator.cli.screen import asking
+from orchestrator.cli.screen.words import Line, Words
+from orchestrator.cli.terminal import err, lines, out
 from orchestrator.cli.watched import STARTS
-from orchestrator.cli.words import Line, Words
 from orchestrator.model import Answer, Event, Task, TaskId
 
 
@@ -70,13 +70,3 @@ class PlainScreen:
 class SilentScreen(PlainScreen):
     def say(self, line: Line) -> None:
         """Only the document at the end is asked for."""
-
-
-def choose(words: Words, *, as_json: bool) -> PlainScreen:
-    if as_json:
-        return SilentScreen(words)
-    if not is_screen():
-        return PlainScreen(words)
-    from orchestrator.cli.table import LiveScreen
-
-    return LiveScreen(words, can_ask=is_interactive())

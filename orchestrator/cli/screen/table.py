@@ -13,12 +13,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli import asking
-from orchestrator.cli.forecast import left_s
-from orchestrator.cli.screen import PlainScreen
+from orchestrator.cli.screen import asking
+from orchestrator.cli.screen.forecast import left_s
+from orchestrator.cli.screen.plain import PlainScreen
+from orchestrator.cli.screen.words import ASKED, STARTED, Line, Words, sums, who
 from orchestrator.cli.terminal import cost, duration, out, plain, tokens
 from orchestrator.cli.watched import seconds
-from orchestrator.cli.words import ASKED, STARTED, Line, Words, sums, who
 from orchestrator.model import Answer, Event, EventKind, Task, TaskId, TaskState
 
 FRESH_S = 0.125
