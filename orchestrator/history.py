@@ -147,6 +147,13 @@ def _answered(history: History, event: Event) -> None:
     past.answered_at = event.at
 
 
+def _retry_asked(history: History, event: Event) -> None:
+    """A checkpoint that is asked anew has no answer yet."""
+    assert event.task is not None
+    past = history.of(event.task)
+    past.answer = past.answered_at = past.asked_at = None
+
+
 def _plan_checked(history: History, event: Event) -> None:
     checks = [Check.model_validate(check) for check in event.data["checks"]]
     history.plan_checks[PlanId(event.data["plan"])] = checks
@@ -162,5 +169,6 @@ FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.ATTEMPT_FINISHED: _attempt_finished,
     EventKind.CHECKPOINT_ASKED: _asked,
     EventKind.CHECKPOINT_ANSWERED: _answered,
+    EventKind.RETRY_ASKED: _retry_asked,
     EventKind.PLAN_CHECKED: _plan_checked,
 }

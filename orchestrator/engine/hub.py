@@ -313,8 +313,8 @@ class Hub:
             self.attempt_over(task, self.tracker.attempts(task), outcome)
         code = self.exit_code()
         self.record(EventKind.RUN_FINISHED, {"exit_code": code})
-        for plan in self.plans.values():
-            self._summarise(plan)
+        for plan in self.graph.plans:  # those with a task in this run
+            self._summarise(self.plans[plan])
         return code
 
     def exit_code(self) -> int:

@@ -60,6 +60,18 @@ async def test_a_rejection_fails_it_and_skips_what_waited(tmp_path: Path):
     assert "wrong colour" in summary(plan)
 
 
+async def test_a_rejected_checkpoint_can_be_asked_again(tmp_path: Path):
+    plan = diamond(tmp_path, checkpoint(depends_on="1"))
+    first = await run(tmp_path, plan)
+    answer(tmp_path, first.run, "demo/2", approved=False, note="wrong colour")
+    assert (await resume(tmp_path)).code == 1
+    assert (await resume(tmp_path, retry=("2",))).code == 5
+    assert "wrong colour" not in summary(plan)
+    answer(tmp_path, first.run, "demo/2")
+    assert (await resume(tmp_path)).code == 0
+    assert (tmp_path / "join").exists()
+
+
 async def test_a_resume_without_an_answer_still_waits(tmp_path: Path):
     await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")))
     again = await resume(tmp_path)

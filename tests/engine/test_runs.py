@@ -235,6 +235,15 @@ async def test_only_from_and_skip_choose_and_leave_the_plan_halted(tmp_path: Pat
     assert "status: halted" in summary(plan)
 
 
+async def test_a_plan_without_a_chosen_task_keeps_its_summary(tmp_path: Path):
+    one = write_plan(tmp_path, bash("Task 1: a", "touch a", files="a"), name="01-01")
+    two = write_plan(tmp_path, bash("Task 1: b", "touch b", files="b"), name="01-02")
+    assert (await run(tmp_path)).code == 0
+    before = summary(two)
+    assert (await run(tmp_path, one, two, only=("01-01/1",))).code == 0
+    assert summary(two) == before
+
+
 async def test_trouble_of_the_provider_spends_no_try(tmp_path: Path):
     class Limited(TieredAgent):
         calls = 0
