@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path: Path):
 def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path):
     with journal.writing(tmp_path) as book:
         pass
-    with sqlite3.connect(book.path) as newer:
+    with closing(sqlite3.connect(book.path)) as newer:
         newer.execute("PRAGMA user_version = 99")
     with pytest.raises(JournalCorrupt, match="newer"), journal.writing(tmp_path):
         pass
