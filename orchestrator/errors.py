@@ -7,8 +7,8 @@
   - RecordError         our own files are damaged        exit 4
     + JournalLocked
     + JournalCorrupt
-    + UnknownRun
   - UsageError          the words on the command line    exit 64
+    + UnknownRun
 
 A task that fails is not an error of ours: it is an `Outcome` (see model.py).
 """
@@ -56,9 +56,9 @@ class JournalCorrupt(RecordError):
     """The journal cannot be read, or was written by a newer version."""
 
 
-class UnknownRun(RecordError):
-    """No run of that name in this project's journal."""
-
-
 class UsageError(OrchestratorError):
     exit_code = 64
+
+
+class UnknownRun(UsageError):
+    """No run of that name in this project's journal."""

@@ -84,6 +84,9 @@ class Estimate(Noun):
     high: float
 
 
+QUESTIONS = ("decision", "what-built", "action", "instructions", "how-to-verify")
+
+
 class Task(Noun):
     """One `<task>`. Attributes that the plan does not give are None; `elements` keeps all as read."""
 
@@ -127,11 +130,16 @@ class Task(Noun):
 
     @property
     def title(self) -> str:
-        """The name without its "Task N:" prefix, on one line."""
+        """The name without its "Task N:" prefix, on one line; a checkpoint without one shows what it asks."""
         text = " ".join(self.name.split())
         if self.label is not None:
             text = text.partition(":")[2].strip() or text
-        return text or f"{self.type} {self.ordinal}"
+        return text or self._question() or f"{self.type} {self.ordinal}"
+
+    def _question(self) -> str:
+        texts = {element.tag: element.text.strip() for element in self.elements}
+        asked = next((texts[tag] for tag in QUESTIONS if texts.get(tag)), "")
+        return " ".join(asked.partition("\n")[0].split())
 
 
 class Plan(Noun):
@@ -198,6 +206,12 @@ class Usage(Noun):
     cost_usd: float | None = None
     cost_basis: Literal["reported", "priced", "notional", "unknown"] = "unknown"
     lower_bound: bool = False
+
+    @classmethod
+    def nothing(cls) -> Usage:
+        """Of a worker without models: all is known, and all is 0."""
+        names = [name for name in cls.model_fields if name.endswith("_tokens")]
+        return cls(**dict.fromkeys(names, 0), requests=0, cost_usd=0.0, cost_basis="reported")
 
     @property
     def tokens(self) -> int | None:

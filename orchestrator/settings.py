@@ -26,6 +26,9 @@ from pydantic_settings import (
 from orchestrator.errors import SettingsError
 
 PREFIX = "ORCHESTRATOR_"
+OTHERS = {
+    f"{PREFIX}{name}" for name in ("INTELLIGENCE_DIR", "RUN", "TASK", "ATTEMPT")
+}  # no settings
 NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 Count = Annotated[int, Field(ge=1)]
@@ -208,7 +211,7 @@ def _environment(problems: list[str]) -> _Layer:
     known = {
         f"{PREFIX}{section}__{key}".upper() for section in SECTIONS for key in SECTIONS[section]
     }
-    given = {name for name in os.environ if name.startswith(PREFIX) and "__" in name}
+    given = {name for name in os.environ if name.startswith(PREFIX) and name not in OTHERS}
     problems += [
         f"environment: {name}: no such setting; {_suggest(name, known)}"
         for name in sorted(given - known)
@@ -239,7 +242,9 @@ def _merge(layers: Iterable[_Layer], problems: list[str]) -> tuple[dict[str, Any
 
 def _refuse(layer: _Layer, section: str, table: object) -> list[str]:
     if section not in SECTIONS:
-        return [f"{layer.place(section)}: no such section; {_suggest(section, SECTIONS)}"]
+        home = next((one for one, keys in SECTIONS.items() if section in keys), None)
+        hint = f"write it below [{home}]" if home else _suggest(section, SECTIONS)
+        return [f"{layer.place(section)}: no such section; {hint}"]
     if not isinstance(table, Mapping):
         return [f"{layer.place(section)}: should be a table; write [{section}] and its keys below"]
     return [

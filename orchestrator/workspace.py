@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,11 +35,24 @@ def leaving(root: Path, files: Iterable[str]) -> Iterator[str]:
     home = root.resolve()
     for file in files:
         place = root / file
+        if file.startswith(("/", "~")) or ".." in Path(file).parts:
+            continue  # said by its text already
         try:
             if place.is_relative_to(root) and not place.resolve().is_relative_to(home):
                 yield file
         except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long, a NUL
             yield file
+
+
+def refuse_unwritable(plans: Iterable[Path]) -> None:
+    """A SUMMARY goes beside its plan: better to know before the work than after it."""
+    for folder in dict.fromkeys(plan.parent for plan in plans):
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as refused:
+            raise RecordError(
+                f"cannot write the SUMMARY into {folder}: {refused.strerror}; make it writable"
+            ) from refused
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -74,9 +74,9 @@ def test_a_run_is_found_by_an_unambiguous_beginning(tmp_path: Path):
         runs = [book.begin({}, [PLAN]) for _ in range(3)]
         assert book.find(runs[0][:-1]).id == runs[0]
         assert book.find(None).id == runs[2]
-        with pytest.raises(UnknownRun, match="several"):
+        with pytest.raises(UnknownRun, match="several runs begin"):
             book.find(runs[0][:4])
-        with pytest.raises(UnknownRun, match="no run is called 'nope'"):
+        with pytest.raises(UnknownRun, match="no run begins with 'nope'"):
             book.find("nope")
 
 
@@ -134,5 +134,5 @@ def test_the_views_for_people_show_what_the_events_say(tmp_path: Path):
         ]
 
 
-def test_the_folder_ignores_itself_for_git(tmp_path: Path):
-    assert (journal.make_home(tmp_path) / ".gitignore").read_text() == "*\n"
+def test_the_folder_ignores_itself_for_git_but_for_the_settings(tmp_path: Path):
+    assert (journal.make_home(tmp_path) / ".gitignore").read_text() == "*\n!config.toml\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator import complexity, journal, process, project, routing
+from orchestrator import complexity, journal, process, project, routing, workspace
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
 from orchestrator.engine.hub import Hub
@@ -14,7 +14,7 @@ from orchestrator.errors import WorkerNotInstalled
 from orchestrator.gates import Gates
 from orchestrator.graph import TaskGraph
 from orchestrator.journal import Journal
-from orchestrator.model import EventKind, Failure, Outcome, Route, RunId, Score, TaskId
+from orchestrator.model import EventKind, Route, RunId, Score, TaskId
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
@@ -56,6 +56,7 @@ async def begin(
     """Run the plans from the start. The run's name and the exit code."""
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     crew = prepare(root, graph, settings, workers)
+    workspace.refuse_unwritable(root / one.path for one in sources)
     with journal.writing(root) as book:
         prune(root, settings.run.retention_days)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]
@@ -97,9 +98,7 @@ def _catch_up(hub: Hub, book: Journal) -> None:
     for event in book.events(hub.id):
         hub.replay(event)
     hub.begin(EventKind.RUN_RESUMED)
-    lost = Outcome(failure=Failure.INTERRUPTED, detail="the engine died while it ran")
-    for task in hub.tracker.running:
-        hub.attempt_over(task, hub.tracker.attempts(task), lost)
+    hub.interrupt("the engine died while it ran")
     places = {t.id: (plan, t) for plan in hub.plans.values() for t in plan.tasks}
     trouble = hub.books.catch_up(places, hub.history)
     if trouble:

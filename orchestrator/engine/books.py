@@ -72,7 +72,8 @@ class Books:
         try:
             ledger.append(ledger_folder(), lines)
         except (OSError, RecordError) as refused:
-            return f"{len(lines)} outcomes are in the journal but not in the ledger: {refused}"
+            number = f"{len(lines)} outcome{'s are' if len(lines) > 1 else ' is'}"
+            return f"{number} in the journal but not in the ledger: {refused}"
         return None
 
     def _entry(self, plan: Plan, task: Task, history: History, tried: Tried) -> Entry | None:

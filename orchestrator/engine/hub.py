@@ -35,6 +35,7 @@ from orchestrator.model import (
     Task,
     TaskId,
     TaskState,
+    Usage,
 )
 from orchestrator.prompt import Before, tell
 from orchestrator.tracker import REACTIONS, Reaction, Start, Tracker
@@ -97,6 +98,14 @@ class Hub:
             for task, routes in self.crew.ladders.items()
         }
         self.record(kind, {"workers": self.order.workers, "ladders": ladders})
+
+    def interrupt(self, why: str) -> None:
+        """What is running is over; no try is spent. What a model used for it by now is unknown."""
+        for task in self.tracker.running:
+            route = self.history.of(task).tried[-1].route
+            used = Usage.nothing() if route.tier is None else Usage(lower_bound=True)
+            outcome = Outcome(failure=Failure.INTERRUPTED, detail=why, usage=used)
+            self.attempt_over(task, self.tracker.attempts(task), outcome)
 
     def retry(self, task: TaskId) -> None:
         """A person asks for a failed task once more, with all that was skipped for it."""
@@ -308,9 +317,7 @@ class Hub:
         self.screen.wrote(path)
 
     def _finish(self) -> int:
-        for task in self.tracker.running:
-            outcome = Outcome(failure=Failure.INTERRUPTED, detail=INTERRUPTED)
-            self.attempt_over(task, self.tracker.attempts(task), outcome)
+        self.interrupt(INTERRUPTED)
         code = self.exit_code()
         self.record(EventKind.RUN_FINISHED, {"exit_code": code})
         for plan in self.graph.plans:  # those with a task in this run

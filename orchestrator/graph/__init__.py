@@ -74,12 +74,13 @@ class TaskGraph:
         return None
 
     def batches(self) -> list[list[TaskId]]:
-        """For people: topological generations, split by what each task waits for. Never barriers."""
+        """For people: topological generations, split by what each task waits for last. Never barriers."""
         place = {task: number for number, task in enumerate(self.tasks)}
+        last = nx.transitive_reduction(self._graph)
         batches = []
         for generation in nx.topological_generations(self._graph):
             signed = sorted(
-                (sorted(map(place.__getitem__, self.before(t))), place[t]) for t in generation
+                (sorted(map(place.__getitem__, last.predecessors(t))), place[t]) for t in generation
             )
             ids = list(self.tasks)
             for _, group in groupby(signed, key=lambda item: item[0]):

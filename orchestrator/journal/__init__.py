@@ -121,8 +121,8 @@ class Journal:
             raise UnknownRun(f"no run yet in {self.path}; start one with: orchestrator run PLAN.md")
         if not named or (name and len(named) > 1 and named[0].id != name):
             newest = ", ".join(row.id for row in (named or runs)[:5])
-            what = "several runs are" if named else "no run is"
-            raise UnknownRun(f"{what} called {name!r}; the newest are {newest}")
+            what = "several runs begin with" if named else "no run begins with"
+            raise UnknownRun(f"{what} {name!r}; the newest are {newest}")
         return named[0]
 
     @contextmanager
@@ -183,13 +183,13 @@ def is_live(root: Path) -> bool:
 
 
 def make_home(root: Path) -> Path:
-    """`.orchestrator/` of a project, which ignores itself for git."""
+    """`.orchestrator/` of a project, which ignores itself for git, but for the settings."""
     home = root / HOME
     try:
         home.mkdir(exist_ok=True)
         ignore = home / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n")
+            ignore.write_text("*\n!config.toml\n")
     except OSError as refused:
         raise RecordError(f"cannot write {home}: {refused.strerror}; make it writable") from refused
     return home

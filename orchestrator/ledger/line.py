@@ -178,14 +178,7 @@ def _usage_unreported(route: Choice) -> Usage:
     """A worker without a model used no tokens; of any other it is unknown."""
     if route.tier is not None or route.model is not None:
         return Usage()
-    return Usage(
-        input_tokens=0,
-        output_tokens=0,
-        cache_read_tokens=0,
-        cache_write_tokens=0,
-        reasoning_tokens=0,
-        cost_usd=0.0,
-    )
+    return Usage.nothing()
 
 
 def _area(task: Task) -> str | None:

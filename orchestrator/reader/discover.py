@@ -47,15 +47,27 @@ def is_archived(path: Path) -> bool:
 
 
 def project_root(path: Path) -> Path:
-    """Absolute: the git top level above `path`, else the nearest project folder, else here, else its folder."""
+    """Absolute: the git top level above `path`, else the nearest project folder, else here, else its folder.
+
+    The root of the file system and a home are nobody's project, unless they are git's.
+    """
     path = path.resolve()
     folders = [path, *path.parents] if path.is_dir() else list(path.parents)
-    for marks in ((".git",), (".planning", ".orchestrator")):
-        for folder in folders:
+    shared = {Path(path.anchor), _home()}
+    own = [folder for folder in folders if folder not in shared] or folders[:1]
+    for among, marks in ((folders, (".git",)), (own, (".planning", ".orchestrator"))):
+        for folder in among:
             if any((folder / mark).exists() for mark in marks):
                 return folder
     here = Path.cwd()
-    return here if here in folders else folders[0]
+    return here if here in own else own[0]
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home().resolve()
+    except (OSError, RuntimeError):  # nobody's process: no home to know
+        return None
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:

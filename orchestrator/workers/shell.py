@@ -14,16 +14,6 @@ from orchestrator.process import Command, Ended, NotStarted, ProgramMissing, run
 from orchestrator.reader.commands import script
 from orchestrator.workers import Report
 
-FREE = Usage(
-    input_tokens=0,
-    output_tokens=0,
-    cache_read_tokens=0,
-    cache_write_tokens=0,
-    reasoning_tokens=0,
-    requests=0,
-    cost_usd=0.0,
-    cost_basis="reported",
-)
 COLOUR, CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]"), re.compile(rb"[\x00-\x1f\x7f]+")
 SHORT, PAUSE_S = 120, 0.05  # a report is for a person: one line, not a thousand a second
 LAST_LINES = 20
@@ -53,9 +43,11 @@ class ShellWorker:
             line = Reporter(report)
             return judge(await run(command, line, line), attempt)
         except ProgramMissing as error:
-            return Outcome(failure=Failure.MISSING, detail=f"{error}: install bash", usage=FREE)
+            return Outcome(
+                failure=Failure.MISSING, detail=f"{error}: install bash", usage=Usage.nothing()
+            )
         except (NotStarted, OSError) as error:
-            return Outcome(failure=Failure.NO_RESULT, detail=str(error), usage=FREE)
+            return Outcome(failure=Failure.NO_RESULT, detail=str(error), usage=Usage.nothing())
 
 
 def write_script(attempt: Attempt, text: str) -> Path:
@@ -90,7 +82,7 @@ def judge(ended: Ended, attempt: Attempt) -> Outcome:
         failure=failure,
         detail="\n".join(parts),
         exit_code=ended.exit_code,
-        usage=FREE,
+        usage=Usage.nothing(),
         duration_s=ended.duration_s,
     )
 

@@ -163,6 +163,18 @@ def test_the_longest_remaining_path_counts_durations():
     assert [built.remaining_s(t) for t in built] == [120, 60, 60]
 
 
+def test_an_edge_that_others_imply_does_not_split_a_batch():
+    built = graph(
+        plan(
+            task(1),
+            task(2, depends_on=("1",)),
+            task(3, depends_on=("2",)),
+            task(4, depends_on=("1", "2")),
+        )
+    )
+    assert built.batches() == [["p/1"], ["p/2"], ["p/3", "p/4"]]
+
+
 def test_leaving_a_task_out_keeps_the_order_around_it():
     built = graph(plan(task(1), task(2, depends_on=("1",)), task(3, depends_on=("2",))))
     part = built.restricted({"p/1", "p/3"})
