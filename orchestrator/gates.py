@@ -9,7 +9,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_result,
-    stop_after_delay,
     wait_random_exponential,
 )
 
@@ -70,9 +69,8 @@ class Gates:
         self._closed_until[provider] = max(until, self._closed_until.get(provider, 0.0))
 
     def _is_over(self, state: RetryCallState) -> bool:
-        """Told to come back only after the limit: do not wait for what cannot be used."""
-        late = (_result(state).retry_after_s or 0.0) > self._longest_s
-        return late or stop_after_delay(self._longest_s)(state)
+        """Only pauses count, not the work between them; one that leads beyond the limit is not begun."""
+        return state.idle_for + state.upcoming_sleep > self._longest_s
 
     def _unavailable(self, provider: str, last: Outcome) -> Outcome:
         detail = (

@@ -30,6 +30,8 @@ class Tried:
     started_at: str
     finished_at: str | None = None
     outcome: Outcome | None = None
+    worked: Outcome | None = None  # what the worker said, before our check
+    transcript: str = ""  # file name in the run's folder
     before: list[Check] = field(default_factory=list)  # the checks as they stood before the work
     waits_s: list[float] = field(default_factory=list)  # back-offs on transient trouble
 
@@ -111,6 +113,7 @@ def _attempt_started(history: History, event: Event) -> None:
             route=Route.model_validate(event.data["route"]),
             score=Score.model_validate(event.data["score"]),
             started_at=event.at,
+            transcript=event.data.get("transcript", ""),
         )
     )
 
@@ -123,6 +126,10 @@ def _tried(history: History, event: Event) -> Tried:
 def _check_finished(history: History, event: Event) -> None:
     if event.data["stage"] == "before":
         _tried(history, event).before.append(Check.model_validate(event.data["check"]))
+
+
+def _worker_finished(history: History, event: Event) -> None:
+    _tried(history, event).worked = Outcome.model_validate(event.data["outcome"])
 
 
 def _backed_off(history: History, event: Event) -> None:
@@ -165,6 +172,7 @@ FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.RUN_FINISHED: _run_finished,
     EventKind.ATTEMPT_STARTED: _attempt_started,
     EventKind.CHECK_FINISHED: _check_finished,
+    EventKind.WORKER_FINISHED: _worker_finished,
     EventKind.BACKED_OFF: _backed_off,
     EventKind.ATTEMPT_FINISHED: _attempt_finished,
     EventKind.CHECKPOINT_ASKED: _asked,

@@ -335,8 +335,8 @@ class EventKind(StrEnum):
     CHECKPOINT_ANSWERED = "checkpoint_answered"
     RETRY_ASKED = "retry_asked"
     DRAINING = "draining"
+    PLAN_CHECKING = "plan_checking"
     PLAN_CHECKED = "plan_checked"
-    PLAN_FINISHED = "plan_finished"
     RUN_FINISHED = "run_finished"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,7 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
     texts: Mapping[str, str]  # path -> decoded text, to show the line
     tasks: Mapping[str, int]  # path -> tasks that were recognised
+    beside: tuple[KnownPlan, ...]  # the plans outside that the graph was built with
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -55,6 +57,9 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if not here:
             raise UsageError(f"{path}: no PLAN.md and no *-PLAN.md in it")
         found.update(dict.fromkeys(one.resolve() for one in here))
+    for file in found:
+        if "\ufffd" in os.fsencode(file).decode("utf-8", "replace"):
+            raise UsageError(f"{str(file)!a}: the name is not UTF-8; rename it")
     return list(found)
 
 
@@ -89,8 +94,20 @@ def _home(file: Path) -> Path:
     return phases if phases.name == "phases" or phases.name.endswith("-phases") else file.parent
 
 
+def reload(root: Path, given: Sequence[Source], beside: Sequence[KnownPlan]) -> Loaded:
+    """The plans of a recorded run. They were accepted once: limits, rules and disk of today do not count."""
+    size = max((len(source.content) for source in given), default=1)
+    limits = ReaderSettings(max_bytes=max(size, 1), max_tasks=max(size, 1))
+    return load(root, given, limits, beside, accepted=True)
+
+
 def load(
-    root: Path, given: Sequence[Source], limits: ReaderSettings, beside: Sequence[KnownPlan] = ()
+    root: Path,
+    given: Sequence[Source],
+    limits: ReaderSettings,
+    beside: Sequence[KnownPlan] = (),
+    *,
+    accepted: bool = False,
 ) -> Loaded:
     """Everything that is wrong is found at once: text, values, paths, graph."""
     plans, said, texts, counts = list[Plan](), list[Diagnostic](), dict[str, str](), {}
@@ -106,15 +123,19 @@ def load(
         texts[source.path], counts[source.path] = reading.text, reading.tasks
         if reading.plan is not None:
             plans.append(reading.plan)
-            said += lint.check(reading.plan)
-            said += workspace.check(reading.plan, root)
+            said += () if accepted else _rules(reading.plan, root)
     graph, about_graph = build(plans, beside)
     said += about_graph
     if any(one.severity is Severity.ERROR for one in said):
         graph = None
     order = {source.path: number for number, source in enumerate(given)}
     said.sort(key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
-    return Loaded(tuple(plans), graph, tuple(said), texts, counts)
+    return Loaded(tuple(plans), graph, tuple(said), texts, counts, tuple(beside))
+
+
+def _rules(plan: Plan, root: Path) -> Iterator[Diagnostic]:
+    yield from lint.check(plan)
+    yield from workspace.check(plan, root)
 
 
 def task_named(graph: TaskGraph, name: str) -> Task:

@@ -19,14 +19,21 @@ class Before(Noun):
 
 def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:
     """`last` is this task's own failed try, if there was one."""
+    told = [one for one in before if one.answer is not None or not _is_fresh(task)]
     parts = (
         *_order(plan, task),
         *_context(plan),
-        *map(_past, before),
+        *map(_past, told),
         *_failure(last),
         _rules(task),
     )
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _is_fresh(task: Task) -> bool:
+    """It starts without the results of those before it; what people decided reaches it all the same."""
+    default = "fresh" if task.parallel == "can-parallelize" else "inherited"
+    return (task.context_mode or default) == "fresh"
 
 
 def _order(plan: Plan, task: Task) -> Iterator[str]:

@@ -66,6 +66,17 @@ async def test_a_limit_that_outlasts_the_longest_wait_is_unavailable_without_wai
     assert "provider_wait_max_s" in outcome.detail
 
 
+async def test_only_pauses_count_not_the_work_before_them():
+    class Slow(Provider):
+        async def __call__(self) -> Outcome:
+            with anyio.move_on_after(0.3):
+                await anyio.sleep_forever()
+            return await super().__call__()
+
+    outcome = await gates(0.2).call("p", Slow(Failure.RATE_LIMIT), ignore)
+    assert outcome.ok
+
+
 async def test_trouble_without_end_is_unavailable():
     provider = Provider(*[Failure.OVERLOADED] * 10_000)
     with anyio.fail_after(5):

@@ -52,6 +52,19 @@ def test_no_function_is_too_long():
     assert [place for place, size in functions() if size > LONGEST_FUNCTION] == []
 
 
+PURE = ("model", "errors", "complexity", "routing", "prompt", "tracker", "history")
+PURE_ROOMS = ("graph", "summary", "lint")
+
+
+def test_what_decides_reads_no_clock():
+    """The import contract forbids `time`; a datetime can be parsed, but not asked for now."""
+    for path, tree in trees():
+        if path.stem not in PURE and path.parts[0] not in PURE_ROOMS:
+            continue
+        asked = [n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)]
+        assert not {"now", "utcnow", "today"} & set(asked), f"{path} reads the clock"
+
+
 def test_most_functions_are_small():
     assert statistics.median(size for _, size in functions()) <= MEDIAN_FUNCTION
 

@@ -35,7 +35,9 @@ def test_what_was_appended_is_read_back_in_order(tmp_path: Path):
 def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path):
     with journal.writing(tmp_path) as book:
         run = book.begin({}, [PLAN])
-        assert journal.is_live(tmp_path)
+        assert journal.live_run(tmp_path) == ""
+        book.announce(run)
+        assert journal.live_run(tmp_path) == run
         with pytest.raises(JournalLocked, match="another orchestrator"), journal.writing(tmp_path):
             pass
         with journal.reading(tmp_path) as reader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from orchestrator.model import Answer, Element, Failure, Outcome, Position
 from orchestrator.prompt import Before, tell
 from tests.build import plan, task
@@ -62,6 +64,23 @@ def test_results_and_answers_of_what_came_before_are_told():
     text = tell(PLAN, MINE, [done, decided], None)
     for part in ("wrote the schema", "option jwt", "keep it short"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, True),
+        ({"context_mode": "fresh"}, False),
+        ({"parallel": "can-parallelize"}, False),
+        ({"parallel": "can-parallelize", "context_mode": "inherited"}, True),
+    ],
+)
+def test_a_fresh_task_gets_decisions_but_no_results(values: dict[str, str], told: bool):
+    done = Before(task=task(1), outcome=Outcome(detail="wrote the schema"))
+    decided = Before(task=task(3), answer=Answer(approved=True, option="jwt"))
+    text = tell(PLAN, task(2, **values), [done, decided], None)
+    assert ("wrote the schema" in text) is told
+    assert "option jwt" in text
 
 
 def test_a_long_past_is_cut_to_its_end():

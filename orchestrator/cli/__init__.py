@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli import answer, look, plans, run, setup
 from orchestrator.cli.page import Command, Group
-from orchestrator.cli.terminal import err, lines
+from orchestrator.cli.terminal import err, settle_streams, show_json, tell
 from orchestrator.errors import OrchestratorError, PlanError, UsageError
 
 USAGE, BUG, INTERRUPTED = UsageError.exit_code, 70, 130
@@ -46,20 +46,19 @@ app.command("version", cls=Command)(setup.version)
 
 
 def main() -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal without ✓ must not end a run
-    sys.exit(_call())
+    settle_streams()
+    words = sys.argv[1:]
+    sys.exit(_call([*words[1:], "--help"] if words[:1] == ["help"] else words))
 
 
-def _call() -> int:
-    command = typer.main.get_command(app)
+def _call(words: list[str]) -> int:
+    command, as_json = typer.main.get_command(app), "--json" in words
     try:
-        code: Any = command.main(prog_name="orchestrator", standalone_mode=False)
+        code: Any = command.main(words, prog_name="orchestrator", standalone_mode=False)
     except BaseExceptionGroup as group:  # a task group wraps what went wrong in it
-        return _explain(_first(group))
+        return _explain(_first(group), as_json=as_json)
     except (Exception, KeyboardInterrupt) as error:
-        return _explain(error)
+        return _explain(error, as_json=as_json)
     return code if isinstance(code, int) else 0
 
 
@@ -72,48 +71,60 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return inner
 
 
-def _explain(error: BaseException) -> int:
+def _explain(error: BaseException, *, as_json: bool = False) -> int:
+    """On stderr for people; on stdout too where a program waits for a document."""
+    code, text = _say(error)
+    if as_json:
+        show_json({"version": 1, "exit_code": code, "error": text, **_located(error)})
+    return code
+
+
+def _say(error: BaseException) -> tuple[int, str]:
     match error:
         case PlanError(diagnostics=[_, *_]):
             from orchestrator.cli import diagnostics
 
             diagnostics.show_refusal(err(), error)
-            return error.exit_code
+            return error.exit_code, str(error)
         case OrchestratorError():
-            _say(str(error))
-            return error.exit_code
+            return _error(error.exit_code, str(error))
         case typer.Abort() | KeyboardInterrupt():
-            _say("interrupted")
-            return INTERRUPTED
+            return _error(INTERRUPTED, "interrupted")
     if hasattr(error, "format_message"):  # what typer calls its usage errors differs by version
         return _misused(error)
     return _our_bug(error)
 
 
-def _say(text: str) -> None:
-    """`error: what`, with the next step on a line of its own."""
-    for line in lines(text):
-        what, _, step = line.partition(" Next: ")
-        err().print(f"error: {what}", style="bold red")
-        if step:
-            err().print(f"  next: {step}")
+def _located(error: BaseException) -> dict[str, Any]:
+    if not isinstance(error, PlanError):
+        return {}
+    from orchestrator.cli import diagnostics
+
+    return {"diagnostics": diagnostics.as_json(error.diagnostics)}
 
 
-def _misused(error: Any) -> int:
+def _error(code: int, text: str) -> tuple[int, str]:
+    tell("error", text, "bold red")
+    return code, text
+
+
+def _misused(error: Any) -> tuple[int, str]:
     """No message: no command was given, and the help has been shown."""
     context = getattr(error, "ctx", None)
     message = error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":
         err().print(message)
-        return int(USAGE)
-    _say(message)
+        return USAGE, message
+    _error(USAGE, message)
     if context is not None:
         err().print(f"  next: {context.command_path} --help")
-    return int(USAGE)
+    return USAGE, message
 
 
-def _our_bug(error: BaseException) -> int:
+def _our_bug(error: BaseException) -> tuple[int, str]:
     err().print("".join(traceback.format_exception(error)), end="")
-    _say("this is a bug in orchestrator, not in your plan. What was recorded is kept.")
+    said = _error(
+        BUG, "this is a bug in orchestrator, not in your plan. What was recorded is kept."
+    )
     err().print("  next: report it with the lines above and what `orchestrator doctor` prints")
-    return BUG
+    return said

@@ -46,7 +46,7 @@ def _post(name: str, task_name: str, answer: Answer) -> int:
     from orchestrator import inbox
     from orchestrator.cli import past
     from orchestrator.cli.screen.words import said
-    from orchestrator.cli.terminal import out
+    from orchestrator.cli.terminal import command, out
     from orchestrator.engine import answers
     from orchestrator.errors import UsageError
     from orchestrator.inbox import Letter
@@ -61,5 +61,5 @@ def _post(name: str, task_name: str, answer: Answer) -> int:
     if found.live:
         out().print("  the running engine takes it")
     else:
-        out().print(f"  next: orchestrator resume {found.row.id}")
+        out().print(f"  next: {command('resume', found.row.id)}")
     return 0

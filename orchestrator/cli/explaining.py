@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from orchestrator.cli import drawing
+from orchestrator.cli.ending import transcript
 from orchestrator.cli.past import Past
 from orchestrator.cli.recorded import when
 from orchestrator.cli.screen import asking
@@ -49,7 +50,7 @@ def _state(found: Past, task: Task) -> str:
         return f"skipped: behind {', '.join(found.watched.blockers(task.id))}, which failed"
     if state is TaskState.WAITING and found.watched.tracker.stopped:
         return f"waiting: {plain(found.watched.tracker.stopped)}"
-    return str(state)
+    return found.state(task.id)
 
 
 def _tries(found: Past, task: Task) -> Iterator[Row]:
@@ -66,11 +67,8 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         yield from _result(tried)
         if tried.outcome and tried.outcome.failure:
             yield "  follows", _followed(found, task, tried.outcome.failure, following)
-        transcript = (
-            f".orchestrator/runs/{found.row.id}/{task.id.replace('/', '-')}.{tried.number}.log"
-        )
-        if (found.root / transcript).exists():
-            yield "  transcript", transcript
+        if file := transcript(found.root, found.row.id, tried):
+            yield "  transcript", file
 
 
 def _result(tried: Tried) -> Iterator[Row]:

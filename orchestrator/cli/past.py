@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator import journal, project, settings
+from orchestrator import journal, project
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
 from orchestrator.errors import UnknownRun, UsageError
 from orchestrator.graph import TaskGraph
-from orchestrator.journal import RunRow
-from orchestrator.model import Event, PlanId, Task
+from orchestrator.journal import RunRow, StoredPlan
+from orchestrator.model import Event, RunId, Task, TaskId, TaskState
 from orchestrator.project import Source
 from orchestrator.reader.discover import project_root
+
+INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,22 @@ class Past:
     row: RunRow
     watched: Watched
     events: tuple[Event, ...]
-    paths: Mapping[PlanId, str]
+    stored: tuple[StoredPlan, ...]
+    live: bool  # an engine works on it now, as far as the lock and the events tell
 
     @property
     def graph(self) -> TaskGraph:
         return self.watched.graph
 
     @property
-    def live(self) -> bool:
-        """An engine works on it now, as far as the lock and the events tell."""
-        return self.row.exit_code is None and journal.is_live(self.root)
+    def broken_off(self) -> bool:
+        """Its engine died in it."""
+        return self.row.exit_code is None and not self.live
+
+    def state(self, task: TaskId) -> str:
+        """Of a run that is broken off nothing runs."""
+        state = self.watched.states[task]
+        return INTERRUPTED if state is TaskState.RUNNING and self.broken_off else str(state)
 
     def task(self, name: str) -> Task:
         try:
@@ -51,18 +60,18 @@ def reopen(
     root: Path, name: str | None, changes: Mapping[str, object] = MappingProxyType({})
 ) -> Past:
     """The run of that name, else the newest. `changes` are new words of its Order."""
+    live = journal.live_run(root)  # before the events: one that ends meanwhile is not broken off
     with journal.reading(root) as book:
         row = book.find(name)
         stored, events = book.plans(row.id), tuple(book.events(row.id))
-    chosen = settings.load(root)
     sources = [Source(one.id, one.path, one.content) for one in stored]
     order = Order.model_validate({**row.asked, **changes})
-    loaded = project.load(root, sources, chosen.reader)
+    loaded = project.reload(root, sources, order.beside)
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     watched = Watched(graph, order)
     for event in events:
         watched.apply(event)
-    return Past(root, row, watched, events, {one.id: one.path for one in stored})
+    return Past(root, row, watched, events, tuple(stored), live == row.id)
 
 
 def names(root: Path) -> list[RunRow]:
@@ -72,3 +81,21 @@ def names(root: Path) -> list[RunRow]:
             return book.runs()
     except UnknownRun:
         return []
+
+
+def not_done(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
+    """Of each plan its newest run, if that is not done."""
+    rows = names(root)
+    if not rows:
+        return {}
+    with journal.reading(root) as book:
+
+        @cache
+        def held(run: RunId) -> set[str]:
+            return {one.path for one in book.plans(run)}
+
+        newest = {
+            plan: next((row for row in rows if plan in row.paths and plan in held(row.id)), None)
+            for plan in plans
+        }
+    return {plan: row for plan, row in newest.items() if row is not None and row.exit_code != 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +62,7 @@ def graph(
     if as_json:
         show_json(drawing.document(found))
     elif as_mermaid or as_dot:
-        typer.echo(drawing.mermaid(found) if as_mermaid else drawing.dot(found))
+        sys.stdout.write((drawing.mermaid(found) if as_mermaid else drawing.dot(found)) + "\n")
     else:
         drawing.show_text(found)
     return 0

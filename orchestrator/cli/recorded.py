@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import journal
-from orchestrator.cli import ending
+from orchestrator.cli import documents, ending
 from orchestrator.cli.past import Past
 from orchestrator.cli.screen.words import said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
@@ -16,13 +16,14 @@ from orchestrator.cli.watched import seconds
 from orchestrator.journal import RunRow
 from orchestrator.model import Check, Event, Task, TaskState
 
+INTERRUPTED = 130
 ENDS = {
     None: "not ended",
     0: "done",
     1: "tasks failed",
     3: "settings or workers",
     5: "waits for a person",
-    130: "interrupted",
+    INTERRUPTED: "interrupted",
 }
 STYLES = {
     TaskState.SUCCEEDED: "green",
@@ -38,9 +39,9 @@ def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
     elif not rows:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
     else:
-        live = journal.is_live(root)
+        live = journal.live_run(root)
         table = [
-            (row.id, when(row.started_at), ended(row, live=live), plain(row.paths, 80))
+            (row.id, when(row.started_at), ended(row, live=live == row.id), plain(row.paths, 80))
             for row in rows
         ]
         for line in columns([("RUN", "STARTED", "END", "PLANS"), *table]):
@@ -54,8 +55,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
         return
     state = ended(row, live=found.live)
     out().print(f"run {row.id}  started {when(row.started_at)}  {state}", style="bold")
-    for path in found.paths.values():
-        out().print(f"  {path}")
+    for one in found.stored:
+        out().print(f"  {one.path}")
     out().print()
     head = ("TASK", "STATE", "TRIES", "CHECK", "TOKENS", "COST", "TIME", "NAME")
     lines = columns([head, *(_row(found, task) for task in found.graph.tasks.values())])
@@ -70,6 +71,19 @@ def show_run(found: Past, *, as_json: bool) -> None:
         out().print(f"  {plan}  its <verification> is {check.result}: {plain(check.command, 80)}")
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
+    if row.exit_code != 0:
+        _show_rest(found)
+
+
+def _show_rest(found: Past) -> None:
+    """Open questions, failures and what to do, as `run` says them at its end."""
+    code = INTERRUPTED if found.row.exit_code is None else found.row.exit_code
+    end = ending.End(found.watched, found.row.id, code, found.root)
+    if not found.live or found.watched.in_state(TaskState.PAUSED):
+        out().print()
+    ending.report_tasks(end, *([] if found.live else [TaskState.FAILED]), TaskState.PAUSED)
+    if not found.live:
+        ending.show_steps(end)
 
 
 def show_events(found: Past, *, as_json: bool) -> None:
@@ -97,7 +111,9 @@ def last_check(found: Past, task: Task) -> str:
     checks = last.verdict.checks if last and last.verdict else ()
     if last is None:
         return "-"
-    return str(checks[-1].result) if checks else "none"
+    if checks:
+        return str(checks[-1].result)
+    return "not run" if task.commands else "none"
 
 
 def _row(found: Past, task: Task) -> tuple[str, ...]:
@@ -106,7 +122,7 @@ def _row(found: Past, task: Task) -> tuple[str, ...]:
     tried = bool(past.tried)
     return (
         task.id,
-        found.watched.states[task.id],
+        found.state(task.id),
         str(len(past.tried)) if tried else "-",
         last_check(found, task),
         tokens(spent.tokens) if tried else "-",
@@ -129,23 +145,21 @@ def _run(row: RunRow) -> dict[str, Any]:
 def _document(found: Past) -> dict[str, Any]:
     watched = found.watched
     total = watched.total()
-    tasks = []
-    for task in found.graph:
-        past = watched.of(task)
-        tasks.append(
-            {
-                **ending.task_document(watched, task),
-                "checks": _checks(watched.outcome(task)),
-                "answer": past.answer.model_dump(mode="json") if past.answer else None,
-            }
-        )
+    tasks = [
+        {
+            **documents.task_document(watched, task),
+            "state": found.state(task),
+            "checks": _checks(watched.outcome(task)),
+        }
+        for task in found.graph
+    ]
     return {
         "version": 1,
         "run": found.row.id,
         "exit_code": found.row.exit_code,
         "started_at": found.row.started_at,
         "ended_at": watched.history.ended_at,
-        "plans": list(found.paths.values()),
+        "plans": [one.path for one in found.stored],
         "attempts": total.attempts,
         "tokens": total.tokens,
         "cost_usd": total.cost_usd,

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from orchestrator import engine, inbox, journal, settings
-from orchestrator.cli import ending, past, starting
+from orchestrator.cli import documents, past, starting
+from orchestrator.cli.diagnostics import near
 from orchestrator.cli.screen.words import Words
-from orchestrator.cli.terminal import err, show_json
+from orchestrator.cli.terminal import NEXT, command, err, show_json, tell
 from orchestrator.engine import answers
 from orchestrator.errors import JournalLocked, UsageError
+from orchestrator.history import are_green
 from orchestrator.inbox import Letter
+from orchestrator.journal import StoredPlan
+from orchestrator.model import TaskId
 
 
 def resume(name: str | None, changes: Mapping[str, object], *, as_json: bool) -> int:
     root = past.here()
     found = past.reopen(root, name, changes)
     if found.row.exit_code == 0:
-        err().print(f"nothing to do: run {found.row.id} is done")
+        tell("nothing to do", f"run {found.row.id} is done")
         if as_json:
-            show_json(ending.document(found.watched, found.row.id, 0, ()))
+            show_json(documents.document(found.watched, found.row.id, 0, ()))
         return 0
     return _go_on(found, changes, (), as_json=as_json)
 
@@ -33,12 +38,14 @@ def retry(name: str, task_name: str, *, as_json: bool) -> int:
     if found.live:
         inbox.post(found.root, letter)
         err().print(f"✓ the running engine tries {task.id} again")
+        if as_json:
+            show_json(documents.document(found.watched, found.row.id, None, ()))
         return 0
     return _go_on(found, {}, (task.id,), as_json=as_json)
 
 
 def _go_on(
-    found: past.Past, changes: Mapping[str, object], again: Sequence[str], *, as_json: bool
+    found: past.Past, changes: Mapping[str, object], again: Sequence[TaskId], *, as_json: bool
 ) -> int:
     if journal.is_live(found.root):
         raise JournalLocked(
@@ -47,9 +54,37 @@ def _go_on(
         )
     workers = {"run": {"workers": changes.get("workers")}}
     chosen = settings.load(found.root, workers)
+    _warn_of_edits(found, again)
     return starting.watch(
         found.root,
-        Words(found.watched),
+        Words(found.watched, found.root),
         lambda seen: engine.resume(found.root, found.row.id, chosen, seen, changes, again),
         as_json=as_json,
     )
+
+
+def _warn_of_edits(found: past.Past, again: Sequence[TaskId]) -> None:
+    """Of plans that are not over: a person who mended one must know that this run does not see it."""
+    over = found.watched.history.plan_checks
+    for plan in found.stored:
+        if plan.id in over and are_green(over[plan.id]):
+            continue
+        where, own = near(found.root, plan.path), "the run goes on with its own copy"
+        match _is_as_it_was(found, plan):
+            case None:
+                tell("warning", f"{where} is gone since run {found.row.id} began; {own}", "yellow")
+            case False:
+                text = f"{where} has changed since run {found.row.id} began; {own}"
+                mine = (task for task in again if found.graph.plan_of(task).id == plan.id)
+                part = [word for task in mine for word in ("--from", task)]
+                step = f"{command('run', *part, where)} runs the new text"
+                tell("warning", f"{text}{NEXT}{step}", "yellow")
+
+
+def _is_as_it_was(found: past.Past, plan: StoredPlan) -> bool | None:
+    """None: there is nothing to compare."""
+    try:
+        content = (found.root / plan.path).read_bytes()
+    except OSError:
+        return None
+    return hashlib.sha256(content).hexdigest() == plan.sha256

@@ -77,7 +77,8 @@ def resume(
 ) -> int:
     """Go on with a run.
 
-    What is done stays done; what was interrupted starts again.
+    With the plan as it was when the run began. What is done stays done; what was interrupted starts
+    again.
     """
     from orchestrator.cli import resuming
 
@@ -89,7 +90,8 @@ def resume(
 def retry(name: Run, task: TaskName, as_json: Json = False) -> int:
     """Try a failed task again.
 
-    From its first try, together with what was skipped for it. A running engine takes it over.
+    With the plan as it was when the run began, from its first try, together with what was skipped for
+    it. A running engine takes it over.
     """
     from orchestrator.cli import resuming
 

@@ -31,7 +31,7 @@ def version() -> int:
     """Show the version."""
     from importlib.metadata import version as installed
 
-    typer.echo(f"orchestrator {installed(DISTRIBUTION)}")
+    sys.stdout.write(f"orchestrator {installed(DISTRIBUTION)}\n")
     return 0
 
 
@@ -61,13 +61,13 @@ def init() -> int:
     """
     from orchestrator import journal, settings
     from orchestrator.cli import past
-    from orchestrator.cli.terminal import err, is_interactive, out
+    from orchestrator.cli.terminal import NEXT, is_interactive, out, tell
     from orchestrator.workspace import write_whole
 
     root = past.here()
     path = root / journal.HOME / "config.toml"
     if path.exists():
-        err().print(f"nothing to do: {path} is there. Next: edit it, or remove it and try again")
+        tell("nothing to do", f"{path} is there{NEXT}edit it, or remove it and try again")
         return 0
     chosen = settings.load(root)
     workers = _ask_workers(chosen.run.workers) if is_interactive() else None

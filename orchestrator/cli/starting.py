@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 
 from orchestrator import engine, project, settings
-from orchestrator.cli import diagnostics, ending, rehearsal, screen
+from orchestrator.cli import diagnostics, documents, ending, past, rehearsal, screen
 from orchestrator.cli.screen.words import Words
-from orchestrator.cli.terminal import err, show_json
+from orchestrator.cli.terminal import NEXT, command, err, show_json, tell
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
 from orchestrator.errors import UsageError
@@ -55,12 +55,14 @@ def run(asked: Asked) -> int:
     ready = prepare(asked)
     if ready is None:
         if asked.as_json:
-            show_json(ending.NOTHING)
+            show_json(documents.NOTHING)
         return 0
     engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
+    if not asked.again:
+        _note_open_runs(ready)
     return watch(
         ready.root,
-        Words(Watched(ready.graph, ready.order)),
+        Words(Watched(ready.graph, ready.order), ready.root),
         lambda seen: engine.begin(
             ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen
         ),
@@ -72,6 +74,8 @@ def preview(asked: Asked) -> int:
     ready = prepare(asked)
     if ready is not None:
         rehearsal.show(ready.root, ready.graph, ready.settings, as_json=asked.as_json)
+    elif asked.as_json:
+        show_json(documents.NOTHING)
     return 0
 
 
@@ -118,9 +122,9 @@ def watch(
         run_id, code = anyio.run(_side_by_side, seen, begin)
     summaries = ending.relative(root, list(seen.written))
     if as_json:
-        show_json(ending.document(words.watched, run_id, code, summaries))
+        show_json(documents.document(words.watched, run_id, code, summaries))
     else:
-        ending.report(words.watched, run_id, code, root, summaries)
+        ending.report(ending.End(words.watched, run_id, code, root), summaries)
     return code
 
 
@@ -152,16 +156,29 @@ def _inside(root: Path, file: Path) -> Path:
     return file
 
 
+def _note_open_runs(ready: Ready) -> None:
+    """Who starts a plan anew may have meant to go on with it."""
+    plans = [one.path for one in ready.sources]
+    told = set[RunId]()
+    for plan, row in past.not_done(ready.root, plans).items():
+        if row.id not in told:
+            told.add(row.id)
+            which = "this plan" if len(plans) == 1 else diagnostics.near(ready.root, plan)
+            step = f"{command('resume', row.id)} goes on with it"
+            err().print(f"note: run {row.id} of {which} is not done; {step}")
+
+
 def _explain_nothing(root: Path, path: Path, found: list[Path]) -> None:
+    anew = f"{NEXT}{command('run', '--again', str(path))} runs "
     if path.is_dir():
-        why = f"all plans in {path} are finished; --again runs them anew"
+        why = f"all plans in {path} are finished{anew}them anew"
     elif discover.is_archived(found[0].relative_to(root)):
         why = f"{path} is archived under milestones/, and archived plans are not run"
     elif discover.is_finished(found[0]):
         summary = diagnostics.near(
             root, discover.summary_path(found[0]).relative_to(root).as_posix()
         )
-        why = f"{summary} stands beside it; --again runs it anew"
+        why = f"{summary} stands beside it{anew}it anew"
     else:
         why = f"{path} says status: superseded"
-    err().print(f"nothing to do: {why}")
+    tell("nothing to do", why)

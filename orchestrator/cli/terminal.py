@@ -1,21 +1,71 @@
-"""The two streams of a command and how values look on them; refuses to pass on control characters of others."""
+"""The two streams of a command and how values look on them; refuses to pass on control characters of others, and to end a run with its reader."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import select
+import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Console
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 UNKNOWN = "?"
+NEXT = " Next: "  # between what is wrong and what to do, in one message
+
+
+class Stream(io.FileIO):
+    """stdout or stderr. The first write that fails makes it silent for good: its reader has gone, the run has not."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            while (count := super().write(data)) is None:  # full, and not made to block
+                select.select([], [self], [])
+        except OSError:
+            _silence(self.fileno())
+            return memoryview(data).nbytes
+        return count
+
+
+def settle_streams() -> None:
+    """Once, before anything is said. A terminal without ✓ must not end a run either."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:  # closed by who started us: no file of ours may get its number
+            _silence(fd)
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        old = getattr(sys, name)
+        if old is not None:
+            with suppress(OSError):
+                old.flush()
+        new = io.TextIOWrapper(
+            io.BufferedWriter(Stream(fd, "w", closefd=False)),
+            encoding=old.encoding if old else "utf-8",
+            errors="replace",
+            line_buffering=os.isatty(fd),
+        )
+        setattr(sys, name, new)
+
+
+def _silence(fd: int) -> None:
+    """Also for the flush at the end of the interpreter."""
+    null = os.open(os.devnull, os.O_RDWR)
+    if null == fd:
+        os.set_inheritable(fd, True)
+    else:
+        os.dup2(null, fd)
+        os.close(null)
 
 
 @cache
@@ -38,7 +88,7 @@ def _console(*, stderr: bool) -> Console:
 
 def is_interactive() -> bool:
     """Both ends are a person at a terminal that can move its cursor."""
-    return sys.stdin.isatty() and is_screen()
+    return sys.stdin is not None and sys.stdin.isatty() and is_screen()
 
 
 def is_screen() -> bool:
@@ -47,6 +97,25 @@ def is_screen() -> bool:
 
 def show_json(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+def told(kind: str, text: str) -> Iterator[tuple[str, str]]:
+    """`error: what`, with the next step on a line of its own; each as its mark and its words."""
+    for line in lines(text):
+        what, _, step = line.partition(NEXT)
+        yield f"{kind}:", what
+        if step:
+            yield " ", f"next: {step}"
+
+
+def tell(kind: str, text: str, style: str = "") -> None:
+    for mark, words in told(kind, text):
+        err().print(f"{mark} {words}", style=style if mark != " " else "")
+
+
+def command(*words: str) -> str:
+    """What to type, as a shell reads it."""
+    return shlex.join(("orchestrator", *words))
 
 
 def plain(text: str, limit: int | None = None) -> str:

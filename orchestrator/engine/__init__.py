@@ -60,7 +60,8 @@ async def begin(
     with journal.writing(root) as book:
         prune(root, settings.run.retention_days)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]
-        run = book.begin(order.model_dump(mode="json"), stored)
+        kept = order.model_copy(update={"beside": loaded.beside})
+        run = book.begin(kept.model_dump(mode="json"), stored)
         with Books(root, run) as books:
             hub = _hub(run, root, loaded, graph, crew, order, settings, book, screen, books)
             hub.begin(EventKind.RUN_STARTED)
@@ -82,7 +83,7 @@ async def resume(
         order = Order.model_validate({**row.asked, **changes})
         stored = book.plans(row.id)
         sources = [Source(one.id, one.path, one.content) for one in stored]
-        loaded = project.load(root, sources, settings.reader)
+        loaded = project.reload(root, sources, order.beside)
         graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
         crew = prepare(root, graph, settings, workers)
         with Books(root, row.id) as books:

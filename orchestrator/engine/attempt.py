@@ -14,6 +14,7 @@ from orchestrator.gates import Gates
 from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Task
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
+from orchestrator.verify.guard import Guard
 from orchestrator.workers import Report, Worker
 
 Record = Callable[[EventKind, Mapping[str, Any]], object]  # an event of this attempt
@@ -36,7 +37,10 @@ class Try:
     task: Task
     worker: Worker
     means: Means
-    exempt: Collection[str]  # files that tasks running beside it may write; grows while it runs
+    exempt: Collection[str]  # files that belong to other tasks; grows while it runs
+    remember: Callable[
+        [list[str]], Guard
+    ]  # the check's own files as they were before the first try
     record: Record
     report: Report
 
@@ -44,13 +48,15 @@ class Try:
         began = time.monotonic()
         commands, strays = self._commands()
         before = await self._check(commands, "before") if self.means.verify.red_first else ()
-        workspace = Path(self.attempt.workspace)
-        kept = guard.remember(commands, workspace, self.task.files, self.exempt)
-        outcome = await self._work()
-        self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
-        if outcome.ok:
+        kept = self.remember(commands)
+        restored: tuple[str, ...] = ()
+        try:
+            outcome = await self._work()
+        finally:  # also after a failed or stopped worker: the next try must not start from its forgery
             aside = Path(self.attempt.transcript).with_suffix(".changed")
             restored = guard.restore(kept, aside, self.exempt)
+        self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
+        if outcome.ok:
             after = await self._check(commands, "after")
             outcome = self._judge(outcome, before, after, strays, restored)
         return outcome.model_copy(update={"duration_s": time.monotonic() - began})

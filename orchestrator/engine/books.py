@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -45,7 +47,14 @@ class Books:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk costs the log, never the run
+                self._file.close()
+
+    @staticmethod
+    def name(task: TaskId, place: int, number: int) -> str:
+        """The file of an attempt: never that of another task, whatever the plans are called."""
+        slug = re.sub(r"[^A-Za-z0-9.]+", "-", task)[-40:].strip("-.")
+        return f"{place:03}-{slug}.{number}.log"
 
     def note(self, plan: Plan, task: Task, history: History, event: Event) -> str | None:
         """One canonical log line and one ledger line for a finished attempt; the trouble, if there was some."""
@@ -54,12 +63,18 @@ class Books:
         if line is None:
             return None
         shown = line.model_dump(exclude={"v", "timestamp", "checksum", "route"})
-        self._log.info("attempt", **shown, tier=line.route.tier)
+        try:
+            self._log.info("attempt", **shown, tier=line.route.tier)
+        except OSError as refused:
+            return f"cannot write {self.folder}/run.log: {refused.strerror}"
         return self._append([line])
 
     def catch_up(self, plans: dict[TaskId, tuple[Plan, Task]], history: History) -> str | None:
         """Lines that a crash kept from the ledger; those that are there are not repeated."""
-        known = {one.identity for one in ledger.read(ledger_folder()).entries}
+        try:
+            known = {one.identity for one in ledger.read(ledger_folder()).entries}
+        except OSError as refused:
+            return f"the ledger cannot be read: {refused}"
         missing = [
             line
             for task, (plan, place) in plans.items()
@@ -95,8 +110,9 @@ class Books:
 
 def _escalated_from(history: History, task: TaskId, tried: Tried) -> Tier | None:
     earlier = [one for one in history.of(task).tried if one.number < tried.number]
-    below = earlier[-1].route.tier if earlier else None
-    return below if below is not tried.route.tier else None
+    below, here = (earlier[-1].route.tier if earlier else None), tried.route.tier
+    order = list(Tier)
+    return below if below and here and order.index(below) < order.index(here) else None
 
 
 def prune(root: Path, days: int) -> None:

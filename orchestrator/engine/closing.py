@@ -29,7 +29,7 @@ async def check(
         env=environment,
         timeout_s=means.verify.timeout_s,
         keep_bytes=means.verify.output_bytes,
-        transcript=folder / f"{plan.id.replace('/', '-')}.verification.log",
+        transcript=folder / "verification.log",
         all_of_them=True,
     )
 

@@ -16,8 +16,9 @@ from orchestrator import inbox
 from orchestrator.engine import answers, closing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.books import Books
+from orchestrator.engine.neighbours import Neighbours
 from orchestrator.engine.order import Crew, Order, Screen
-from orchestrator.errors import UsageError
+from orchestrator.errors import RecordError, UsageError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, are_green
 from orchestrator.journal import Journal
@@ -68,7 +69,8 @@ class Hub:
         self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.interrupted = False
         self._asking: dict[TaskId, anyio.CancelScope] = {}
-        self._beside: dict[TaskId, set[str]] = {}  # running task -> files of those beside it
+        self._neighbours = Neighbours()
+        self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
         self._closing: set[PlanId] = set()
         self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
 
@@ -97,13 +99,16 @@ class Hub:
             task: [route.model_dump(mode="json") for route in routes]
             for task, routes in self.crew.ladders.items()
         }
+        self.journal.announce(self.id)
         self.record(kind, {"workers": self.order.workers, "ladders": ladders})
 
     def interrupt(self, why: str) -> None:
         """What is running is over; no try is spent. What a model used for it by now is unknown."""
         for task in self.tracker.running:
-            route = self.history.of(task).tried[-1].route
-            used = Usage.nothing() if route.tier is None else Usage(lower_bound=True)
+            tried = self.history.of(task).tried[-1]
+            used = Usage.nothing() if tried.route.tier is None else Usage(lower_bound=True)
+            if tried.worked is not None and tried.worked.usage is not None:
+                used = tried.worked.usage  # it was stopped in its check
             outcome = Outcome(failure=Failure.INTERRUPTED, detail=why, usage=used)
             self.attempt_over(task, self.tracker.attempts(task), outcome)
 
@@ -121,7 +126,15 @@ class Hub:
                 group.start_soon(self._watch_signals, group.cancel_scope)
                 await self._until_done(group)
                 group.cancel_scope.cancel()
+            self._take_finished()
         return self._finish()
+
+    def _take_finished(self) -> None:
+        """What had ended when everything was stopped did end."""
+        while self._mail.statistics().current_buffer_used:
+            message = self._mail.receive_nowait()
+            if isinstance(message, mail.Finished):
+                self._handle(message)
 
     async def _until_done(self, group: anyio.abc.TaskGroup) -> None:
         self._read_inbox()
@@ -134,6 +147,8 @@ class Hub:
                 return
             for start in self.tracker.ready():
                 self._launch(start, group)
+            if self._is_left_waiting():
+                self._read_inbox()  # an answer may have come in the last moment
             if self._is_left_waiting():
                 return
             self._handle(await self._mail.receive())
@@ -150,18 +165,12 @@ class Hub:
             "route": start.route.model_dump(mode="json"),
             "score": self.crew.scores[task.id].model_dump(mode="json"),
             "prompt": attempt.prompt,
+            "transcript": Path(attempt.transcript).name,
         }
-        self._introduce(task)
+        running = [self.graph.tasks[one] for one in self.tracker.running]
+        exempt = self._neighbours.introduce(task, running)
         self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
-        group.start_soon(self._carry_out, attempt, task)
-
-    def _introduce(self, task: Task) -> None:
-        """Who runs at the same time may write what it declares; the guards must know, also later."""
-        files = set[str]()
-        for other in self.tracker.running:
-            files.update(self.graph.tasks[other].files or ())
-            self._beside[other].update(task.files or ())
-        self._beside[task.id] = files
+        group.start_soon(self._carry_out, attempt, task, exempt)
 
     def _attempt(self, start: Start) -> Attempt:
         task, plan = start.task, self.graph.plan_of(start.task.id)
@@ -170,7 +179,7 @@ class Hub:
             for one in self.graph.before(task.id)
             for past in (self.history.of(one),)
         ]
-        name = f"{task.id.replace('/', '-')}.{start.number}"
+        name = self.books.name(task.id, list(self.crew.scores).index(task.id) + 1, start.number)
         return Attempt(
             run=self.id,
             task=task.id,
@@ -182,7 +191,7 @@ class Hub:
             workspace=str(self.root),
             timeout_s=task.timeout_s or self.crew.timeout_s,
             stall_s=self.crew.stall_s,
-            transcript=str(self.books.folder / f"{name}.log"),
+            transcript=str(self.books.folder / name),
             environment={
                 **self.crew.environment,
                 "ORCHESTRATOR_RUN": self.id,
@@ -191,17 +200,18 @@ class Hub:
             },
         )
 
-    async def _carry_out(self, attempt: Attempt, task: Task) -> None:
+    async def _carry_out(self, attempt: Attempt, task: Task, exempt: set[str]) -> None:
         outcome = await Try(
             attempt=attempt,
             task=task,
             worker=self.crew.workers[attempt.route.worker],
             means=self.means,
-            exempt=self._beside[task.id],
+            exempt=exempt,
+            remember=lambda commands: self._neighbours.remember(task, commands, self.root),
             record=partial(self.record, task=task.id, attempt=attempt.number),
             report=partial(self.screen.doing, task.id),
         ).carry_out()
-        await self._send.send(mail.Finished(task.id, attempt.number, outcome))
+        self._send.send_nowait(mail.Finished(task.id, attempt.number, outcome))
 
     def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
         data = {"outcome": outcome.model_dump(mode="json")}
@@ -294,11 +304,12 @@ class Hub:
             closed = plan.id in self._closing or plan.id in self.history.plan_checks
             if not closed and closing.is_done(plan, self.tracker.states):
                 self._closing.add(plan.id)
+                self.record(EventKind.PLAN_CHECKING, {"plan": plan.id})
                 group.start_soon(self._check_plan, plan)
 
     async def _check_plan(self, plan: Plan) -> None:
         checks = await closing.check(plan, self.means, self.crew.environment, self.books.folder)
-        await self._send.send(mail.PlanChecked(plan.id, checks))
+        self._send.send_nowait(mail.PlanChecked(plan.id, checks))
 
     def _plan_over(self, plan: Plan, checks: tuple[Check, ...]) -> None:
         data = {"plan": plan.id, "checks": [check.model_dump(mode="json") for check in checks]}
@@ -306,28 +317,35 @@ class Hub:
         self._summarise(plan)
 
     def _summarise(self, plan: Plan) -> None:
-        path = closing.summarise(
-            plan,
-            root=self.root,
-            run=self.id,
-            graph=self.graph,
-            states=self.tracker.states,
-            history=self.history,
-        )
-        self.screen.wrote(path)
+        """One that cannot be written must not end the work of others; the run says so at its end."""
+        self._unwritten.pop(plan.id, None)
+        try:
+            path = closing.summarise(
+                plan,
+                root=self.root,
+                run=self.id,
+                graph=self.graph,
+                states=self.tracker.states,
+                history=self.history,
+            )
+            self.screen.wrote(path)
+        except RecordError as refused:
+            self._unwritten[plan.id] = str(refused)
 
     def _finish(self) -> int:
         self.interrupt(INTERRUPTED)
-        code = self.exit_code()
-        self.record(EventKind.RUN_FINISHED, {"exit_code": code})
         for plan in self.graph.plans:  # those with a task in this run
             self._summarise(self.plans[plan])
+        code = self.exit_code()
+        self.record(EventKind.RUN_FINISHED, {"exit_code": code})
+        for trouble in self._unwritten.values():
+            self.screen.warn(trouble)
         return code
 
     def exit_code(self) -> int:
-        """0 done, 130 interrupted, 3 an operator must act, 5 waiting for a person, 1 not all done."""
+        """0 done, 4 a SUMMARY is not written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
         if self._all_done():
-            return 0
+            return RecordError.exit_code if self._unwritten else 0
         if self.interrupted:
             return 130
         lost = [task for task in self.graph if self.tracker.states[task] is TaskState.FAILED]
@@ -337,6 +355,7 @@ class Hub:
         return 5 if self.tracker.blocked else 1
 
     def _all_done(self) -> bool:
-        states, checks = self.tracker.states.values(), self.history.plan_checks.values()
-        succeeded = all(state is TaskState.SUCCEEDED for state in states)
-        return succeeded and all(map(are_green, checks))
+        states, checks = self.tracker.states, self.history.plan_checks
+        done = [plan.id for plan in self.plans.values() if closing.is_done(plan, states)]
+        succeeded = all(state is TaskState.SUCCEEDED for state in states.values())
+        return succeeded and all(plan in checks and are_green(checks[plan]) for plan in done)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from orchestrator.graph import KnownPlan
 from orchestrator.model import Answer, Event, Noun, Route, Score, Task, TaskId
 from orchestrator.workers import Worker
 
@@ -21,6 +22,7 @@ class Order(Noun):
     wait: bool = False
     fail_fast: bool = False
     workers: int = 5
+    beside: tuple[KnownPlan, ...] = ()  # not words, but found with them: what depends_on could name
 
 
 @dataclass(frozen=True, slots=True)

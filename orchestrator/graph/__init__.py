@@ -8,8 +8,8 @@ from itertools import groupby
 
 import networkx as nx
 
-from orchestrator.graph.edges import Edge, Reason, say, task_edges
-from orchestrator.graph.plans import KnownPlan, PlanEdge, disagreeing_waves, plan_edges
+from orchestrator.graph.edges import Edge, KnownPlan, Reason, say, task_edges
+from orchestrator.graph.plans import Book, PlanEdge, disagreeing_waves, plan_edges
 from orchestrator.graph.writes import shared_files
 from orchestrator.model import Diagnostic, Plan, PlanId, Severity, Task, TaskId
 
@@ -131,8 +131,9 @@ def build(
     """
     said: list[Diagnostic] = []
     by_id = {plan.id: plan for plan in plans}
-    edges = [edge for plan in plans for edge in task_edges(plan, by_id, said)]
-    between = list(plan_edges(plans, others, said))
+    book = Book([*plans, *others])
+    edges = [edge for plan in plans for edge in task_edges(plan, book, said)]
+    between = list(plan_edges(plans, book, said))
     said.extend(disagreeing_waves(plans, between))
     edges += _spread(between, edges, by_id)
     said += _cycles(plans, edges)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
+from typing import Protocol
 
-from orchestrator.model import Diagnostic, Noun, Plan, PlanId, Severity, Task, TaskId
+from orchestrator.model import Diagnostic, Noun, Plan, Severity, Task, TaskId
 
 
 class Reason(StrEnum):
@@ -22,6 +22,13 @@ class Reason(StrEnum):
     CONFLICT = "conflict"  # both write the same file
 
 
+class KnownPlan(Noun):
+    """A plan of the project that is not part of the run."""
+
+    path: str
+    finished: bool
+
+
 class Edge(Noun):
     before: TaskId
     after: TaskId
@@ -29,17 +36,24 @@ class Edge(Noun):
     note: str = ""  # the shared file of a conflict
 
 
+EMPTY = {"none", "-", "n/a", "task"}  # "Task 1" comes as two words
 WORD_TASK = re.compile(r"^task[-_ ]*(?=\w)", re.IGNORECASE)
 
 
-def task_edges(plan: Plan, plans: Mapping[PlanId, Plan], said: list[Diagnostic]) -> Iterator[Edge]:
+class Finds(Protocol):
+    """Who knows the plans beside this one."""
+
+    def named(self, plan: Plan, name: str) -> Plan | KnownPlan | None: ...
+
+
+def task_edges(plan: Plan, book: Finds, said: list[Diagnostic]) -> Iterator[Edge]:
     """Edges into every task of `plan`; what is wrong is appended to `said`."""
     names = _Names(plan, said)
     barrier: Task | None = None  # the latest checkpoint that holds back what follows
     for index, task in enumerate(plan.tasks):
         earlier = plan.tasks[:index]
         if task.depends_on is not None:
-            yield from _explicit(task, names, plans, said)
+            yield from _explicit(task, names, book, said)
         elif task.is_checkpoint:
             yield from (_edge(one, task, Reason.CHECKPOINT) for one in earlier)
         elif task.parallel != "can-parallelize" and earlier:
@@ -50,27 +64,50 @@ def task_edges(plan: Plan, plans: Mapping[PlanId, Plan], said: list[Diagnostic])
             barrier = task
 
 
-def _explicit(
-    task: Task, names: _Names, plans: Mapping[PlanId, Plan], said: list[Diagnostic]
-) -> Iterator[Edge]:
+def _explicit(task: Task, names: _Names, book: Finds, said: list[Diagnostic]) -> Iterator[Edge]:
     for reference in dict.fromkeys(task.depends_on or ()):
-        found = names.find(task, reference, plans)
+        if reference.lower() in EMPTY:
+            continue
+        if "/" in reference:
+            yield from _across(task, reference, names.plan, book, said)
+            continue
+        found = names.find(task, reference)
         if found is None:
-            known = ", ".join(str(one.ordinal) for one in names.plan.tasks)
-            said.append(
-                say(
-                    names.plan,
-                    task,
-                    "G501",
-                    f'depends-on="{reference}" of {task.id} names no task; this plan has {known}',
-                )
-            )
-        elif found.id == task.id:
-            said.append(
-                say(names.plan, task, "G502", f"{task.id} depends on itself; remove {reference!r}")
-            )
+            text = f'depends-on="{reference}" of {task.id} names no task; this plan has {names}'
+            said.append(say(names.plan, task, "G501", text))
         else:
-            yield _edge(found, task, Reason.DEPENDS_ON)
+            yield from _waits(names.plan, found, task, reference, said)
+
+
+def _across(
+    task: Task, reference: str, plan: Plan, book: Finds, said: list[Diagnostic]
+) -> Iterator[Edge]:
+    """`08-02/4`: a task of another plan. One of a finished plan is met."""
+    name, _, number = reference.rpartition("/")
+    other = book.named(plan, name)
+    if isinstance(other, KnownPlan):
+        if not other.finished:
+            text = f'depends-on="{reference}" of {task.id} is in {other.path}, which is not finished and not part of this run'
+            said.append(say(plan, task, "G506", f"{text}: run it first, or run their folder"))
+        return
+    known = {str(one.ordinal): one for one in other.tasks} if other else {}
+    found = known.get(_plain(number))
+    if other is None or found is None:
+        what = f"plan {other.id} has {', '.join(known)}" if other else f"no plan is called {name}"
+        text = f'depends-on="{reference}" of {task.id} names no task: {what}'
+        said.append(say(plan, task, "G501", text))
+    else:
+        yield from _waits(plan, found, task, reference, said)
+
+
+def _waits(
+    plan: Plan, before: Task, task: Task, reference: str, said: list[Diagnostic]
+) -> Iterator[Edge]:
+    if before.id == task.id:
+        text = f"{task.id} depends on itself; remove {reference!r}"
+        said.append(say(plan, task, "G502", text))
+    else:
+        yield _edge(before, task, Reason.DEPENDS_ON)
 
 
 class _Names:
@@ -80,9 +117,9 @@ class _Names:
         self.plan = plan
         self._said = said
         self._ordinals = {str(task.ordinal): task for task in plan.tasks}
-        labels = Counter(task.label for task in plan.tasks)
-        self._labelled = None not in labels and set(labels.values()) == {1}
-        self._labels = {task.label: task for task in plan.tasks if task.label is not None}
+        labelled = [(_plain(task.label), task) for task in plan.tasks if task.label is not None]
+        self._labels = dict(labelled)
+        self._labelled = len(self._labels) == len(plan.tasks)
         self._aliases: dict[str, Task] = {}
         for task in plan.tasks:
             if task.alias is not None and self._aliases.setdefault(task.alias, task) is not task:
@@ -90,19 +127,14 @@ class _Names:
                 text = f'id="{task.alias}" is already taken by the task at line {first}; rename one'
                 said.append(say(plan, task, "G503", text))
 
-    def find(self, task: Task, reference: str, plans: Mapping[PlanId, Plan]) -> Task | None:
-        plan_name, slash, ordinal = reference.rpartition("/")
-        if slash:
-            plan = plans.get(PlanId(plan_name))
-            return (
-                next((t for t in plan.tasks if str(t.ordinal) == ordinal), None) if plan else None
-            )
+    def __str__(self) -> str:
+        """What a reference could have been."""
+        return ", ".join(self._labels if self._labelled else self._ordinals)
+
+    def find(self, task: Task, reference: str) -> Task | None:
         if reference in self._aliases:
             return self._aliases[reference]
-        return self._numbered(task, WORD_TASK.sub("", reference))
-
-    def _numbered(self, task: Task, number: str) -> Task | None:
-        number = number.lstrip("0") or "0" if number.isdigit() else number
+        number = _plain(WORD_TASK.sub("", reference))
         by_label, by_ordinal = self._labels.get(number), self._ordinals.get(number)
         chosen = by_label if self._labelled else by_ordinal or by_label
         if by_label and by_ordinal and by_label.id != by_ordinal.id:
@@ -112,6 +144,11 @@ class _Names:
             )
             self._said.append(say(self.plan, task, "G504", text, Severity.WARNING))
         return chosen
+
+
+def _plain(number: str) -> str:
+    """`01` is `1`, `1a` stays."""
+    return number.lstrip("0") or number
 
 
 def say(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from orchestrator.graph.edges import Reason
+from orchestrator.graph.edges import KnownPlan, Reason
 from orchestrator.model import Diagnostic, Noun, Plan, PlanId, Severity
 
 STEM = re.compile(r"^(?P<phase>\d+(?:\.\d+)*[a-z]?)-(?P<plan>\d+[a-z]?)(?:-(?P<slug>.+))?$")
@@ -19,24 +19,14 @@ PHASE = re.compile(r"^(\d+(?:\.\d+)*)([a-z]?)(?![a-z])")
 PhaseNumber = tuple[tuple[int, ...], str]  # "02.1" -> ((2, 1), ""), "36A" -> ((36,), "a")
 
 
-class KnownPlan(Noun):
-    """A plan of the project that is not part of the run."""
-
-    path: str
-    finished: bool
-
-
 class PlanEdge(Noun):
     before: PlanId
     after: PlanId
     reason: Reason
 
 
-def plan_edges(
-    plans: Sequence[Plan], others: Sequence[KnownPlan], said: list[Diagnostic]
-) -> Iterator[PlanEdge]:
+def plan_edges(plans: Sequence[Plan], book: Book, said: list[Diagnostic]) -> Iterator[PlanEdge]:
     """Edges between the plans of the run; what is wrong or unmet is appended to `said`."""
-    book = _Book([*plans, *others])
     for plan in plans:
         for reference in dict.fromkeys(plan.depends_on or ()):
             yield from _declared(plan, reference, book, said)
@@ -50,13 +40,16 @@ def phase_folder(path: str) -> str:
     return str(folder.parent if folder.name == "plans" and _phase(folder.parent) else folder)
 
 
-class _Book:
+class Book:
     """Every spelling under which a plan is known, near (same phase) before far."""
 
     def __init__(self, plans: Iterable[Plan | KnownPlan]) -> None:
         self._near: dict[tuple[str, str], Plan | KnownPlan] = {}
         self._far: dict[str, list[Plan | KnownPlan]] = defaultdict(list)
+        self._shown: dict[str, Plan | KnownPlan] = {}
         for plan in plans:
+            if isinstance(plan, Plan):
+                self._shown[plan.id] = plan
             folder = phase_folder(plan.path)
             for name in _spellings(plan.path):
                 self._near.setdefault((folder, name), plan)
@@ -70,8 +63,12 @@ class _Book:
         if near:
             return near
         far = self._far.get(name) or self._far.get(_canonical(name)) or []
-        home = str(PurePosixPath(folder).parent)
-        return next((one for one in far if one.path.startswith(home)), None)
+        home = PurePosixPath(folder).parent
+        return next((one for one in far if PurePosixPath(one.path).is_relative_to(home)), None)
+
+    def named(self, plan: Plan, name: str) -> Plan | KnownPlan | None:
+        """The plan before the slash of `08-02/4`: by its shown name, else as depends_on would find it."""
+        return self._shown.get(name) or self.find(plan, name)
 
 
 def _normal(reference: str) -> str:
@@ -99,9 +96,7 @@ def _plain(number: str) -> str:
     return number.lstrip("0") or number
 
 
-def _declared(
-    plan: Plan, reference: str, book: _Book, said: list[Diagnostic]
-) -> Iterator[PlanEdge]:
+def _declared(plan: Plan, reference: str, book: Book, said: list[Diagnostic]) -> Iterator[PlanEdge]:
     found = book.find(plan, reference)
     if found is None:
         text = f'depends_on "{reference}" names no plan that is here; it is taken as met'

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from orchestrator.model import Plan, Task, TaskId
 
-GLOB = frozenset("*?[{")
+GLOB = frozenset("*?{")  # brackets are names: `app/[id]/page.tsx`
 
 
 def shared_files(plans: Sequence[Plan]) -> Iterator[tuple[TaskId, TaskId, str]]:
@@ -23,6 +24,8 @@ def shared_files(plans: Sequence[Plan]) -> Iterator[tuple[TaskId, TaskId, str]]:
     for number, plan in enumerate(plans):
         extra = _undeclared(plan)
         for task in plan.tasks:
+            if task.is_checkpoint:
+                continue  # it writes nothing
             own.append((task, frozenset(map(normal, task.files or ()))))
             beyond.append(extra)
             plan_of.append(number)
@@ -47,7 +50,7 @@ def common(a: frozenset[str], b: frozenset[str]) -> str | None:
 
 def overlaps(a: str, b: str) -> bool:
     """Same path, one the folder of the other, or a glob that matches."""
-    if a == b or a.startswith(b + "/") or b.startswith(a + "/"):
+    if a == b or "." in (a, b) or a.startswith(b + "/") or b.startswith(a + "/"):
         return True
     if GLOB.isdisjoint(a) and GLOB.isdisjoint(b):
         return False
@@ -57,13 +60,20 @@ def overlaps(a: str, b: str) -> bool:
     pattern, path = (b, a) if GLOB.isdisjoint(a) else (a, b)
     if "{" in pattern:  # fnmatch knows no braces: all below the literal start counts
         return path.startswith(_literal(pattern))
-    return fnmatchcase(path, pattern)
+    return _translate(pattern).fullmatch(path) is not None
 
 
 def normal(path: str) -> str:
     """`./a//b/` and `a/b` are one file."""
-    text = str(PurePosixPath(path.replace("\\", "/")))
+    text = posixpath.normpath(path.replace("\\", "/"))
     return text.removeprefix("./")
+
+
+def _translate(glob: str) -> re.Pattern[str]:
+    """`**` crosses folders, `*` and `?` do not."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))
 
 
 def _literal(pattern: str) -> str:

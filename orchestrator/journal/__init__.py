@@ -61,9 +61,16 @@ class RunRow(Noun):
 class Journal:
     """Open with `writing` or `reading`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, lock: int | None = None) -> None:
         self._connection = connection
+        self._lock = lock
         self.path = path
+
+    def announce(self, run: RunId) -> None:
+        """Which run the holder of the lock works on; only the lock says that it still does."""
+        assert self._lock is not None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, run.encode(), 0)
 
     def begin(self, asked: Mapping[str, Any], plans: Sequence[StoredPlan]) -> RunId:
         """A new run with its own copy of the plans; the name is unique and short enough to type."""
@@ -149,7 +156,8 @@ def writing(root: Path) -> Iterator[Journal]:
                 "approve, reject or retry"
             ) from None
         with _connected(home / "journal.db", "rwc") as connection:
-            journal = Journal(connection, home / "journal.db")
+            os.ftruncate(lock, 0)
+            journal = Journal(connection, home / "journal.db", lock)
             with journal._readable():
                 _migrate(connection, journal.path)
             yield journal
@@ -167,19 +175,23 @@ def reading(root: Path) -> Iterator[Journal]:
         yield Journal(connection, path)
 
 
-def is_live(root: Path) -> bool:
-    """An engine holds the project's lock now."""
+def live_run(root: Path) -> RunId | None:
+    """The run of the engine that holds the project's lock now; empty while it has not begun one."""
     path = root / HOME / "journal.lock"
     if not path.exists():
-        return False
+        return None
     lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return RunId(os.pread(lock, 100, 0).decode())
     finally:
         os.close(lock)
-    return False
+    return None
+
+
+def is_live(root: Path) -> bool:
+    return live_run(root) is not None
 
 
 def make_home(root: Path) -> Path:
@@ -250,8 +262,12 @@ def _event(
 
 
 def _corrupt(path: Path, broken: sqlite3.Error) -> RecordError:
-    if isinstance(broken, sqlite3.OperationalError) and "full" in str(broken):
-        return RecordError(f"no space left to write {path}; free some, then: orchestrator resume")
+    damaged = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, None}
+    if getattr(broken, "sqlite_errorcode", None) not in damaged:
+        return RecordError(
+            f"cannot use {path}: {broken}; nothing is lost. Put that right (space, permissions), "
+            "then: orchestrator resume"
+        )
     return JournalCorrupt(
         f"{path} cannot be used: {broken}; nothing was changed. "
         "Move it away to start anew, or keep it and report this"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.lint import paths
+from orchestrator.lint import later, paths
 from orchestrator.model import Diagnostic, Plan
 
-FAMILIES = (paths.check,)
+FAMILIES = (paths.check, later.check)
 
 
 def check(plan: Plan) -> Iterator[Diagnostic]:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from orchestrator.model import Element, Position
 from orchestrator.reader import values
+from orchestrator.reader.near import near
 from orchestrator.reader.source import Source
 
 _KNOWN = """type subagent model parallel depends-on context-mode estimated-complexity gate tdd id risk
     area labels review worker timeout resources kind model-lock name title"""
 KNOWN: Final = frozenset(_KNOWN.split())
+_TYPES: Final = frozenset(
+    ["auto", "execute", "tracer", "tdd", "code", "test-first", "implement", "interactive"]
+)
+_STOPS: Final = frozenset(
+    ["human-verify", "decision", "human-action", "tdd-review", "gate", "scope-request"]
+)
+_CHECKPOINTS: Final = frozenset({"checkpoint", *(f"checkpoint:{kind}" for kind in _STOPS)})
+_SUBAGENTS: Final = frozenset(["general-purpose", "explore", "plan", "bash"])
 
 Value = TypeVar("Value")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -51,6 +60,37 @@ class Attributes:
         choices = {member.value: member for member in kind}
         return self.parsed(name, code, _one_of(choices), lambda text: choices.get(text.lower()))
 
+    def type(self) -> str:
+        """In lower case; one that is not known is auto, or still a checkpoint."""
+        found = (self.text("type") or "auto").lower()
+        if found in _TYPES | _CHECKPOINTS:
+            return found
+        stops = found.startswith("checkpoint")
+        kind = near(found.removeprefix("checkpoint").lstrip(" :_-"), _STOPS)
+        likely = _CHECKPOINTS if stops else _TYPES | _CHECKPOINTS
+        meant = near(found, likely) if kind is None else f"checkpoint:{kind}"
+        if stops:
+            meant = None if meant == "checkpoint" else meant
+            self._warn("T313", "type", "is no known checkpoint; it still stops", meant, likely)
+            return found
+        self._warn("T312", "type", "is not known and is treated as auto", meant, likely)
+        return "auto"
+
+    def subagent(self) -> str | None:
+        """One that is known in lower case, any other as written."""
+        found = self.text("subagent")
+        if found is None or found.lower() in _SUBAGENTS:
+            return found and found.lower()
+        self._warn("T314", "subagent", "is not known", near(found, _SUBAGENTS), _SUBAGENTS)
+        return found
+
+    def _warn(
+        self, code: str, name: str, told: str, meant: str | None, known: frozenset[str]
+    ) -> None:
+        advice = f'did you mean {name}="{meant}"?' if meant else f"write {_one_of(sorted(known))}"
+        written = (self.text(name) or "")[:60]
+        self._source.say_at(code, self._place, f'{name}="{written}" {told}; {advice}')
+
     def flag(self, name: str) -> bool:
         return bool(self.parsed(name, "T309", "true or false", values.boolean))
 
@@ -69,6 +109,6 @@ def _complexity(text: str) -> int | None:
     return int(text) if 1 <= int(text) <= 10 else None
 
 
-def _one_of(choices: Mapping[str, object]) -> str:
+def _one_of(choices: Iterable[str]) -> str:
     *first, last = choices
     return f"{', '.join(first)} or {last}"

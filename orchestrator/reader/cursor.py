@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import cached_property
 from typing import NamedTuple
 
 from orchestrator.reader.grammar import (
     CLOSER,
     DAMAGED,
     DECLARATION,
-    LINE_END,
     OPENER,
     SPACE,
 )
@@ -46,10 +47,24 @@ class Cursor:
         self.tags: list[Tag] = []
         self.problems: list[tuple[str, int, str]] = []
         self._seen = 0
+        self._said: set[str] = set()
         self.tasks: list[int] = []  # offsets of their openers
 
     def say(self, code: str, offset: int, message: str) -> None:
         self.problems.append((code, offset, message))
+
+    def say_once(self, code: str, offset: int, message: str) -> None:
+        """Not again in this text."""
+        if message not in self._said:
+            self._said.add(message)
+            self.say(code, offset, message)
+
+    def line(self, offset: int) -> int:
+        return bisect_left(self._line_ends, offset) + 1
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
 
     def space(self, offset: int) -> int:
         match = SPACE.match(self.text, offset)
@@ -57,9 +72,14 @@ class Cursor:
         return match.end()
 
     def line_end(self, offset: int) -> int:
-        match = LINE_END.match(self.text, offset)
-        assert match is not None
-        return max(match.end(), offset + 1)
+        index = bisect_left(self._line_ends, offset)
+        found = self._line_ends[index] + 1 if index < len(self._line_ends) else len(self.text)
+        return max(found, offset + 1)
+
+    def closer_of(self, name: str, start: int) -> int | None:
+        """The closer of a section on its opener's line, or the first at the start of a line."""
+        inline = self.marks.closers(name, start, self.line_end(start))
+        return inline[0] if inline else self.marks.line_closer(name, start)
 
     def opener(self, offset: int) -> re.Match[str] | None:
         """The sound open tag at `offset`; not taken yet."""

@@ -85,14 +85,36 @@ def _values(source: Source, match: re.Match[str]) -> Mapping[str, Any]:
 
 def _say_invalid(source: Source, match: re.Match[str], error: Exception) -> None:
     mark = getattr(error, "problem_mark", None)
-    first = source.position(match.start(1)).line
-    line = first + (mark.line if mark is not None else 0)
     problem = getattr(error, "problem", None) or "not valid YAML"
+    advice = "put the value in quotes"
+    if (opened := _unclosed(match[1], error)) is not None:
+        mark, advice = opened, "close what is opened here, or put the value in quotes"
+    first = source.position(match.start(1)).line
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     source.say(
         "F202",
-        source.offset(line, (mark.column if mark is not None else 0) + 1),
-        f"{problem}; the frontmatter was read line by line: put the value in quotes",
+        source.offset(first + line, column + 1),
+        f"{problem}; the frontmatter was read line by line: {advice}",
     )
+
+
+def _unclosed(text: str, error: Exception) -> Any:
+    """The mark of the bracket or quote that is still open where the next key stands; else None."""
+    context, begin = getattr(error, "context", None), getattr(error, "context_mark", None)
+    problem = getattr(error, "problem_mark", None)
+    if not context or begin is None or problem is None:
+        return None
+    if "quoted" in context:
+        return begin if "unexpected" in (getattr(error, "problem", None) or "") else None
+    if "flow" not in context or problem.line <= begin.line:
+        return None
+    rows = [*text.splitlines(), ""]
+    here, opened = rows[min(problem.line, len(rows) - 1)], rows[begin.line]
+    return begin if _indent(here) <= _indent(opened) else None
+
+
+def _indent(row: str) -> int:
+    return len(row) - len(row.lstrip())
 
 
 def _load(source: Source, text: str, offset: int) -> Any:

@@ -36,13 +36,15 @@ NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
 # Values may not span lines: an unclosed quote must not swallow the plan.
 ATTRIBUTES = rf"(?:\s+{NAME}\s*=\s*(?:\"[^\"\n]*\"|'[^'\n]*'))*"
 
+NAMED: Final = re.compile(NAME)
 OPENER: Final = re.compile(rf"<({NAME})({ATTRIBUTES})\s*(/?)>")
 CLOSER: Final = re.compile(rf"</({NAME})[ \t]*>")
 LINE_CLOSERS: Final = re.compile(rf"^[ \t]*(</({NAME})[ \t]*>)", re.M)
 # A tag that the pattern above refuses still opens its element: up to `>` or the end of the line.
 DAMAGED: Final = re.compile(rf"<({NAME})(?:[^<>\n]*>|[^<>\n]*)")
+# An open tag as someone wrote it, its name perhaps damaged: `<acceptance*criteria>`.
+WRITTEN: Final = re.compile(r"<([A-Za-z_][^\s<>/\"'=]*)(?=[\s>/])")
 SPACE: Final = re.compile(r"\s*")
-LINE_END: Final = re.compile(r"[^\n]*\n?")
 
 # A line may begin with the byte order mark of the file.
 _START = r"^\ufeff?[ \t]*"
@@ -58,6 +60,7 @@ DECLARATION: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)\b", re.I)
 # What may stand at the start of a line outside all elements, and between two tasks.
 _TASKS = r"</?tasks?(?=[\s>/])|<!(?:DOCTYPE|ENTITY)\b|<!--"
 OUTSIDE: Final = re.compile(rf"{_START}(?={_TASKS})|^\ufeff?(?=<{NAME}[\s>])", re.M | re.I)
-BETWEEN: Final = re.compile(rf"{_START}(?={_TASKS})", re.M | re.I)
+BETWEEN: Final = re.compile(rf"{_START}(?={_TASKS}|<[a-z_])", re.M | re.I)
 TAG_HERE: Final = re.compile(rf"(?={_TASKS})", re.I)
+ANY_TAG_HERE: Final = re.compile(rf"(?={_TASKS}|<[a-z_])", re.I)
 BULLET: Final = re.compile(r"[ \t]*(?:[-*+][ \t]+|\d+\.[ \t]+)?")

@@ -16,13 +16,13 @@ _NUMBERED = re.compile(r"(?P<label>\d+[A-Za-z]?(?:\.\d+)*-\d+[A-Za-z]?)(?:-.*)?"
 def labels(paths: Sequence[str]) -> dict[str, PlanId]:
     """For each path its label, or the path without its suffix where the label is empty or not unique."""
     short = {path: _label(path) for path in paths}
-    counts = Counter(short.values())
+    counts = Counter(map(_plain, short.values()))
     long = {path: _SUFFIX.sub("", path) or path for path in paths}
     taken = Counter(long.values())
     return {
         path: PlanId(
             label
-            if label and counts[label] == 1
+            if label and counts[_plain(label)] == 1
             else long[path]
             if taken[long[path]] == 1
             else path
@@ -38,3 +38,8 @@ def _label(path: str) -> str:
     stem = _SUFFIX.sub("", name)
     match = _NUMBERED.fullmatch(stem)
     return match["label"] if match is not None else stem
+
+
+def _plain(label: str) -> str:
+    """`1-2` and `01-02` are one name to people, and to the ledger."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", label).lower()

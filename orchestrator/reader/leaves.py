@@ -45,6 +45,7 @@ class Marks:
         self.text = text
         self.fences = [match.start() for match in FENCES.finditer(text)]
         self.openers = [match.start(1) for match in TASK_OPENERS.finditer(text)]
+        self._mentions = [match.start() for match in TASK_TAG.finditer(text)]
         self._closers: dict[str, list[int]] = defaultdict(list)
         for match in CLOSER.finditer(text):
             self._closers[match[1]].append(match.start())
@@ -86,6 +87,10 @@ class Marks:
         """Whether a fence of the element hides a task tag."""
         hidden = self._bounds[1 - self._parity_inside(start)]
         return bisect_left(hidden, start) < bisect_left(hidden, limit)
+
+    def mentions(self, start: int, limit: int) -> bool:
+        """Whether a `<task` stands there, at the start of a line or not."""
+        return _first(self._mentions, start, limit) < limit
 
     def openers_between(self, start: int, limit: int) -> list[int]:
         return self.openers[bisect_left(self.openers, start) : bisect_left(self.openers, limit)]

@@ -10,12 +10,15 @@ from typing import Any, Literal, cast
 from orchestrator.model import Element, Estimate, Gate, Option, Plan, PlanId, Task, TaskId, Tier
 from orchestrator.reader import commands, values
 from orchestrator.reader.attributes import KNOWN, Attributes
-from orchestrator.reader.grammar import CHILDREN
+from orchestrator.reader.near import hint
 from orchestrator.reader.source import Source
 
 _LABEL = re.compile(
     r"\s*Task\s+(?P<label>\w[\w.-]*)\s*(?:\([^)\n]*\)\s*)?(?::|(?:—|\u2013|\s-\s)(?=[^:]*\Z))", re.I
 )
+
+
+MAX_LISTED = 5
 
 
 class _Parallel(StrEnum):
@@ -72,14 +75,11 @@ def _say_unknown(source: Source, tasks: list[Element]) -> None:
     said: set[str] = set()
     for task in tasks:
         names = [name.replace("_", "-") for name in task.attributes]
-        strange = [f"attribute {name}" for name in names if name not in KNOWN]
-        strange += [f"element <{c.tag}>" for c in task.children if c.tag not in CHILDREN]
-        for what in strange:
-            if what not in said:
-                said.add(what)
-                source.say_at(
-                    "S110", task.position, f"the {what} is not known; it is kept and not used"
-                )
+        for name in names:
+            if name not in KNOWN and name not in said:
+                said.add(name)
+                told = f"the attribute {name} is not known; it is kept and not used"
+                source.say_at("S110", task.position, told + hint(name, KNOWN))
 
 
 # --- the frontmatter ------------------------------------------------------------------------------
@@ -134,13 +134,13 @@ def _task(source: Source, plan: PlanId, element: Element, ordinal: int) -> Task:
         id=TaskId(f"{plan}/{ordinal}"),
         ordinal=ordinal,
         position=element.position,
-        type=attributes.text("type") or "auto",
+        type=attributes.type(),
         name=name,
         label=label["label"] if label is not None else None,
         alias=attributes.text("id"),
         action=_text(element, "action"),
         done=_text(element, "done"),
-        files=values.files(files.text) if files is not None else None,
+        files=_files(source, files) if files is not None else None,
         commands=checks,
         verify=verify.text if verify is not None else "",
         human_checks=humans,
@@ -160,7 +160,7 @@ def _routing(attributes: Attributes) -> dict[str, Any]:
     return {
         "depends_on": attributes.words("depends-on"),
         "parallel": attributes.choice("parallel", "T307", _Parallel),
-        "subagent": attributes.text("subagent"),
+        "subagent": attributes.subagent(),
         "worker": attributes.text("worker"),
         "model": attributes.choice("model", "T304", Tier),
         "model_lock": attributes.flag("model-lock"),
@@ -183,6 +183,24 @@ def _child(element: Element, tag: str) -> Element | None:
 def _text(element: Element, tag: str) -> str:
     child = _child(element, tag)
     return child.text if child is not None else ""
+
+
+def _files(source: Source, element: Element) -> tuple[str, ...] | None:
+    found = values.files(element.text)
+    split = values.split_at_spaces(element.text) if found else []
+    if split:
+        source.say_at(
+            "T315",
+            element.position,
+            f"read as {len(split)} files: {_listed(split)}; separate files with commas, "
+            "and put a path with spaces in backticks",
+        )
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    first, last = names[:-1][:MAX_LISTED], names[-1]
+    return f"{', '.join(first)}{', …' if len(names) > MAX_LISTED + 1 else ''} and {last}"
 
 
 def _options(source: Source, element: Element) -> tuple[Option, ...]:
@@ -208,7 +226,10 @@ def _estimate(source: Source, metrics: Element | None, tag: str) -> Estimate | N
     parse = values.tokens if tag == "estimated-tokens" else values.duration
     found = parse(child.text)
     if found is None:
+        text = child.text.strip()
         wanted = "5000-8000" if tag == "estimated-tokens" else "15-30min"
+        if tag == "estimated-duration" and parse(f"{text}min"):
+            wanted = f"{text}min"  # only the unit is missing
         source.say_at(
             "T310", child.position, f"<{tag}> cannot be read and is not used; write {wanted}"
         )

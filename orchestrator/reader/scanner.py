@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from orchestrator.reader import strange
 from orchestrator.reader.cursor import MAX_TAGS, Cursor, Tag, TooManyTags
 from orchestrator.reader.grammar import (
+    ANY_TAG_HERE,
     BETWEEN,
     OTHER_CASE,
     OUTSIDE,
@@ -20,6 +22,7 @@ from orchestrator.reader.grammar import (
     TASK_TAG,
     TASKS_TAG,
     WRAPPERS,
+    WRITTEN,
 )
 from orchestrator.reader.tasks import read_task
 
@@ -53,7 +56,9 @@ def _read_outside(cursor: Cursor, at: int, wrapped: bool) -> int:
         return read_task(cursor, at)
     if TASKS_TAG.match(cursor.text, at):
         return _read_tasks(cursor, at)
-    return _read_marginal(cursor, at) or _read_section(cursor, at)
+    return (
+        _read_marginal(cursor, at) or strange.read_outside(cursor, at) or _read_section(cursor, at)
+    )
 
 
 def _read_marginal(cursor: Cursor, at: int) -> int | None:
@@ -65,9 +70,16 @@ def _read_marginal(cursor: Cursor, at: int) -> int | None:
     if cursor.text.startswith("</task", at):
         return cursor.refuse_closer(at)
     if OTHER_CASE.match(cursor.text, at):
-        cursor.say("S111", at, "this tag is not in lower case and is not read; write <task …>")
-        return cursor.line_end(at)
+        return _refuse_case(cursor, at)
     return None
+
+
+def _refuse_case(cursor: Cursor, at: int) -> int:
+    written = WRITTEN.match(cursor.text, at)
+    assert written is not None
+    name = written[1]
+    cursor.say("S111", at, f"<{name}> is not in lower case and is not read; write <{name.lower()}>")
+    return cursor.line_end(at) if name.lower() == "tasks" else strange.skip_lost(cursor, at, name)
 
 
 def _say_unwrapped(cursor: Cursor, at: int, wrapped: bool) -> None:
@@ -82,7 +94,7 @@ def _read_section(cursor: Cursor, at: int) -> int:
     if opener is None or opener[3]:
         return cursor.line_end(at)
     name, start = opener[1], opener.end()
-    end = _section_end(cursor, name, start)
+    end = cursor.closer_of(name, start)
     if end is None or cursor.marks.bound(start, end) < end:
         if name in SECTIONS:
             cursor.say("S119", at, f"<{name}> is not closed and is read as text; add </{name}>")
@@ -90,12 +102,6 @@ def _read_section(cursor: Cursor, at: int) -> int:
     cursor.open(at)
     cursor.say_examples(name, start, end)
     return cursor.close(name, end)
-
-
-def _section_end(cursor: Cursor, name: str, start: int) -> int | None:
-    """The closer on the opener's line, or the first at the start of a line."""
-    inline = cursor.marks.closers(name, start, cursor.line_end(start))
-    return inline[0] if inline else cursor.marks.line_closer(name, start)
 
 
 def _read_tasks(cursor: Cursor, at: int) -> int:
@@ -115,7 +121,8 @@ def _read_tasks(cursor: Cursor, at: int) -> int:
 def _next(cursor: Cursor, offset: int, pattern: re.Pattern[str]) -> int | None:
     """The next place where structure can stand: right here, behind a tag, or where a line begins."""
     here = cursor.space(offset)
-    if TAG_HERE.match(cursor.text, here):
+    tag = ANY_TAG_HERE if pattern is BETWEEN else TAG_HERE
+    if tag.match(cursor.text, here):
         return here
     match = pattern.search(cursor.text, offset)
     return None if match is None else match.end()
@@ -124,4 +131,4 @@ def _next(cursor: Cursor, offset: int, pattern: re.Pattern[str]) -> int | None:
 def _read_between(cursor: Cursor, at: int) -> int:
     if TASK_TAG.match(cursor.text, at):
         return read_task(cursor, at)
-    return _read_marginal(cursor, at) or cursor.line_end(at)
+    return _read_marginal(cursor, at) or strange.read_between(cursor, at) or cursor.line_end(at)

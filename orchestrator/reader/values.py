@@ -21,7 +21,7 @@ _VERB = re.compile(
 # A note needs a space before it: `app/(auth)/page.tsx` is a path.
 _NOTE = re.compile(r"(?:^|(?<=\s))\([^()]*(?:\([^()]*\)[^()]*)*\)|(?<=\s)\[[^\[\]]*\]")
 _TAIL = re.compile(r"(?:(?<=\s)(?:\u2014|\u2013|-|--|#|//)\s|:\s).*", re.S)
-_ALSO = re.compile(r"\s(?:->|→|\+|&|and|or)\s", re.I)  # a rename writes both
+_ALSO = re.compile(r"(`[^`]+`)|\s(?:->|→|\+|&|and|or)\s", re.I)  # a rename writes both
 _PATH = re.compile(r"[^\s`<>|\"']+")
 _TICKED = re.compile(r"`([^`\n]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
@@ -106,24 +106,35 @@ def _estimate(low: float | None, high: float | None) -> Estimate | None:
 
 def files(text: str) -> tuple[str, ...] | None:
     """The paths of `<files>`; () for none, None for text that is not a list of paths."""
-    first, *rest = text.split("<!--")
-    text = "".join([first, *(part.partition("-->")[2] for part in rest)]).strip()
-    if not text or _NOTHING.fullmatch(text):
-        return ()
     found: dict[str, None] = {}
-    for line in text.splitlines():
-        for item in _split(_ALSO.sub(", ", _BULLET.sub("", line, count=1))):
-            paths = _paths(item)
-            if paths is None:
-                return None
-            found.update(dict.fromkeys(paths))
+    for item in _entries(text):
+        paths = _paths(item)
+        if paths is None:
+            return None
+        found.update(dict.fromkeys(paths))
     return tuple(found)
 
 
+def split_at_spaces(text: str) -> list[str]:
+    """The paths in those entries of `<files>` that hold several without a comma between them."""
+    entries = [_paths(item) or [] for item in _entries(text) if "`" not in item]
+    return [path for paths in entries if len(paths) > 1 for path in paths]
+
+
+def _entries(text: str) -> list[str]:
+    """What stands between commas and line ends, in a text that names any file."""
+    first, *rest = text.split("<!--")
+    text = "".join([first, *(part.partition("-->")[2] for part in rest)]).strip()
+    if not text or _NOTHING.fullmatch(text):
+        return []
+    lines = (_BULLET.sub("", line, count=1) for line in text.splitlines())
+    return [item for line in lines for item in _split(_ALSO.sub(lambda m: m[1] or ", ", line))]
+
+
 def _split(line: str) -> Iterable[str]:
-    """At commas and semicolons outside of brackets."""
+    """At commas and semicolons outside of brackets and backticks."""
     depth, start = 0, 0
-    for at, char in enumerate(line):
+    for at, char in enumerate(_TICKED.sub(lambda m: "`" * len(m[0]), line)):
         depth += (char in "({[") - (char in ")}]")
         if char in ",;" and depth <= 0:
             yield line[start:at]

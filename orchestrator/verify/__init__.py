@@ -20,10 +20,10 @@ NOT_RUNNABLE = {126, 127}  # found but not executable; not found
 # --- what an exit code is worth ------------------------------------------------------------------
 
 NOTHING_RAN = {  # whole lines, so that prose about tests is not taken for a runner's word
-    "pytest": r"=* ?(no tests ran|\d+ deselected) in [\d.]+s.*",
+    "pytest": r"=* ?(no tests ran|\d+ (deselected|skipped)(, \d+ (deselected|skipped|warnings?))*) in [\d.]+s.*",
     "unittest": r"Ran 0 tests in [\d.]+s|NO TESTS RAN",
     "go": r"(testing: warning: no tests to run|\?? *\t?\S+\t.*\[no test(s to run| files)\])",
-    "jest": r"No tests found(, exiting with code \d+|.*)",
+    "jest": r"No tests found(, exiting with code \d+|.*)|Tests: +0 total",
     "vitest": r"No test (files|suite) found.*",
     "mocha": r" *0 passing( \(.*\))?",
     "cargo": r"running 0 tests|test result: ok\. 0 passed; 0 failed;.*",

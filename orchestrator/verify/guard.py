@@ -11,7 +11,9 @@ import shutil
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from orchestrator.graph.writes import normal, overlaps
 
 LARGEST = 1 << 20
 WORD_ENDS = re.compile(r"""[\s'"`;|&<>()=:,{}\[\]$]+""")
@@ -133,17 +135,5 @@ def write(path: Path, file: Remembered) -> None:
 
 
 def is_declared(name: str, declared: Collection[str]) -> bool:
-    """Equal, in a declared folder, or matched by a declared glob (`**` crosses folders)."""
-    return any(matches(name, os.path.normpath(entry)) for entry in declared if entry)
-
-
-def matches(name: str, entry: str) -> bool:
-    if entry == "." or name == entry or PurePosixPath(name).is_relative_to(entry):
-        return True
-    return any(sign in entry for sign in "*?") and translate(entry).fullmatch(name) is not None
-
-
-def translate(glob: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meaning.get(part) or re.escape(part) for part in parts))
+    """Equal, in a declared folder, or matched by a declared glob: as the graph reads declarations."""
+    return any(overlaps(name, normal(entry)) for entry in declared if entry)

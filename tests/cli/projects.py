@@ -21,6 +21,7 @@ from typing import Any
 
 COMMAND = (sys.executable, "-m", "orchestrator")
 CODES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
+PARTS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\r\n]|[^\x1b\r\n]+")
 DEADLINE_S = 40.0
 
 
@@ -41,6 +42,18 @@ def task(
 
 def checkpoint(kind: str, name: str, more: str, attributes: str = "") -> str:
     return task(name, attributes=f'type="checkpoint:{kind}" {attributes}', more=more)
+
+
+def waits_for(flag: Path, name: str = "Task 1: slow", number: int = 1, more: str = "") -> str:
+    """A task that runs until the flag is there."""
+    script = f"echo here I am\nwhile ! test -e {flag}; do sleep 0.02; done"
+    return task(
+        name,
+        f"{script}\necho > {number}.txt",
+        f"test -e {number}.txt",
+        files=f"{number}.txt",
+        attributes=f'type="auto" subagent="bash" {more}',
+    )
 
 
 def makes(name: str, file: str, attributes: str = "") -> str:
@@ -92,6 +105,22 @@ class Project:
             check=False,
         )
 
+    @contextmanager
+    def started(self, *words: str, **pipes: Any) -> Iterator[subprocess.Popen[str]]:
+        """The command while it runs; ended if the test is over before it."""
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=self.root,
+            env=self.environment,
+            text=True,
+            **({"stdin": subprocess.DEVNULL} | pipes),
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
     def told(self, *words: str, code: int = 0) -> str:
         """What stdout says, after the expected end."""
         done = self.call(*words)
@@ -139,6 +168,26 @@ class Terminal:
     @property
     def text(self) -> str:
         return CODES.sub(b"", self.raw).decode("utf-8", "replace")
+
+    @property
+    def rows(self) -> list[str]:
+        """What stands on the screen: the last word on each line, after all that was erased."""
+        rows, row, column = [""], 0, 0
+        for part in PARTS.findall(self.raw.decode("utf-8", "replace")):
+            if part == "\n":
+                row += 1
+                rows += [""] * (row == len(rows))
+            elif part == "\r":
+                column = 0
+            elif up := re.fullmatch(r"\x1b\[(\d*)A", part):
+                row = max(0, row - int(up[1] or 1))
+            elif part == "\x1b[2K":
+                rows[row] = ""
+            elif not part.startswith("\x1b"):
+                line = rows[row].ljust(column)
+                rows[row] = line[:column] + part + line[column + len(part) :]
+                column += len(part)
+        return [one.rstrip() for one in rows]
 
     def until(self, words: str, *, after: int = 0) -> int:
         """Read until these words appear; how much was seen by then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def test_a_diamond_waits_for_a_person_and_goes_on_after_the_answer(project: Proj
     told = project.told("approve", run, "2", "--note", "fine")
     assert "approved by" in told
     assert f"next: orchestrator resume {run}" in told
-    assert "4 of 4 tasks done" in project.told("resume")
+    told = project.told("resume")
+    assert "4 of 4 tasks done" in told
+    assert "working in the plain directory" not in told, "said when the run began"
     assert "approved by" in project.told("show")
     done = project.call("resume", run)
     assert (done.returncode, done.stderr) == (0, f"nothing to do: run {run} is done\n")
@@ -125,3 +128,53 @@ def test_retry_takes_the_failed_task_and_what_was_skipped_for_it(project: Projec
     assert "try 3" in told
     assert "2 of 2 tasks done" in told
     assert project.json("resume", run)["exit_code"] == 0
+
+
+def test_commands_can_be_pasted_where_a_name_has_a_space(project: Project):
+    choice = CHOICE.replace('"pg"', '"big one"')
+    project.write(FIRST, choice, name="my notes/a plan-PLAN.md", front="")
+    told = project.told("run", "my notes", code=5)
+    run, name = project.newest(), project.json("show")["tasks"][1]["id"]
+    assert " " in name
+    words = f"orchestrator approve {run} {shlex.quote(name)} --option 'big one'\n"
+    assert f"answer: {words}" in told
+    project.told(*shlex.split(words)[1:])
+    project.told("resume")
+    plan = "my notes/a plan-PLAN.md"
+    assert f"next: orchestrator run --again '{plan}' runs it" in project.call("run", plan).stderr
+
+
+def test_going_on_warns_of_a_plan_that_was_edited(project: Project):
+    path = project.write(task("Task 1: bad", "true", "test -e mended"), name="plans/m-PLAN.md")
+    project.told("run", "plans/m-PLAN.md", code=1)
+    run = project.newest()
+    assert "has changed" not in project.call("retry", run, "1").stderr
+    path.write_text(path.read_text().replace("-e mended", "1"))
+    warned = (
+        f"warning: plans/m-PLAN.md has changed since run {run} began; "
+        "the run goes on with its own copy\n  next: orchestrator run "
+    )
+    done = project.call("retry", run, "1")
+    assert f"{warned}--from m/1 plans/m-PLAN.md runs the new text\n" in done.stderr
+    done = project.call("resume", run)
+    assert f"{warned}plans/m-PLAN.md runs the new text\n" in done.stderr
+    project.told("run", "--from", "m/1", "plans/m-PLAN.md")
+    path.unlink()
+    gone = project.call("resume", run).stderr
+    assert f"plans/m-PLAN.md is gone since run {run} began" in gone
+    assert "next:" not in gone
+
+
+def test_a_new_run_tells_of_the_one_that_is_not_done(project: Project, tmp_path: Path):
+    flag = tmp_path / "mended"
+    project.write(task("Task 1: bad", "true", f"test -e {flag}"))
+    assert "note:" not in project.call("run", PLAN).stderr
+    run = project.newest()
+    note = f"note: run {run} of this plan is not done; orchestrator resume {run} goes on with it\n"
+    assert project.call("run", PLAN, "--again").stderr == ""
+    run, note = project.newest(), note.replace(run, project.newest())
+    assert project.call("run", PLAN).stderr == note
+    flag.touch()
+    project.told("run", PLAN)
+    (project.root / "demo-SUMMARY.md").unlink()
+    assert project.call("run", PLAN).stderr == ""

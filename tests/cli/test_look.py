@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.cli.projects import Project, makes, task
+import subprocess
+from pathlib import Path
+
+from tests.cli.projects import Project, checkpoint, makes, task, waits_for
 
 PLAN = "demo-PLAN.md"
 BAD = task("Task 1: bad", "echo trying", "echo it is red; exit 3")
@@ -26,7 +29,8 @@ def test_show_has_a_row_for_each_task(project: Project):
     project.write(BAD, NEXT, ALONE)
     project.told("run", PLAN, code=1)
     told = project.told("show")
-    cells = {row.split()[0]: row.split()[1:4] for row in told.splitlines() if "demo/" in row}
+    rows = [row for row in told.splitlines() if row.startswith("demo/")]
+    cells = {row.split()[0]: row.split()[1:4] for row in rows}
     assert cells == {
         "demo/1": ["failed", "2", "red"],
         "demo/2": ["skipped", "-", "-"],
@@ -63,7 +67,7 @@ def test_explain_tells_each_decision_with_its_reason(project: Project):
         "it is red",
         "follows     try 2",
         "follows     failed: no try was left",
-        f"transcript  .orchestrator/runs/{run}/demo-1.1.log",
+        f"transcript  .orchestrator/runs/{run}/001-demo-1.1.log",
         "demo/2: behind this task",
     ):
         assert words in told
@@ -85,5 +89,42 @@ def test_an_ambiguous_or_unknown_run_is_named(project: Project):
     project.told("run", PLAN, "--again")
     for name in ("2", "nothing"):
         done = project.call("show", name)
-        assert done.returncode == 4
+        assert done.returncode == 64
         assert "the newest are" in done.stderr
+
+
+def test_commands_that_never_ran_are_no_missing_check(project: Project):
+    project.write(task("Task 1: bad", "exit 3", "true"), task("Task 2: x", "true", ""))
+    project.told("run", PLAN, code=1)
+    rows = [row for row in project.told("show").splitlines() if row.startswith("demo/1")]
+    assert "not run" in rows[0]
+
+
+def test_show_ends_with_what_is_to_be_done(project: Project):
+    look = checkpoint("human-verify", "look", "<what-built>a page</what-built>")
+    project.write(ALONE, look)
+    project.told("run", PLAN, code=5)
+    run, told = project.newest(), project.told("show")
+    assert "what was built: a page" in told
+    assert f"answer: orchestrator approve {run} demo/2\n" in told
+    assert f"next: answer, then: orchestrator resume {run}\n" in told
+    project.told("approve", run, "2")
+    project.told("resume")
+    assert "next:" not in project.told("show")
+
+
+def test_after_kill_9_nothing_is_said_to_run(project: Project, tmp_path: Path):
+    project.write(waits_for(tmp_path / "never"))
+    with project.started("run", PLAN, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        next(line for line in running.stdout if "▸ demo/1" in line)
+        assert project.json("show")["tasks"][0]["state"] == "running"
+        assert "next:" not in project.told("show")
+        running.kill()
+        running.wait()
+    run, told = project.newest(), project.told("show")
+    assert "broken off" in told
+    assert "demo/1  interrupted" in told
+    assert f"next: orchestrator resume {run}\n" in told
+    assert "interrupted" in project.told("explain", run, "1")
+    assert project.json("show")["tasks"][0]["state"] == "interrupted"

@@ -98,9 +98,9 @@ def test_a_damaged_journal_is_4(project: Project):
         assert "Traceback" not in done.stderr
 
 
-def test_a_run_that_is_not_there_is_4_with_the_next_step(project: Project):
+def test_a_run_that_is_not_there_is_64_with_the_next_step(project: Project):
     done = project.call("resume")
-    assert done.returncode == 4
+    assert done.returncode == 64
     assert "start one with: orchestrator run PLAN.md" in done.stderr
 
 
@@ -133,3 +133,8 @@ def test_names_cannot_steer_the_terminal(project: Project):
     assert done.returncode == 1
     assert "[red]b" in done.stdout
     assert not {"\u009b", "\u202e", "\x1b"} & set(done.stdout + done.stderr)
+
+
+def test_help_is_a_command_too(project: Project):
+    assert project.told("help") == project.told("--help")
+    assert project.told("help", "run") == project.told("run", "--help")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.projects import Project, checkpoint, makes, task
+from tests.cli.projects import DEADLINE_S, Project, checkpoint, makes, task
 
 PLAN = "demo-PLAN.md"
 FIRST, SECOND = makes("Task 1: first", "a.txt"), makes("Task 2: second", "b.txt")
@@ -56,6 +58,8 @@ def test_json_is_one_document_and_nothing_else(project: Project):
         "cost_usd": 0.0,
         "verified": "command",
         "verify_strength": 1.0,
+        "asks": None,
+        "answer": None,
     }
     assert (look["state"], look["attempts"], look["tokens"]) == ("paused", 0, None)
 
@@ -148,7 +152,10 @@ def test_a_finished_plan_is_not_run_again_unless_asked(project: Project):
     (project.root / "a.txt").unlink()
     done = project.call("run", PLAN)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "nothing to do: demo-SUMMARY.md stands beside it; --again runs it anew" in done.stderr
+    assert done.stderr == (
+        "nothing to do: demo-SUMMARY.md stands beside it\n"
+        "  next: orchestrator run --again demo-PLAN.md runs it anew\n"
+    )
     assert "are finished" in project.call("run", ".").stderr
     assert json.loads(project.call("run", PLAN, "--json").stdout)["tasks"] == []
     assert not (project.root / "a.txt").exists()
@@ -213,3 +220,39 @@ def test_from_elsewhere_it_says_where_its_commands_work(project: Project, tmp_pa
     done = project.call("run", str(project.root / PLAN), cwd=tmp_path)
     assert done.returncode == 1
     assert f"work in {project.root}" in done.stdout
+    assert f"up to 5 at once in {project.root}\n" in done.stdout
+
+
+def test_a_failure_names_its_transcript_and_says_its_exit_once(project: Project):
+    project.write(task("Task 1: bad", "echo trying; exit 2"), task("Task 2: pipe", "yes | head -1"))
+    project.told("run", PLAN, "--only", "1", code=1)
+    told = project.told("show")
+    assert told.count("trying") == 1
+    name = f".orchestrator/runs/{project.newest()}/001-demo-1.2.log"
+    assert f"    transcript: {name}\n" in told
+    assert (project.root / name).exists()
+    assert "    exit 2 (shell, 2 attempts)\n" in told
+    told = project.told("run", PLAN, "--only", "2", code=1)
+    assert "exit 141 (SIGPIPE: a pipe's reader ended early, and scripts run with pipefail)" in told
+
+
+def test_what_was_stopped_together_is_told_together(project: Project, tmp_path: Path):
+    began = [project.root / f"began.{n}" for n in range(1, 6)]
+    script = f"while ! test -e {tmp_path}/never; do sleep 0.02; done"
+    slow = [
+        makes(f"Task {n}: slow", file.name, 'depends-on=""').replace(
+            "```\n</a", f"{script}\n```\n</a"
+        )
+        for n, file in enumerate(began, 1)
+    ]
+    project.write(*slow, makes("Task 6: last", "c.txt", 'depends-on="5"'))
+    with project.started("run", PLAN, stdout=subprocess.PIPE) as running:
+        assert running.stdout
+        while not all(file.exists() for file in began):
+            assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        told = running.stdout.read()
+        assert running.wait(DEADLINE_S) == 130
+    assert "· 5 tasks stopped before they ended; they start again at resume\n" in told
+    assert told.count("start again") == 1
+    assert "· demo/6  last\n    not started: waits for demo/5\n" in told

@@ -60,11 +60,11 @@ def test_init_writes_comments_once(project: Project):
     text = path.read_text()
     assert "# workers = 5" in text
     assert not any(tomllib.loads(text).values())
-    assert (path.parent / ".gitignore").read_text() == "*\n"
+    assert (path.parent / ".gitignore").read_text() == "*\n!config.toml\n"
     path.write_text("[run]\nworkers = 2\n")
     done = project.call("init")
     assert (done.returncode, path.read_text()) == (0, "[run]\nworkers = 2\n")
-    assert "is there" in done.stderr
+    assert f"nothing to do: {path} is there\n  next: edit it" in done.stderr
     assert "2 tasks at once" in project.told("doctor")
 
 

@@ -6,24 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import past
 from orchestrator.cli.screen import asking
+from orchestrator.cli.screen.forecast import left_s
 from orchestrator.model import Answer, Option
 from tests.build import task as built
-from tests.cli.projects import Project, checkpoint, makes, task
+from tests.cli.projects import Project, checkpoint, makes, task, waits_for
 
 PLAN = "demo-PLAN.md"
 FIRST = makes("Task 1: first", "a.txt")
 LOOK = checkpoint(
     "human-verify", "look", "<what-built>a page</what-built>", 'depends-on="1" gate="blocking"'
 )
+WARNED = "finishing what runs; Ctrl-C again stops it at once"
 ASKED = "empty leaves it open"
-
-
-def waits_for(flag: Path, name: str = "Task 1: slow", number: int = 1) -> str:
-    script = f"echo here I am\nwhile ! test -e {flag}; do sleep 0.02; done"
-    return task(
-        name, f"{script}\necho > {number}.txt", f"test -e {number}.txt", files=f"{number}.txt"
-    )
 
 
 def test_the_table_shows_what_runs_and_lines_stay_for_what_is_over(
@@ -126,7 +122,7 @@ def test_two_questions_are_asked_one_after_the_other(project: Project):
 
 def test_what_ends_during_a_question_is_told_after_it(project: Project, tmp_path: Path):
     flag = tmp_path / "go"
-    slow = waits_for(flag, "Task 3: slow", 3).replace("<task ", '<task depends-on="" ')
+    slow = waits_for(flag, "Task 3: slow", 3, 'depends-on=""')
     project.write(FIRST, LOOK, slow)
     with project.terminal("run", PLAN) as screen:
         seen = screen.until(ASKED)
@@ -154,6 +150,38 @@ def test_ctrl_c_drains_and_resume_goes_on(project: Project, tmp_path: Path):
     assert "not started: interrupted by a signal" in screen.text or "waits for" in screen.text
     found = project.json("resume")
     assert [(one["state"], one["attempts"]) for one in found["tasks"]] == [("succeeded", 1)] * 2
+
+
+def test_a_warning_stays_above_the_table(project: Project, tmp_path: Path):
+    flag = tmp_path / "go"
+    project.write(waits_for(flag))
+    with project.terminal("run", PLAN) as screen:
+        screen.until("here I am")
+        screen.interrupt()
+        seen = screen.until(WARNED)
+        screen.until("running", after=seen)
+        screen.until("running", after=len(screen.text))
+        assert f"warning: {WARNED}" in screen.rows
+        flag.touch()
+        assert screen.end() == 0
+    assert f"warning: {WARNED}" in screen.rows
+    assert not [row for row in screen.rows if "1 running" in row], "a row of the table was left"
+
+
+def test_ctrl_c_at_a_question_is_answered_on_a_line_of_its_own(project: Project, tmp_path: Path):
+    flag = tmp_path / "go"
+    project.write(FIRST, LOOK, LOOK, waits_for(flag, "Task 4: slow", 4, 'depends-on=""'))
+    with project.terminal("run", PLAN) as screen:
+        screen.until(ASKED)
+        screen.interrupt()
+        seen = screen.until(WARNED)
+        screen.until("1 running", after=seen)
+        assert f"warning: {WARNED}" in screen.rows
+        flag.touch()
+        assert screen.end() == 130
+    assert screen.text.count(ASKED) == 1, "who ends a run is asked nothing more"
+    states = [one["state"] for one in project.json("show")["tasks"]]
+    assert states == ["succeeded", "paused", "paused", "succeeded"]
 
 
 def test_the_second_ctrl_c_stops_at_once(project: Project, tmp_path: Path):
@@ -199,6 +227,41 @@ def test_words_become_an_answer(words: str, approved: bool, option: str | None, 
     found = asking.understand(CHOICE, words)
     assert isinstance(found, Answer)
     assert (found.approved, found.option, found.note) == (approved, option, note)
+
+
+YES_OR_NO = CHOICE.model_copy(
+    update={"options": tuple(Option(id=one, name=one) for one in ("y", "n", "No"))}
+)
+
+
+def test_an_option_called_no_is_chosen_and_reject_rejects():
+    assert "or reject to reject" in asking.how(YES_OR_NO)
+    assert "or n to reject" in asking.how(CHOICE)
+    for words, option in (("n", "n"), ("No", "No"), ("y", "y"), ("reject", None)):
+        found = asking.understand(YES_OR_NO, words)
+        assert isinstance(found, Answer)
+        assert (found.approved, found.option) == (option is not None, option)
+    assert "no answer" in str(asking.understand(YES_OR_NO, "no"))
+    plain = asking.understand(CHOICE, "reject too dear")
+    assert isinstance(plain, Answer)
+    assert (plain.approved, plain.note) == (False, "too dear")
+
+
+def test_an_option_called_reject_leaves_n():
+    odd = CHOICE.model_copy(update={"options": (Option(id="reject", name="Send it back"),)})
+    assert "or n to reject" in asking.how(odd)
+    found = asking.understand(odd, "reject")
+    assert isinstance(found, Answer)
+    assert found.option == "reject"
+
+
+def test_time_left_is_not_told_while_only_people_are_waited_for(project: Project):
+    project.write(FIRST, LOOK, makes("Task 3: last", "c.txt", 'depends-on="2"'))
+    project.told("run", PLAN, code=5)
+    found = past.reopen(project.root, None)
+    assert left_s(found.watched) is None
+    project.told("approve", found.row.id, "2")
+    project.told("resume")
 
 
 def test_a_choice_is_never_guessed():

@@ -180,3 +180,30 @@ def test_leaving_a_task_out_keeps_the_order_around_it():
     part = built.restricted({"p/1", "p/3"})
     assert list(part) == ["p/1", "p/3"]
     assert part.before("p/3") == ["p/1"]
+
+
+def test_zero_padded_labels_are_their_numbers():
+    built = graph(plan(task(1, label="01"), task(2, label="02", depends_on=("1",))))
+    assert built.before("p/2") == ["p/1"]
+    built = graph(plan(task(1, label="1"), task(2, label="2", depends_on=("01",))))
+    assert built.before("p/2") == ["p/1"]
+
+
+@pytest.mark.parametrize("words", [("none",), ("Task", "1")])
+def test_words_around_a_number_mean_nothing(words: tuple[str, ...]):
+    built = graph(plan(task(1), task(2, depends_on=words)))
+    assert built.before("p/2") == (["p/1"] if "1" in words else [])
+
+
+def test_a_checkpoint_writes_nothing():
+    gate = task(1, "q", type="checkpoint:human-verify", files=None)
+    first = plan(gate, id="q", path="x/01-01-PLAN.md", files_modified=("z.py",))
+    second = plan(task(1), path="x/01-02-PLAN.md", files_modified=("z.py",))
+    assert graph(first, second).edges() == []
+
+
+def test_brackets_are_names_and_two_stars_cross_folders():
+    assert not graph(
+        plan(task(1, files=("app/[id]/p.ts",)), task(2, files=("app/i/p.ts",)))
+    ).edges()
+    assert graph(plan(task(1, files=("app/**/p.ts",)), task(2, files=("app/a/b/p.ts",)))).edges()

@@ -129,3 +129,33 @@ def test_a_file_that_only_files_modified_names_keeps_plans_apart():
         phase_plan("01-02", files_modified=("z.py",)),
     )
     assert order(a, b) == {("01-01/1", "01-02/1", "conflict")}
+
+
+@pytest.mark.parametrize("name", ["01-01/1", "1-1/1", "01-01/01"])
+def test_a_task_of_another_plan_is_found_under_its_plans_names(name: str):
+    first = phase_plan("01-01")
+    second = plan(
+        task(1, "01-02", depends_on=(name,)),
+        id="01-02",
+        path=".planning/phases/01-base/01-02-PLAN.md",
+    )
+    assert order(first, second) == {("01-01/1", "01-02/1", "depends-on")}
+
+
+@pytest.mark.parametrize(("finished", "codes"), [(True, []), (False, ["G506"])])
+def test_a_task_of_a_plan_outside_the_run_is_met_if_it_is_finished(
+    finished: bool, codes: list[str]
+):
+    known = KnownPlan(path=".planning/phases/01-base/01-01-PLAN.md", finished=finished)
+    path = ".planning/phases/01-base/01-02-PLAN.md"
+    later = plan(task(1, "01-02", depends_on=("01-01/4",)), id="01-02", path=path)
+    assert [one.code for one in build([later], [known])[1]] == codes
+
+
+def test_phases_directly_under_the_root_find_each_other_and_no_namesake():
+    first = plan(task(1, "a"), id="a", path="01-a/01-01-PLAN.md")
+    later = plan(task(1, "b"), id="b", path="02-b/02-01-PLAN.md", depends_on=("01-01",))
+    assert order(first, later) == {("a/1", "b/1", "plan")}
+    elsewhere = plan(task(1, "c"), id="c", path="plans2/x/01-01-PLAN.md")
+    lonely = plan(task(1, "d"), id="d", path="plans/y/02-01-PLAN.md", depends_on=("01-01",))
+    assert [one.code for one in build([elsewhere, lonely])[1]] == ["G511"]

@@ -41,6 +41,15 @@ HOSTILE = {
     "spaces in files": OPEN + "<files>a" + fill(" ") + "b</files>",
     "backticks": OPEN + "<verify>" + fill("`") + "</verify>",
     "line closers": OPEN + fill("</action>\n"),
+    "words between tasks": "<tasks>\n" + fill("<tsk>\n"),
+    "open tags on one line between tasks": "<tasks>\n" + fill("<a>") + "<task></a>",
+    "misspelt tasks on one line": "<tasks>\n" + fill("<tsk><name>x</name></tsk>"),
+    "misspelt elements": OPEN + "".join(f"<v{i:x}rify>\n" for i in range(60_000)),
+    "misspelt checks": OPEN + "<verify>\n" + "".join(f"<a{i:x}>\n" for i in range(60_000)),
+    "closers in the text": "<tasks>\n"
+    + fill("<task>\n<action>\nx </action> y\n</action>\n</task>\n"),
+    "files with spaces": OPEN + "<files>" + fill("a/b ") + "</files></task>",
+    "unclosed bracket": "---\na: [\n" + fill("b: 1\n") + "---\n",
     "yaml keys": "---\n" + "".join(f"k{i}: 1\n" for i in range(150_000)) + "---\n",
     "bad yaml": '---\na: "\\."\n' + fill("x y\n") + "---\n",
 }

@@ -24,17 +24,14 @@ PARTS = {  # in the order in which a person needs them
     "how-to-verify": "how to verify",
     "verification": "verification",
 }
-YES, NO = {"y", "yes", "approved", "ok", "done"}, {"n", "no"}
+YES, NO = {"y", "yes", "approved", "ok", "done"}, {"n", "no", "reject"}
 STDIN = 0
 
 
 def question(task: Task) -> Iterator[str]:
     """What a person must know to answer, as rows."""
-    told = {element.tag: element for element in task.elements}
-    for tag, title in PARTS.items():
-        rows = shared_indent_removed(told[tag].text) if tag in told else []
-        yield from _titled(title, rows)
-    details = {one.attributes.get("id", ""): one for one in _options(told.get("options"))}
+    yield from matter(task)
+    details = {one.attributes.get("id", ""): one for one in _options(_told(task).get("options"))}
     for option in task.options:
         yield f"option {plain(option.id)}: {plain(option.name)}"
         for child in details[option.id].children if option.id in details else ():
@@ -42,11 +39,19 @@ def question(task: Task) -> Iterator[str]:
                 yield f"    {child.tag}: {plain(child.text)}"
 
 
+def matter(task: Task) -> Iterator[str]:
+    """The question without its options."""
+    told = _told(task)
+    for tag, title in PARTS.items():
+        rows = shared_indent_removed(told[tag].text) if tag in told else []
+        yield from _titled(title, rows)
+
+
 def how(task: Task) -> str:
     """The answers that fit."""
     if task.options:
         named = ", ".join(plain(option.id) for option in task.options)
-        return f"{named}, or n to reject; a note may follow; empty leaves it open"
+        return f"{named}{_rejecting(task)}; a note may follow; empty leaves it open"
     return "y approves, n rejects; a note may follow; empty leaves it open"
 
 
@@ -55,14 +60,22 @@ def understand(task: Task, words: str) -> Answer | str | None:
     first, _, note = words.strip().partition(" ")
     if not first:
         return None
-    options = {option.id for option in task.options}
-    if first in options:
-        answer = Answer(approved=True, option=first, note=note.strip(), by=person())
-    elif first.lower() in YES | NO:
-        answer = Answer(approved=first.lower() in YES, note=note.strip(), by=person())
+    word, meant = first.lower(), note.strip()
+    if any(first == option.id for option in task.options):
+        answer = Answer(approved=True, option=first, note=meant, by=person())
+    elif word in (YES | NO) - _ids(task):
+        answer = Answer(approved=word in YES, note=meant, by=person())
     else:
         return f"{first!r} is no answer: {how(task)}"
     return answers.misfit(task, answer) or answer
+
+
+def _rejecting(task: Task) -> str:
+    """How no is spelt where an option may be called so too."""
+    taken = _ids(task)
+    words = ("reject",) if taken & {"n", "no"} else ("n", "reject")
+    word = next((one for one in words if one not in taken), None)
+    return f", or {word} to reject" if word else ""
 
 
 def person() -> str:
@@ -112,6 +125,15 @@ def _titled(title: str, rows: list[str]) -> Iterator[str]:
     elif rows:
         yield f"{title}:"
         yield from (f"    {row}" for row in rows)
+
+
+def _told(task: Task) -> dict[str, Element]:
+    return {element.tag: element for element in task.elements}
+
+
+def _ids(task: Task) -> set[str]:
+    """Words that name an option, however they are typed, mean nothing else."""
+    return {option.id.lower() for option in task.options}
 
 
 def _options(element: Element | None) -> tuple[Element, ...]:

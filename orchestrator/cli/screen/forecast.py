@@ -11,7 +11,12 @@ OPEN = (TaskState.WAITING, TaskState.RUNNING)
 
 
 def left_s(watched: Watched, now: datetime | None = None) -> float | None:
-    """The longer of: the longest chain of what is left, all of it spread over the slots."""
+    """The longer of: the longest chain of what is left, all of it spread over the slots.
+
+    None while only people are waited for: nobody knows how long they take.
+    """
+    if watched.tracker.blocked:
+        return None
     usual, rest_s = _usual_s(watched), dict[TaskId, float]()
     for task in watched.in_state(*OPEN):
         expected = _estimate_s(watched, task) or usual

@@ -11,9 +11,8 @@ import anyio
 from orchestrator import workspace
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import Line, Words
-from orchestrator.cli.terminal import err, lines, out
-from orchestrator.cli.watched import STARTS
-from orchestrator.model import Answer, Event, Task, TaskId
+from orchestrator.cli.terminal import out, tell
+from orchestrator.model import Answer, Event, EventKind, Task, TaskId
 
 
 class PlainScreen:
@@ -43,15 +42,14 @@ class PlainScreen:
     def happened(self, event: Event) -> None:
         for line in self.words.lines(event):
             self.say(line)
-        if event.kind in STARTS:
+        if event.kind is EventKind.RUN_STARTED:
             self.say(Line("note:", workspace.NOTE, "dim"))
 
     def doing(self, task: TaskId, line: str) -> None:
         """Too fast for lines that stay."""
 
     def warn(self, text: str) -> None:
-        for row in lines(text):
-            err().print(f"warning: {row}", style="yellow")
+        tell("warning", text, "yellow")
 
     def wrote(self, path: Path) -> None:
         self.written[path] = None

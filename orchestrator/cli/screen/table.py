@@ -17,7 +17,7 @@ from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.forecast import left_s
 from orchestrator.cli.screen.plain import PlainScreen
 from orchestrator.cli.screen.words import ASKED, STARTED, Line, Words, sums, who
-from orchestrator.cli.terminal import cost, duration, out, plain, tokens
+from orchestrator.cli.terminal import cost, duration, out, plain, tokens, told
 from orchestrator.cli.watched import seconds
 from orchestrator.model import Answer, Event, EventKind, Task, TaskId, TaskState
 
@@ -32,8 +32,10 @@ class LiveScreen(PlainScreen):
         self._doing: dict[TaskId, str] = {}
         self._late: list[Line] = []  # said while a question is open
         self._asking = False
+        self._question: anyio.CancelScope | None = None
+        self._draining = False
         self._shown_otherwise = {STARTED, ASKED} if can_ask else {STARTED}
-        self._live = Live(console=out(), auto_refresh=False, transient=True, redirect_stderr=True)
+        self._live = Live(console=out(), auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -58,9 +60,16 @@ class LiveScreen(PlainScreen):
         if event.task is not None and event.kind is EventKind.ATTEMPT_STARTED:
             self._doing.pop(event.task, None)
         super().happened(event)
+        if event.kind is EventKind.DRAINING:
+            self._ask_no_more()
 
     def doing(self, task: TaskId, line: str) -> None:
         self._doing[task] = plain(line)
+
+    def warn(self, text: str) -> None:
+        """Among the lines above the table; beside it they would tear it."""
+        for mark, words in told("warning", text):
+            self.say(Line(mark, words, "yellow"))
 
     def say(self, line: Line) -> None:
         if self._asking:
@@ -70,15 +79,25 @@ class LiveScreen(PlainScreen):
 
     async def ask(self, task: Task) -> Answer | None:
         async with self._one_at_a_time:
+            if self._draining:
+                return None
             self._asking = True
             self._live.update(Text(""))
             self._live.stop()
             try:
-                return await asking.ask(out(), task)
+                with anyio.CancelScope() as self._question:
+                    return await asking.ask(out(), task)
+                return None
             finally:
-                self._asking = False
+                self._asking, self._question = False, None
                 self._say_late()
                 self._live.start()
+
+    def _ask_no_more(self) -> None:
+        """Who wants the run to end needs its table and its warnings back; the question stays open."""
+        self._draining = True
+        if self._question is not None:
+            self._question.cancel()
 
     def _say_late(self) -> None:
         late, self._late = self._late, []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.cli.terminal import cost, counted, duration, plain, tokens
@@ -20,6 +21,7 @@ from orchestrator.model import (
 )
 
 STARTED, ASKED = "▸", "?"
+SIGPIPE = " (SIGPIPE: a pipe's reader ended early, and scripts run with pipefail)"
 TITLE = 44  # longer names are cut, so that the columns stay
 
 
@@ -35,8 +37,9 @@ class Line(NamedTuple):
 class Words:
     """Speaks of one run; columns are as wide as its names."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, root: Path) -> None:
         self.watched = watched
+        self._where = "" if root == Path.cwd() else f" in {plain(str(root))}"
         titles = {task.id: plain(task.title, TITLE) for task in watched.graph.tasks.values()}
         self._titles = titles
         self._id_width = max(map(len, titles))
@@ -61,12 +64,12 @@ class Words:
     def run_started(self, event: Event) -> Line | None:
         graph, at_once = self.watched.graph, self.watched.order.workers
         size = f"{counted(len(graph.plans), 'plan')}, {counted(len(graph.tasks), 'task')}"
-        return Line("▶", f"run {event.run}: {size}, up to {at_once} at once", "bold")
+        return Line("▶", f"run {event.run}: {size}, up to {at_once} at once{self._where}", "bold")
 
     def run_resumed(self, event: Event) -> Line | None:
         done = len(self.watched.in_state(TaskState.SUCCEEDED))
         whole = counted(len(self.watched.graph.tasks), "task")
-        return Line("▶", f"run {event.run} goes on: {done} of {whole} done", "bold")
+        return Line("▶", f"run {event.run} goes on: {done} of {whole} done{self._where}", "bold")
 
     def started(self, event: Event) -> Line | None:
         assert event.task is not None
@@ -168,7 +171,12 @@ def reason(outcome: Outcome) -> str:
     """The kind of failure and its first words."""
     assert outcome.failure is not None
     detail = next((row for row in outcome.detail.splitlines() if row.strip()), "")
-    return f"{outcome.failure}: {plain(detail, 100)}" if detail else str(outcome.failure)
+    kind, first = str(outcome.failure), plain(detail, 100)
+    if outcome.failure is Failure.EXIT and first == f"{kind} 141":
+        return first + SIGPIPE
+    if first.startswith(f"{kind} "):
+        return first
+    return f"{kind}: {first}" if first else kind
 
 
 def weakness(outcome: Outcome) -> str | None:

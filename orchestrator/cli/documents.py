@@ -1,0 +1,77 @@
+"""A run as the JSON documents of docs/json.md. Refuses to leave a key out: what is unknown or does not apply is null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.screen import asking
+from orchestrator.cli.watched import Watched, seconds
+from orchestrator.model import RunId, TaskId, TaskState
+
+if TYPE_CHECKING:
+    from orchestrator.model import Outcome
+
+NOTHING: dict[str, Any] = {
+    "version": 1,
+    "run": None,
+    "exit_code": 0,
+    "summaries": [],
+    "tasks": [],
+}
+
+
+def document(
+    watched: Watched, run: RunId, code: int | None, summaries: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "run": run,
+        "exit_code": code,
+        "summaries": list(summaries),
+        "tasks": [task_document(watched, task) for task in watched.graph],
+    }
+
+
+def task_document(watched: Watched, task: TaskId) -> dict[str, Any]:
+    past, spent = watched.of(task), watched.spent(task)
+    last = past.last
+    route = past.tried[-1].route if past.tried else None
+    times = [taken for one in past.tried if (taken := seconds(one)) is not None]
+    return {
+        "id": task,
+        "name": watched.graph.tasks[task].title,
+        "state": watched.states[task],
+        "attempts": spent.attempts,
+        "worker": route.worker if route else None,
+        "model": last.model if last and last.model else route.model if route else None,
+        "failure": last.failure if last else None,
+        "detail": last.detail if last else "",
+        "tokens": spent.tokens if past.tried else None,
+        "cost_usd": spent.cost_usd if past.tried else None,
+        "duration_s": round(sum(times), 3) if times else None,
+        **_verdict(last),
+        "asks": _asks(watched, task),
+        "answer": past.answer.model_dump(mode="json") if past.answer else None,
+    }
+
+
+def _verdict(last: Outcome | None) -> dict[str, Any]:
+    verdict = last.verdict if last else None
+    return {
+        "verified": verdict.verified if verdict else None,
+        "verify_strength": verdict.strength if verdict else None,
+    }
+
+
+def _asks(watched: Watched, task: TaskId) -> dict[str, Any] | None:
+    """The open question, and what can be answered."""
+    if watched.states[task] is not TaskState.PAUSED:
+        return None
+    asked = watched.graph.tasks[task]
+    return {
+        "type": asked.type,
+        "text": "\n".join(asking.matter(asked)),
+        "options": [{"id": option.id, "name": option.name} for option in asked.options],
+        "gate": asked.gate,
+    }
