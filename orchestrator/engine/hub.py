@@ -122,8 +122,8 @@ class Hub:
     async def run(self) -> int:
         with self._send, self._mail:
             async with anyio.create_task_group() as group:
+                await group.start(self._watch_signals, group.cancel_scope)
                 group.start_soon(self._watch_inbox)
-                group.start_soon(self._watch_signals, group.cancel_scope)
                 await self._until_done(group)
                 group.cancel_scope.cancel()
             self._take_finished()
@@ -285,8 +285,12 @@ class Hub:
             if any(letter.run == self.id for _, letter in inbox.look(self.root)):
                 await self._send.send(mail.Look())
 
-    async def _watch_signals(self, scope: anyio.CancelScope) -> None:
+    async def _watch_signals(
+        self, scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
+        """Ready before the first attempt: no signal may fall between."""
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            task_status.started()
             async for number in signals:
                 if self.interrupted or number != signal.SIGINT:
                     self.interrupted = True

