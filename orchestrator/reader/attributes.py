@@ -73,7 +73,10 @@ class Attributes:
             meant = None if meant == "checkpoint" else meant
             self._warn("T313", "type", "is no known checkpoint; it still stops", meant, likely)
             return found
-        self._warn("T312", "type", "is not known and is treated as auto", meant, likely)
+        if meant in _CHECKPOINTS:  # a person would be passed by: not run before it is settled
+            self._warn("T316", "type", "is not known", meant, likely)
+        else:
+            self._warn("T312", "type", "is not known and is treated as auto", meant, likely)
         return "auto"
 
     def subagent(self) -> str | None:

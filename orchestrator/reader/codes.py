@@ -60,6 +60,7 @@ CODES: Final = MappingProxyType(
         "T311": (W, "an option without an id"),
         "T312": (W, "an unknown type; treated as auto"),
         "T313": (W, "an unknown kind of checkpoint"),
+        "T316": (E, "an unknown type that may mean a checkpoint"),
         "T314": (W, "an unknown subagent"),
         "T315": (W, "an entry of <files> that was split at spaces"),
         # kinds of file that are not run

@@ -212,15 +212,15 @@ def test_a_known_type_is_read_in_any_case_and_kept_in_lower_case(written: str, r
     ("written", "read", "code", "advice"),
     [
         ("exectue", "auto", "T312", 'did you mean type="execute"?'),
-        ("human-verify", "auto", "T312", 'did you mean type="checkpoint:human-verify"?'),
-        ("chekpoint:decision", "auto", "T312", 'did you mean type="checkpoint:decision"?'),
+        ("human-verify", "auto", "T316", 'did you mean type="checkpoint:human-verify"?'),
+        ("chekpoint:decision", "auto", "T316", 'did you mean type="checkpoint:decision"?'),
         ("moon", "auto", "T312", "test-first or tracer"),
         ("checkpoint:human-verfy", "checkpoint:human-verfy", "T313", 'human-verify"?'),
         ("checkpoint-decision", "checkpoint-decision", "T313", 'checkpoint:decision"?'),
         ("Checkpoint:moon", "checkpoint:moon", "T313", "or checkpoint:tdd-review"),
     ],
 )
-def test_an_unknown_type_is_a_warning(written: str, read: str, code: str, advice: str) -> None:
+def test_an_unknown_type_is_said(written: str, read: str, code: str, advice: str) -> None:
     found = read_plan(wrap(BODY, attributes=f'type="{written}"'))
     assert codes(found) == [code]
     assert place(found, code) == (2, 1)
