@@ -88,12 +88,12 @@ def person() -> str:
 
 async def ask(console: Console, task: Task) -> Answer | None:
     """Until there is an answer or an empty line. Can be cancelled: what was typed is then thrown away."""
+    _forget_typed()  # keys hit before the question was there are no answer to it
     console.print()
     console.print(f"? {task.id}  {plain(task.title)}", style="bold cyan")
     for row in question(task):
         console.print(f"  {row}")
     console.print(f"  {how(task)}", style="dim")
-    _forget_typed()  # keys hit before the question was there are no answer to it
     try:
         while isinstance(found := understand(task, await _line(console)), str):
             console.print(f"  {found}", style="yellow")
