@@ -88,10 +88,6 @@ async def run_checks(
     return tuple(checks)
 
 
-before = partial(run_checks, all_of_them=True)
-"""Red before green: every command once on the base that the work starts from."""
-
-
 async def run_check(
     command: str,
     cwd: Path,

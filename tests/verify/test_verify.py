@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model import Check, CheckResult, Failure, Position, Task, TaskId, Verified
-from orchestrator.verify import before, failure, judge, rewrite, run_checks, weigh
+from orchestrator.verify import failure, judge, rewrite, run_checks, weigh
 
 GREEN, RED, UNCLEAR = CheckResult.GREEN, CheckResult.RED, CheckResult.INCONCLUSIVE
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -129,7 +129,9 @@ async def test_checks_stop_at_the_first_that_is_not_green(tmp_path: Path) -> Non
 
 async def test_before_the_work_every_command_runs(tmp_path: Path) -> None:
     commands = ["false", "no-such-command", "true"]
-    found = await before(commands, cwd=tmp_path, env=ENVIRONMENT, timeout_s=20.0)
+    found = await run_checks(
+        commands, cwd=tmp_path, env=ENVIRONMENT, timeout_s=20.0, all_of_them=True
+    )
     assert [one.result for one in found] == [RED, UNCLEAR, GREEN]
 
 
