@@ -6,7 +6,6 @@ import posixpath
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from orchestrator.model import Check, CheckResult, Failure, Task, Verdict, Verified
