@@ -54,6 +54,7 @@ def write_plan(
 ) -> Path:
     path = root / "plans" / f"{name}-PLAN.md"
     path.parent.mkdir(exist_ok=True)
+    (root / ".planning").mkdir(exist_ok=True)  # this is the project, whatever lies above
     path.write_text(f"{head}<tasks>\n{''.join(tasks)}</tasks>\n{tail}")
     return path
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,16 +23,31 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
 
 
-def start(root: Path, environment: dict[str, str], *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", *words],
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Starts the command in the project; whatever the test does, none of them outlives it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str) -> subprocess.Popen[str]:
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", *words],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(engine)
+        return engine
+
+    yield begin
+    for engine in started:
+        with engine:
+            engine.kill()
 
 
 def wait_until(claim: Callable[[], bool]) -> None:
@@ -67,10 +82,10 @@ def three_steps(root: Path) -> Path:
 
 
 def test_after_kill_9_nothing_finished_is_done_twice_and_the_rest_is_done(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, start: Start
 ):
     plan = three_steps(tmp_path)
-    engine = start(tmp_path, environment, "run", str(plan))
+    engine = start("run", str(plan))
     wait_until((tmp_path / "pid").exists)
     wait_until((tmp_path / "running").exists)
     engine.kill()
@@ -79,18 +94,16 @@ def test_after_kill_9_nothing_finished_is_done_twice_and_the_rest_is_done(
         pid = int((tmp_path / name).read_text())
         wait_until(lambda pid=pid: not is_alive(pid))
     (tmp_path / "go").touch()
-    told, _ = start(tmp_path, environment, "resume").communicate(timeout=60)
+    told, _ = start("resume").communicate(timeout=60)
     assert (tmp_path / "log").read_text().split() == ["one", "two", "two", "three"], told
     text = summary(plan)
     assert "status: complete" in text
     assert "interrupted" in text
 
 
-def test_the_first_ctrl_c_lets_what_runs_finish_and_starts_nothing(
-    tmp_path: Path, environment: dict[str, str]
-):
+def test_the_first_ctrl_c_lets_what_runs_finish_and_starts_nothing(tmp_path: Path, start: Start):
     plan = three_steps(tmp_path)
-    engine = start(tmp_path, environment, "run", str(plan))
+    engine = start("run", str(plan))
     wait_until((tmp_path / "running").exists)
     engine.send_signal(signal.SIGINT)
     wait_until(lambda: "draining" in journal_kinds(tmp_path))
@@ -100,17 +113,15 @@ def test_the_first_ctrl_c_lets_what_runs_finish_and_starts_nothing(
     assert "orchestrator resume" in told
     assert (tmp_path / "log").read_text().split() == ["one", "two"]
     assert (tmp_path / "b").exists()
-    again = start(tmp_path, environment, "resume")
+    again = start("resume")
     again.communicate(timeout=60)
     assert again.returncode == 0
     assert (tmp_path / "log").read_text().split() == ["one", "two", "three"]
 
 
-def test_the_second_ctrl_c_ends_everything_and_it_is_resumable(
-    tmp_path: Path, environment: dict[str, str]
-):
+def test_the_second_ctrl_c_ends_everything_and_it_is_resumable(tmp_path: Path, start: Start):
     plan = three_steps(tmp_path)
-    engine = start(tmp_path, environment, "run", str(plan))
+    engine = start("run", str(plan))
     wait_until((tmp_path / "running").exists)
     engine.send_signal(signal.SIGINT)
     wait_until(lambda: "draining" in journal_kinds(tmp_path))
@@ -121,14 +132,14 @@ def test_the_second_ctrl_c_ends_everything_and_it_is_resumable(
         assert not is_alive(int((tmp_path / name).read_text()))
     assert "status: halted" in summary(plan)
     (tmp_path / "go").touch()
-    again = start(tmp_path, environment, "resume")
+    again = start("resume")
     again.communicate(timeout=60)
     assert again.returncode == 0
     assert (tmp_path / "log").read_text().split() == ["one", "two", "two", "three"]
 
 
-def test_sigterm_ends_at_once(tmp_path: Path, environment: dict[str, str]):
-    engine = start(tmp_path, environment, "run", str(three_steps(tmp_path)))
+def test_sigterm_ends_at_once(tmp_path: Path, start: Start):
+    engine = start("run", str(three_steps(tmp_path)))
     wait_until((tmp_path / "running").exists)
     engine.terminate()
     engine.communicate(timeout=60)
@@ -136,11 +147,11 @@ def test_sigterm_ends_at_once(tmp_path: Path, environment: dict[str, str]):
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
-def test_two_engines_in_one_project_are_refused(tmp_path: Path, environment: dict[str, str]):
+def test_two_engines_in_one_project_are_refused(tmp_path: Path, start: Start):
     plan = three_steps(tmp_path)
-    engine = start(tmp_path, environment, "run", str(plan))
+    engine = start("run", str(plan))
     wait_until((tmp_path / "running").exists)
-    second = start(tmp_path, environment, "run", str(plan))
+    second = start("run", str(plan))
     told, _ = second.communicate(timeout=60)
     assert second.returncode == 4
     assert "another orchestrator" in told
