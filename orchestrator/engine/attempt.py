@@ -14,7 +14,6 @@ from orchestrator.gates import Gates
 from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Task
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
-from orchestrator.verify.guard import Guard
 from orchestrator.workers import Report, Worker
 
 Record = Callable[[EventKind, Mapping[str, Any]], object]  # an event of this attempt
@@ -38,9 +37,6 @@ class Try:
     worker: Worker
     means: Means
     exempt: Collection[str]  # files that belong to other tasks; grows while it runs
-    remember: Callable[
-        [list[str]], Guard
-    ]  # the check's own files as they were before the first try
     record: Record
     report: Report
 
@@ -48,7 +44,8 @@ class Try:
         began = time.monotonic()
         commands, strays = self._commands()
         before = await self._check(commands, "before") if self.means.verify.red_first else ()
-        kept = self.remember(commands)
+        workspace = Path(self.attempt.workspace)
+        kept = guard.remember(commands, workspace, self.task.files, self.exempt)
         restored: tuple[str, ...] = ()
         try:
             outcome = await self._work()

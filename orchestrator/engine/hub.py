@@ -16,7 +16,6 @@ from orchestrator import inbox
 from orchestrator.engine import answers, closing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.books import Books
-from orchestrator.engine.neighbours import Neighbours
 from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.errors import RecordError, UsageError
 from orchestrator.graph import TaskGraph
@@ -69,7 +68,7 @@ class Hub:
         self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.interrupted = False
         self._asking: dict[TaskId, anyio.CancelScope] = {}
-        self._neighbours = Neighbours()
+        self._beside: dict[TaskId, set[str]] = {}  # files of those that ran beside a task's try
         self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
         self._closing: set[PlanId] = set()
         self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
@@ -149,8 +148,9 @@ class Hub:
                 self._launch(start, group)
             if self._is_left_waiting():
                 self._read_inbox()  # an answer may have come in the last moment
-            if self._is_left_waiting():
-                return
+                if self._is_left_waiting():
+                    return
+                continue
             self._handle(await self._mail.receive())
 
     def _is_left_waiting(self) -> bool:
@@ -167,10 +167,16 @@ class Hub:
             "prompt": attempt.prompt,
             "transcript": Path(attempt.transcript).name,
         }
-        running = [self.graph.tasks[one] for one in self.tracker.running]
-        exempt = self._neighbours.introduce(task, running)
+        self._introduce(task)
         self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
-        group.start_soon(self._carry_out, attempt, task, exempt)
+        group.start_soon(self._carry_out, attempt, task)
+
+    def _introduce(self, task: Task) -> None:
+        """Who runs at the same time may write what it declares; the guards must know, also later."""
+        files = self._beside[task.id] = set()
+        for other in self.tracker.running:
+            files.update(self.graph.tasks[other].files or ())
+            self._beside[other].update(task.files or ())
 
     def _attempt(self, start: Start) -> Attempt:
         task, plan = start.task, self.graph.plan_of(start.task.id)
@@ -200,14 +206,13 @@ class Hub:
             },
         )
 
-    async def _carry_out(self, attempt: Attempt, task: Task, exempt: set[str]) -> None:
+    async def _carry_out(self, attempt: Attempt, task: Task) -> None:
         outcome = await Try(
             attempt=attempt,
             task=task,
             worker=self.crew.workers[attempt.route.worker],
             means=self.means,
-            exempt=exempt,
-            remember=lambda commands: self._neighbours.remember(task, commands, self.root),
+            exempt=self._beside[task.id],
             record=partial(self.record, task=task.id, attempt=attempt.number),
             report=partial(self.screen.doing, task.id),
         ).carry_out()

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import inbox
 from orchestrator.inbox import Letter
-from orchestrator.model import Answer, EventKind, RunId, TaskId
+from orchestrator.model import Answer, Event, EventKind, RunId, TaskId
 from tests.engine.runs import Ran, Watcher, bash, checkpoint, resume, run, summary, write_plan
 
 OPTIONS = '<options><option id="jwt"><name>JWT</name></option><option id="oauth"><name>OAuth</name></option></options>'
@@ -146,6 +146,26 @@ async def test_a_decision_reaches_the_tasks_that_follow(tmp_path: Path):
     assert "option oauth" in prompts[-1]
     assert "as agreed" in prompts[-1]
     assert "oauth" in summary(plan)
+
+
+async def test_an_answer_in_the_last_moment_goes_on(tmp_path: Path):
+    """It comes after the engine has looked and before it would end with 5."""
+
+    class Hasty(Watcher):
+        def happened(self, event: Event) -> None:
+            super().happened(event)
+            if event.kind is EventKind.CHECKPOINT_ASKED:
+                answer(tmp_path, event.run, "demo/2")
+
+    plan = write_plan(
+        tmp_path,
+        bash("Task 1: first", "touch one", depends_on="", files="one"),
+        checkpoint(depends_on="1"),
+        bash("Task 3: join", "touch join", depends_on="2", files="join"),
+    )
+    with anyio.fail_after(20):
+        assert (await run(tmp_path, plan, watcher=Hasty())).code == 0
+    assert (tmp_path / "join").exists()
 
 
 async def test_a_letter_to_another_run_waits_for_it(tmp_path: Path):
