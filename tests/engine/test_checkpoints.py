@@ -15,11 +15,6 @@ from tests.engine.runs import Ran, Watcher, bash, checkpoint, resume, run, summa
 OPTIONS = '<options><option id="jwt"><name>JWT</name></option><option id="oauth"><name>OAuth</name></option></options>'
 
 
-@pytest.fixture(autouse=True)
-def own_ledger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(tmp_path_factory.mktemp("ledger")))
-
-
 def diamond(root: Path, gate: str) -> Path:
     return write_plan(
         root,

@@ -18,11 +18,6 @@ from tests.engine.runs import TieredAgent, bash, resume, run, summary, write_pla
 MEET = "touch {me}; until test -e {other}; do sleep 0.02; done"
 
 
-@pytest.fixture(autouse=True)
-def own_ledger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(tmp_path_factory.mktemp("ledger")))
-
-
 async def test_five_tasks_run_at_once(tmp_path: Path):
     """Each of five waits until all five are there: with four slots this would never end."""
     gather = "touch on.{n}; until test $(ls on.* | wc -l) -eq 5; do sleep 0.02; done"

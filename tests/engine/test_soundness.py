@@ -7,16 +7,10 @@ import signal
 from pathlib import Path
 
 import anyio
-import pytest
 
 from orchestrator import ledger
 from orchestrator.settings import ledger_folder
 from tests.engine.runs import bash, resume, run, summary, write_plan
-
-
-@pytest.fixture(autouse=True)
-def own_ledger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(tmp_path_factory.mktemp("ledger")))
 
 
 async def test_a_forged_check_is_no_base_for_the_next_try(tmp_path: Path):
