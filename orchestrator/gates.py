@@ -1,86 +1,97 @@
-"""Per provider: open, or closed until when and why. Waits transient trouble out with growing, jittered pauses; spends no try."""
+"""Per provider: what its trouble means for all attempts at it, and for how long. Spends no try, and waits for nothing itself."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import random
+from dataclasses import dataclass
 
-import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_result,
-    wait_random_exponential,
+from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
+
+from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId, Tier
+
+TRANSIENT = frozenset(
+    {Failure.RATE_LIMIT, Failure.OVERLOADED, Failure.SERVER, Failure.NETWORK, Failure.QUOTA}
 )
+SILENT = frozenset({Failure.INTERRUPTED, Failure.UNAVAILABLE, Failure.MISSING})  # say nothing of it
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 120.0
+SPREAD = 0.05  # of a known wait, so that not everybody comes back in the same moment
+LONGEST_SPREAD_S = 30.0
 
-from orchestrator.model import Failure, Outcome
 
-TRANSIENT = frozenset({Failure.RATE_LIMIT, Failure.OVERLOADED, Failure.NETWORK})
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 120.0
+@dataclass(slots=True)
+class Trouble:
+    """Since the gate's provider last answered well."""
 
-Waited = Callable[[Outcome, float], None]  # what was met, seconds until the next call
+    times: int = 0
+    waited_s: float = 0.0
+    until: float = 0.0  # Unix seconds
+
+    def close(self, until: float, pause_s: float, known: bool) -> None:
+        """What siblings meet while it is closed makes it longer, and no new trouble."""
+        began = until - pause_s
+        self.times += began >= self.until
+        self.waited_s += 0.0 if known else max(0.0, until - max(began, self.until))
+        self.until = max(self.until, until)
 
 
 class Gates:
-    """Shared by all attempts of a run: trouble met by one of them holds back the others too."""
+    """A fold over the events of a run, so that a resumed run knows what was waited for."""
 
     def __init__(self, longest_s: float, *, first_pause_s: float = FIRST_PAUSE_S) -> None:
         self._longest_s = longest_s
-        self._jitter = wait_random_exponential(multiplier=first_pause_s, max=LONGEST_PAUSE_S)
-        self._closed_until: dict[str, float] = {}
+        self._growing = wait_random_exponential(multiplier=first_pause_s, max=LONGEST_PAUSE_S)
+        self._troubles: dict[str, Trouble] = {}
+        self._routes: dict[TaskId, Route] = {}
 
-    def closed_for_s(self, provider: str) -> float:
-        return max(0.0, self._closed_until.get(provider, 0.0) - anyio.current_time())
+    def apply(self, event: Event) -> None:
+        match event.kind:
+            case EventKind.GATE_CLOSED:
+                trouble = self._troubles.setdefault(event.data["gate"], Trouble())
+                trouble.close(event.data["until"], event.data["pause_s"], event.data["known"])
+            case EventKind.ATTEMPT_STARTED if event.task is not None:
+                self._routes[event.task] = Route.model_validate(event.data["route"])
+            case EventKind.ATTEMPT_FINISHED if event.task in self._routes:
+                failure = event.data["outcome"]["failure"]
+                if failure not in TRANSIENT | SILENT:
+                    self._answered(self._routes[event.task])
 
-    async def call(
-        self, provider: str, work: Callable[[], Awaitable[Outcome]], waited: Waited
-    ) -> Outcome:
-        """The outcome of `work`, repeated while it meets transient trouble.
+    def pause_s(self, gate: str, outcome: Outcome, now: float) -> float | None:
+        """How long the gate is to be closed from `now` (Unix seconds); 0: it is closed for long enough already.
 
-        `unavailable` once the next pause would end later than the longest wait allows.
+        None: longer than is waited for. A quota whose end is known is waited for however long it takes.
         """
+        trouble = self._troubles.get(gate, Trouble())
+        if outcome.failure is Failure.QUOTA and outcome.reset_at is not None:
+            return self._at_least(_spread(max(0.0, outcome.reset_at - now)), trouble, now)
+        asked = outcome.retry_after_s or 0.0
+        if trouble.until > now + asked:
+            return 0.0  # a sibling met the same trouble a moment ago
+        pause = max(self._jitter(trouble.times + 1), _spread(asked))
+        return None if trouble.waited_s + pause > self._longest_s else pause
 
-        def pause_s(state: RetryCallState) -> float:
-            outcome = _result(state)
-            pause = max(self._jitter(state), outcome.retry_after_s or 0.0)
-            self._close(provider, pause)
-            return self.closed_for_s(provider)
-
-        def told(state: RetryCallState) -> None:
-            waited(_result(state), state.upcoming_sleep)
-
-        async def once() -> Outcome:
-            while (closed := self.closed_for_s(provider)) > 0:  # noqa: ASYNC110 - it may be closed anew
-                await anyio.sleep(closed)
-            return await work()
-
-        retrying = AsyncRetrying(
-            retry=retry_if_result(lambda outcome: outcome.failure in TRANSIENT),
-            wait=pause_s,
-            stop=lambda state: self._is_over(state),
-            before_sleep=told,
-            sleep=anyio.sleep,
-            retry_error_callback=lambda state: self._unavailable(provider, _result(state)),
+    def _at_least(self, pause: float, trouble: Trouble, now: float) -> float:
+        return (
+            0.0
+            if trouble.until >= now + pause - LONGEST_SPREAD_S and trouble.until > now
+            else pause
         )
-        outcome: Outcome = await retrying(once)
-        return outcome
 
-    def _close(self, provider: str, pause: float) -> None:
-        until = anyio.current_time() + pause
-        self._closed_until[provider] = max(until, self._closed_until.get(provider, 0.0))
+    def _jitter(self, times: int) -> float:
+        state = RetryCallState(AsyncRetrying(), None, (), {})
+        state.attempt_number = times
+        return self._growing(state)
 
-    def _is_over(self, state: RetryCallState) -> bool:
-        """Only pauses count, not the work between them; one that leads beyond the limit is not begun."""
-        return state.idle_for + state.upcoming_sleep > self._longest_s
-
-    def _unavailable(self, provider: str, last: Outcome) -> Outcome:
-        detail = (
-            f"{provider} stayed unavailable ({last.failure}: {last.detail}) beyond "
-            f"provider_wait_max_s = {self._longest_s:g}; try again later with: orchestrator retry"
-        )
-        return last.model_copy(update={"failure": Failure.UNAVAILABLE, "detail": detail})
+    def _answered(self, route: Route) -> None:
+        for gate in route.gates:
+            self._troubles.pop(gate, None)
 
 
-def _result(state: RetryCallState) -> Outcome:
-    assert state.outcome is not None
-    outcome: Outcome = state.outcome.result()
-    return outcome
+def gate_of(route: Route, outcome: Outcome) -> str:
+    """The provider, or one tier of it where the limit is that of a model (`seven_day_opus`)."""
+    tier = next((one for one in Tier if (outcome.window or "").endswith(f"_{one}")), None)
+    name = route.provider or route.worker
+    return f"{name}/{tier}" if tier else name
+
+
+def _spread(seconds: float) -> float:
+    return seconds + random.uniform(0, min(SPREAD * seconds, LONGEST_SPREAD_S))  # noqa: S311 - no secret

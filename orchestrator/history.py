@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from orchestrator.model import (
     Answer,
@@ -16,7 +17,10 @@ from orchestrator.model import (
     PlanId,
     Route,
     Score,
+    Session,
+    Step,
     TaskId,
+    Usage,
 )
 
 
@@ -33,7 +37,13 @@ class Tried:
     worked: Outcome | None = None  # what the worker said, before our check
     transcript: str = ""  # file name in the run's folder
     before: list[Check] = field(default_factory=list)  # the checks as they stood before the work
-    waits_s: list[float] = field(default_factory=list)  # back-offs on transient trouble
+    so_far: Usage | None = None  # what it told while it worked
+    booked: Usage | None = None  # of the session that it went on with
+    totals: Usage | None = None  # the client's running totals of its session
+    session: str | None = None
+    model: str | None = None  # the resolved id
+    steps: list[Step] = field(default_factory=list)
+    steps_left_out: int = 0
 
     @property
     def interrupted(self) -> bool:
@@ -54,12 +64,22 @@ class TaskHistory:
         return told[-1] if told else None
 
 
+class Closing(NamedTuple):
+    """A gate that was closed, Unix seconds."""
+
+    gate: str
+    failure: Failure
+    pause_s: float
+    until: float
+
+
 @dataclass(slots=True)
 class History:
     """All of one run. `ended_at`, `exit_code` are None while it runs or after a crash."""
 
     tasks: dict[TaskId, TaskHistory] = field(default_factory=dict)
     plan_checks: dict[PlanId, list[Check]] = field(default_factory=dict)
+    closings: list[Closing] = field(default_factory=list)
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
     ended_at: str | None = None
@@ -107,6 +127,7 @@ def _run_finished(history: History, event: Event) -> None:
 def _attempt_started(history: History, event: Event) -> None:
     assert event.task is not None
     assert event.attempt is not None
+    session = event.data.get("session")
     history.of(event.task).tried.append(
         Tried(
             number=event.attempt,
@@ -114,6 +135,7 @@ def _attempt_started(history: History, event: Event) -> None:
             score=Score.model_validate(event.data["score"]),
             started_at=event.at,
             transcript=event.data.get("transcript", ""),
+            booked=Session.model_validate(session).booked if session else None,
         )
     )
 
@@ -132,8 +154,27 @@ def _worker_finished(history: History, event: Event) -> None:
     _tried(history, event).worked = Outcome.model_validate(event.data["outcome"])
 
 
-def _backed_off(history: History, event: Event) -> None:
-    _tried(history, event).waits_s.append(event.data["wait_s"])
+def _worker_reported(history: History, event: Event) -> None:
+    tried, data = _tried(history, event), event.data
+    tried.session = data.get("session", tried.session)
+    tried.model = data.get("model", tried.model)
+    for name in ("usage", "totals"):
+        if name in data:
+            setattr(tried, {"usage": "so_far"}.get(name, name), Usage.model_validate(data[name]))
+    tried.steps += map(Step.model_validate, data.get("steps", ()))
+    tried.steps_left_out = data.get("steps_left_out", tried.steps_left_out)
+
+
+def _gate_closed(history: History, event: Event) -> None:
+    data = event.data
+    closing = Closing(data["gate"], Failure(data["failure"]), data["pause_s"], data["until"])
+    last = next((one for one in reversed(history.closings) if one.gate == closing.gate), None)
+    if last and last.failure is closing.failure and closing.until - closing.pause_s < last.until:
+        history.closings.remove(last)  # it is closed already, and stays so for longer
+        began = min(last.until - last.pause_s, closing.until - closing.pause_s)
+        until = max(last.until, closing.until)
+        closing = closing._replace(pause_s=until - began, until=until)
+    history.closings.append(closing)
 
 
 def _attempt_finished(history: History, event: Event) -> None:
@@ -173,7 +214,8 @@ FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.ATTEMPT_STARTED: _attempt_started,
     EventKind.CHECK_FINISHED: _check_finished,
     EventKind.WORKER_FINISHED: _worker_finished,
-    EventKind.BACKED_OFF: _backed_off,
+    EventKind.WORKER_REPORTED: _worker_reported,
+    EventKind.GATE_CLOSED: _gate_closed,
     EventKind.ATTEMPT_FINISHED: _attempt_finished,
     EventKind.CHECKPOINT_ASKED: _asked,
     EventKind.CHECKPOINT_ANSWERED: _answered,

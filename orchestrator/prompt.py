@@ -1,4 +1,8 @@
-"""Task + what came before -> what a worker is told. Pure; never asks a worker to commit, to report success, or to write the SUMMARY."""
+"""Task + what came before -> what a worker is told. Pure; never asks a worker to commit, to report success, or to write the SUMMARY.
+
+Two texts: `introduce` is the same for all tasks of a plan, so that providers can keep it in their cache; `tell` is of one
+task. Nothing that a worker answers is parsed for words: there is no protocol, and nothing in it can change what is run.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +21,35 @@ class Before(Noun):
     answer: Answer | None = None
 
 
+RULES = """You work on one task of a larger plan, alone, in the current directory. Nobody can answer questions: decide, and go on.
+
+- Do only this task. Other tasks are done by others, perhaps at this moment in the same directory.
+- Read before you change. Follow the project's own instructions and the style of the code around.
+- Stay in the current directory. Install nothing for the whole machine, and start nothing that goes on running.
+- Do not commit, and do not write a SUMMARY: that is done for you.
+- Run the task's checks yourself before you end. If you cannot do it, say plainly what is in the way."""
+
+VARIANTS = {
+    "explore": "Find out and report: change nothing but the files that the task names.",
+    "plan": "Think it through and write the plan that is asked for: implement nothing.",
+    "bash": "This is a matter of commands: run them, look at what they say, and mend what stops them.",
+}
+
+
+def introduce(plan: Plan, task: Task) -> str:
+    """What all tasks of this plan and of this kind are told alike."""
+    variant = VARIANTS.get((task.subagent or "").casefold(), "")
+    return "\n\n".join(filter(None, (RULES, variant, *_context(plan)))) + "\n"
+
+
 def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:
     """`last` is this task's own failed try, if there was one."""
-    told = [one for one in before if one.answer is not None or not _is_fresh(task)]
-    parts = (
-        *_order(plan, task),
-        *_context(plan),
-        *map(_past, told),
-        *_failure(last),
-        _rules(task),
-    )
+    told = [one for one in before if one.answer is not None or not is_fresh(task)]
+    parts = (*_order(plan, task), *map(_past, told), *_failure(last), *_checks(task))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _is_fresh(task: Task) -> bool:
+def is_fresh(task: Task) -> bool:
     """It starts without the results of those before it; what people decided reaches it all the same."""
     default = "fresh" if task.parallel == "can-parallelize" else "inherited"
     return (task.context_mode or default) == "fresh"
@@ -61,8 +80,8 @@ def _past(before: Before) -> str:
         choice = f": option {before.answer.option}" if before.answer.option else ""
         note = f"\nNote: {before.answer.note}" if before.answer.note else ""
         return f"{told} was approved by a person{choice}.{note}"
-    detail = before.outcome.detail.strip() if before.outcome else ""
-    return f"{told} was done.\n{_tail(detail)}".strip()
+    said = (before.outcome.text or before.outcome.detail).strip() if before.outcome else ""
+    return f"{told} was done.\n{_tail(said)}".strip()
 
 
 def _failure(last: Outcome | None) -> Iterator[str]:
@@ -73,12 +92,10 @@ def _failure(last: Outcome | None) -> Iterator[str]:
         )
 
 
-def _rules(task: Task) -> str:
-    checks = "\n".join(f"- {command}" for command in task.commands)
-    judged = (
-        f"\nAfterwards these commands are run, and only they decide:\n{checks}" if checks else ""
-    )
-    return f"Do only this task. Do not commit, and do not write a SUMMARY; that is done for you.{judged}"
+def _checks(task: Task) -> Iterator[str]:
+    if task.commands:
+        commands = "\n".join(f"- {command}" for command in task.commands)
+        yield f"Afterwards these commands are run, and only they decide:\n{commands}"
 
 
 def _tail(text: str) -> str:

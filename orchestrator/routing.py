@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from orchestrator.model import Route, Score, Task, Tier
@@ -17,13 +17,14 @@ def ladder(
     worker: str,
     tiers: Sequence[Tier],
     models: Mapping[Tier, str],
+    provider: Callable[[str | None], str | None],
     haiku_max: int,
     sonnet_max: int,
 ) -> tuple[Route, ...]:
     """One Route per try: the first rung twice (the second time with the failure text), then each rung above.
 
     `tiers` are those the worker has, weakest first; none: it knows no models. `models` maps a tier to the
-    worker's own model id.
+    worker's own model id, `provider` says whose limits count for one.
     """
     if not tiers:
         reason = f"{worker} runs scripts and knows no models"
@@ -34,11 +35,20 @@ def ladder(
     rungs = at_least or [tiers[-1]]
     if rungs[0] is not wanted:
         reason += f"; {worker} has no {wanted}, so {rungs[0]}"
-    routes = [_route(worker, rungs[0], models, confidence, reason)] * 2
+    steps = [(rungs[0], reason)] * 2
     if not task.model_lock:
-        for below, tier in pairwise(rungs):
-            routes.append(_route(worker, tier, models, confidence, f"{below} did not pass"))
-    return tuple(routes)
+        steps += [(tier, f"{below} did not pass") for below, tier in pairwise(rungs)]
+    return tuple(
+        Route(
+            worker=worker,
+            provider=provider(models.get(tier)),
+            tier=tier,
+            model=models.get(tier),
+            confidence=confidence,
+            reason=why,
+        )
+        for tier, why in steps
+    )
 
 
 def _first_tier(
@@ -54,11 +64,3 @@ def _first_tier(
     if score.value <= sonnet_max:
         return Tier.SONNET, DEFAULT, f"{why}: up to {sonnet_max} starts on sonnet"
     return Tier.OPUS, DEFAULT, f"{why}: above {sonnet_max} starts on opus"
-
-
-def _route(
-    worker: str, tier: Tier, models: Mapping[Tier, str], confidence: float, reason: str
-) -> Route:
-    return Route(
-        worker=worker, tier=tier, model=models.get(tier, tier), confidence=confidence, reason=reason
-    )

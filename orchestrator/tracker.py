@@ -60,12 +60,18 @@ REACTIONS = {
     Failure.TIMEOUT: Reaction.NEXT_TRY,
     Failure.STALLED: Reaction.NEXT_TRY,
     Failure.NO_RESULT: Reaction.NEXT_TRY,
+    Failure.KILLED: Reaction.NEXT_TRY,
+    Failure.MAX_TURNS: Reaction.NEXT_TRY,
+    Failure.BUDGET: Reaction.NEXT_TRY,
+    Failure.DENIED: Reaction.NEXT_TRY,
     Failure.CONTEXT: Reaction.NEXT_RUNG,
     Failure.REFUSED: Reaction.NEXT_RUNG,
     Failure.INTERRUPTED: Reaction.SAME_TRY,
-    Failure.RATE_LIMIT: Reaction.FAIL,  # gates.py waits these out; one that comes this far is over
-    Failure.OVERLOADED: Reaction.FAIL,
-    Failure.NETWORK: Reaction.FAIL,
+    Failure.RATE_LIMIT: Reaction.SAME_TRY,  # behind a closed gate; gates.py says when it is too long
+    Failure.QUOTA: Reaction.SAME_TRY,
+    Failure.OVERLOADED: Reaction.SAME_TRY,
+    Failure.SERVER: Reaction.SAME_TRY,
+    Failure.NETWORK: Reaction.SAME_TRY,
     Failure.UNAVAILABLE: Reaction.FAIL,
     Failure.REJECTED: Reaction.FAIL,
     Failure.AUTH: Reaction.STOP,
@@ -99,6 +105,9 @@ class Tracker:
         self._rung = dict.fromkeys(graph, 0)  # place on the ladder of the next try
         self.states = dict.fromkeys(graph, TaskState.WAITING)
         self.stopped: str | None = None  # why no new attempt may start
+        self.closed: dict[
+            str, float
+        ] = {}  # gate -> Unix seconds: until then nothing starts behind it
 
     @property
     def running(self) -> list[TaskId]:
@@ -120,6 +129,15 @@ class Tracker:
         """Only people can bring the run forward."""
         return bool(self.paused) and not (self.running or self._open() or self.due())
 
+    @property
+    def parked(self) -> list[TaskId]:
+        """What could start, but for a closed gate."""
+        return [task for task in self._open() if self._is_held(task)]
+
+    def route(self, task: TaskId) -> Route:
+        """Of its next try."""
+        return self._ladders[task][self._rung[task]]
+
     def attempts(self, task: TaskId) -> int:
         return self._attempts[task]
 
@@ -129,9 +147,10 @@ class Tracker:
         for task in self._open():
             if len(busy) + len(chosen) >= self._capacity:
                 break
-            if not any(self._graph.clash(task, other) for other in (*busy, *chosen)):
+            clashes = any(self._graph.clash(task, other) for other in (*busy, *chosen))
+            if not clashes and not self._is_held(task):
                 chosen.append(task)
-        stuck = not (self.done or busy or chosen or self.paused or self.due())
+        stuck = not (self.done or busy or chosen or self.paused or self.due() or self.parked)
         assert not stuck, "stuck: nothing runs, nothing may start, and the run is not over"
         return [self._start(task) for task in chosen]
 
@@ -146,9 +165,10 @@ class Tracker:
         APPLY.get(event.kind, _nothing)(self, event)
 
     def _start(self, task: TaskId) -> Start:
-        return Start(
-            self._graph.tasks[task], self._attempts[task] + 1, self._ladders[task][self._rung[task]]
-        )
+        return Start(self._graph.tasks[task], self._attempts[task] + 1, self.route(task))
+
+    def _is_held(self, task: TaskId) -> bool:
+        return any(gate in self.closed for gate in self.route(task).gates)
 
     def _open(self) -> list[TaskId]:
         """Tasks that may start but for slots and clashes: the longest remaining path first."""
@@ -233,6 +253,19 @@ class Tracker:
     def _is_failed(self, task: TaskId) -> bool:
         return self.states[task] is TaskState.FAILED
 
+    def _rerouted(self, task: TaskId, event: Event) -> None:
+        """Another worker goes on where this one must wait: on the same rung."""
+        routes = tuple(Route.model_validate(route) for route in event.data["ladder"])
+        self._ladders[task] = routes
+        self._rung[task] = min(self._rung[task], len(routes) - 1)
+
+    def _gate_closed(self, event: Event) -> None:
+        gate, until = event.data["gate"], event.data["until"]
+        self.closed[gate] = max(until, self.closed.get(gate, until))
+
+    def _gate_opened(self, event: Event) -> None:
+        self.closed.pop(event.data["gate"], None)
+
     def _draining(self, event: Event) -> None:
         self.stopped = event.data["reason"]
 
@@ -264,6 +297,9 @@ APPLY: dict[EventKind, Callable[[Tracker, Event], None]] = {
     EventKind.CHECKPOINT_ASKED: _task_event(Tracker._asked),
     EventKind.CHECKPOINT_ANSWERED: _task_event(Tracker._answered),
     EventKind.RETRY_ASKED: _task_event(Tracker._retry),
+    EventKind.REROUTED: _task_event(Tracker._rerouted),
+    EventKind.GATE_CLOSED: lambda tracker, event: tracker._gate_closed(event),
+    EventKind.GATE_OPENED: lambda tracker, event: tracker._gate_opened(event),
     EventKind.DRAINING: lambda tracker, event: tracker._draining(event),
     EventKind.RUN_STARTED: lambda tracker, event: tracker._planned(event),
     EventKind.RUN_RESUMED: lambda tracker, event: tracker._planned(event),

@@ -55,6 +55,22 @@ def refuse_unwritable(plans: Iterable[Path]) -> None:
             ) from refused
 
 
+def fingerprint(root: Path, files: Iterable[str]) -> dict[str, tuple[int, ...] | None]:
+    """By file, whether it is there and when it was written; a folder is looked at with all below it."""
+    return {file: _written(root / file) for file in files}
+
+
+def _written(place: Path) -> tuple[int, ...] | None:
+    try:
+        status = place.stat()
+        below = place.rglob("*") if place.is_dir() else ()
+        inner = [one.stat() for one in below if one.is_file()]
+    except OSError:
+        return None
+    latest = max((one.st_mtime_ns for one in inner), default=0)
+    return (status.st_ino, status.st_size, status.st_mtime_ns, len(inner), latest)
+
+
 def write_whole(path: Path, text: str) -> None:
     """The file has the old content or the new, whatever happens."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -1,104 +1,126 @@
-"""Transient trouble is waited out, for everybody at that provider, and not for ever."""
+"""What a provider's trouble means: for how long its gate is closed, for whom, and when it is too long."""
 
 from __future__ import annotations
 
-import anyio
+from typing import Any
 
-from orchestrator.gates import Gates
-from orchestrator.model import Failure, Outcome
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from orchestrator.gates import TRANSIENT, Gates, gate_of
+from orchestrator.model import Event, EventKind, Failure, Outcome, Route, RunId, TaskId, Tier
 
-class Provider:
-    """Answers with the given failures in turn, then with success; counts the calls."""
-
-    def __init__(self, *failures: Failure, retry_after_s: float | None = None) -> None:
-        self.failures = list(failures)
-        self.retry_after_s = retry_after_s
-        self.calls = 0
-
-    async def __call__(self) -> Outcome:
-        self.calls += 1
-        if self.failures:
-            return Outcome(failure=self.failures.pop(0), retry_after_s=self.retry_after_s)
-        return Outcome(detail="done")
+NOW = 1_700_000_000.0
+LIMITED = Outcome(failure=Failure.RATE_LIMIT)
+ROUTE = Route(worker="claude", provider="anthropic", tier=Tier.OPUS, confidence=1, reason="r")
 
 
-def gates(longest_s: float = 5.0) -> Gates:
-    return Gates(longest_s, first_pause_s=0.001)
+def gates(longest_s: float = 1800.0) -> Gates:
+    return Gates(longest_s, first_pause_s=1.0)
 
 
-def ignore(_met: Outcome, _wait_s: float) -> None:
-    pass
+def event(kind: EventKind, **data: Any) -> Event:
+    return Event(seq=1, run=RunId("r"), at="", kind=kind, task=TaskId("p/1"), attempt=1, data=data)
 
 
-async def test_trouble_that_passes_is_not_seen_by_the_task():
-    provider = Provider(Failure.RATE_LIMIT, Failure.OVERLOADED, Failure.NETWORK)
-    waits: list[tuple[Failure | None, float]] = []
-    outcome = await gates().call("p", provider, lambda met, s: waits.append((met.failure, s)))
-    assert outcome.detail == "done"
-    assert [failure for failure, _ in waits] == [
-        Failure.RATE_LIMIT,
-        Failure.OVERLOADED,
-        Failure.NETWORK,
-    ]
+def closed(
+    pause: float, *, gate: str = "anthropic", now: float = NOW, known: bool = False
+) -> Event:
+    return event(EventKind.GATE_CLOSED, gate=gate, pause_s=pause, until=now + pause, known=known)
 
 
-async def test_other_failures_come_back_at_once():
-    provider = Provider(Failure.EXIT, Failure.EXIT)
-    assert (await gates().call("p", provider, ignore)).failure is Failure.EXIT
-    assert provider.calls == 1
+def answered(gate: Gates, failure: Failure | None) -> None:
+    gate.apply(event(EventKind.ATTEMPT_STARTED, route=ROUTE.model_dump(mode="json")))
+    gate.apply(event(EventKind.ATTEMPT_FINISHED, outcome={"failure": failure}))
 
 
-async def test_retry_after_is_honoured():
-    provider = Provider(Failure.RATE_LIMIT, retry_after_s=0.2)
-    waits: list[float] = []
-    began = anyio.current_time()
-    await gates().call("p", provider, lambda _met, s: waits.append(s))
-    assert anyio.current_time() - began >= 0.2
-    assert 0.19 <= waits[0] <= 0.3
+@given(asked=st.floats(min_value=0, max_value=1500))
+def test_what_the_provider_asks_for_is_waited_and_a_little_more(asked: float):
+    pause = gates().pause_s("p", Outcome(failure=Failure.RATE_LIMIT, retry_after_s=asked), NOW)
+    assert pause is not None
+    assert asked <= pause <= max(1.0, asked * 1.05 + 0.001)
 
 
-async def test_a_limit_that_outlasts_the_longest_wait_is_unavailable_without_waiting():
-    provider = Provider(Failure.RATE_LIMIT, retry_after_s=3600)
-    with anyio.fail_after(2):
-        outcome = await gates().call("p", provider, ignore)
-    assert outcome.failure is Failure.UNAVAILABLE
-    assert "provider_wait_max_s" in outcome.detail
+def test_pauses_grow_while_the_trouble_lasts_and_begin_anew_after_an_answer():
+    def longest(times: int) -> float:
+        here, now = gates(10**9), NOW
+        for _ in range(times):
+            here.apply(closed(1.0, now=now))
+            now += 10
+        return max(here.pause_s("anthropic", LIMITED, now) or 0 for _ in range(200))
+
+    assert longest(0) <= 1.0 < longest(3) <= 8.0
+    here = gates()
+    for _ in range(6):
+        here.apply(closed(1.0, now=NOW - 100))
+    answered(here, Failure.VERIFY)
+    assert max(here.pause_s("anthropic", LIMITED, NOW) or 0 for _ in range(200)) <= 1.0
 
 
-async def test_only_pauses_count_not_the_work_before_them():
-    class Slow(Provider):
-        async def __call__(self) -> Outcome:
-            with anyio.move_on_after(0.3):
-                await anyio.sleep_forever()
-            return await super().__call__()
-
-    outcome = await gates(0.2).call("p", Slow(Failure.RATE_LIMIT), ignore)
-    assert outcome.ok
+@pytest.mark.parametrize("failure", sorted(TRANSIENT))
+def test_more_trouble_is_no_answer(failure: Failure):
+    here = gates(longest_s=10)
+    here.apply(closed(9.5, now=NOW - 100))
+    answered(here, failure)
+    assert here.pause_s("anthropic", Outcome(failure=failure, retry_after_s=1), NOW) is None
 
 
-async def test_trouble_without_end_is_unavailable():
-    provider = Provider(*[Failure.OVERLOADED] * 10_000)
-    with anyio.fail_after(5):
-        outcome = await gates(0.1).call("p", provider, ignore)
-    assert outcome.failure is Failure.UNAVAILABLE
-    assert 1 < provider.calls < 10_000
+def test_a_wait_that_would_end_beyond_the_longest_is_not_begun():
+    asked = Outcome(failure=Failure.RATE_LIMIT, retry_after_s=3600)
+    assert gates(1800).pause_s("p", asked, NOW) is None
+    here = gates(longest_s=100)
+    here.apply(closed(99.5, now=NOW - 1000))
+    assert here.pause_s("anthropic", Outcome(failure=Failure.NETWORK, retry_after_s=1), NOW) is None
 
 
-async def test_a_closed_gate_holds_back_the_others_of_that_provider_only():
-    shared = gates()
-    order: list[str] = []
-    limited = Provider(Failure.RATE_LIMIT, retry_after_s=0.2)
+@given(hours=st.floats(min_value=0.1, max_value=200))
+def test_a_quota_whose_end_is_known_is_waited_for_however_long(hours: float):
+    here, reset = gates(longest_s=1), NOW + hours * 3600
+    used_up = Outcome(failure=Failure.QUOTA, reset_at=reset)
+    pause = here.pause_s("anthropic", used_up, NOW)
+    assert pause is not None
+    assert reset <= NOW + pause <= reset + 30.001
+    here.apply(closed(pause, known=True))
+    assert here.pause_s("anthropic", used_up, NOW + 1) == 0.0  # a sibling met it too
+    answered(here, Failure.QUOTA)
+    assert (
+        here.pause_s("anthropic", used_up, reset + 31) is not None
+    )  # it cost nothing of our patience
 
-    async def call(name: str, provider: Provider, key: str) -> None:
-        await shared.call(key, provider, ignore)
-        order.append(name)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(call, "limited", limited, "p")
-        while not shared.closed_for_s("p"):
-            await anyio.lowlevel.checkpoint()
-        group.start_soon(call, "same", Provider(), "p")
-        group.start_soon(call, "other", Provider(), "q")
-    assert order[0] == "other"
-    assert set(order[1:]) == {"limited", "same"}
+def test_a_quota_without_a_known_end_is_waited_for_like_a_limit():
+    assert gates(longest_s=0).pause_s("p", Outcome(failure=Failure.QUOTA), NOW) is None
+
+
+def test_who_meets_the_same_trouble_a_moment_later_closes_nothing_more():
+    here = gates()
+    here.apply(closed(60))
+    assert here.pause_s("anthropic", LIMITED, NOW + 1) == 0.0
+    longer = Outcome(failure=Failure.RATE_LIMIT, retry_after_s=300)
+    assert (here.pause_s("anthropic", longer, NOW + 1) or 0) >= 300
+
+
+def test_what_siblings_meet_is_one_wait_and_one_trouble():
+    here = gates(longest_s=100)
+    for second in range(5):
+        here.apply(closed(60, now=NOW + second))
+    later = NOW + 64
+    assert here.pause_s("anthropic", Outcome(failure=Failure.RATE_LIMIT, retry_after_s=30), later)
+    assert (
+        here.pause_s("anthropic", Outcome(failure=Failure.RATE_LIMIT, retry_after_s=37), later)
+        is None
+    )
+    assert max(here.pause_s("anthropic", LIMITED, later) or 0 for _ in range(200)) <= 2.0
+
+
+def test_a_limit_of_one_model_closes_its_tier_only():
+    assert gate_of(ROUTE, Outcome(failure=Failure.QUOTA, window="seven_day")) == "anthropic"
+    weekly = Outcome(failure=Failure.QUOTA, window="seven_day_opus")
+    assert gate_of(ROUTE, weekly) == "anthropic/opus"
+    assert gate_of(ROUTE, weekly) in ROUTE.gates
+    assert gate_of(ROUTE, weekly) not in ROUTE.model_copy(update={"tier": Tier.HAIKU}).gates
+
+
+def test_a_worker_without_a_provider_has_a_gate_of_its_own():
+    assert gate_of(Route(worker="mine", confidence=1, reason="r"), LIMITED) == "mine"

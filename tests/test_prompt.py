@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.model import Answer, Element, Failure, Outcome, Position
-from orchestrator.prompt import Before, tell
+from orchestrator.prompt import RULES, VARIANTS, Before, introduce, tell
 from tests.build import plan, task
+from tests.conftest import REPOSITORY
+
+GOLDEN = REPOSITORY / "tests" / "prompts"
 
 PLACE = Position(line=1, column=1)
 
@@ -30,22 +33,42 @@ PLAN = plan(
 
 def test_it_has_the_task_its_files_its_checks_and_the_references():
     text = tell(PLAN, MINE, [], None)
-    for part in (
-        "build <it>",
-        "p/2.txt",
-        "do & check",
-        "it is",
-        "make test",
-        "A house.",
-        "@a.md\n@b.md",
-    ):
+    for part in ("build <it>", "p/2.txt", "do & check", "it is", "make test"):
         assert part in text
 
 
-def test_it_forbids_to_commit_and_asks_for_no_word_of_success():
-    text = tell(PLAN, MINE, [], None)
-    assert "Do not commit" in text
-    assert "report" not in text.lower()
+def test_what_is_the_same_for_all_tasks_is_told_apart_so_that_a_cache_can_keep_it():
+    common = introduce(PLAN, MINE)
+    assert common == introduce(PLAN, task(1))
+    for part in ("A house.", "@a.md\n@b.md", "Do not commit"):
+        assert part in common
+        assert part not in tell(PLAN, MINE, [], None)
+
+
+@pytest.mark.parametrize("kind", ["explore", "plan", "bash"])
+def test_a_kind_of_task_has_its_own_sentence(kind: str):
+    special = introduce(PLAN, task(1, subagent=kind))
+    assert special.startswith(introduce(PLAN, task(1)).partition("\n\nThe plan's")[0])
+    assert len({introduce(PLAN, task(1, subagent=one)) for one in (kind, None, "other")}) == 2
+
+
+def test_it_asks_for_no_word_of_success():
+    assert "report" not in (introduce(PLAN, MINE) + tell(PLAN, MINE, [], None)).lower()
+
+
+@pytest.mark.parametrize("name", ["plain", "again", "explore"])
+def test_the_texts_are_as_they_were_read_and_approved(name: str):
+    """After a wanted change: write the new text into tests/prompts/ and read the difference."""
+    last = Outcome(failure=Failure.VERIFY, detail="expected 3, got 4") if name == "again" else None
+    mine = MINE.model_copy(update={"subagent": "explore"}) if name == "explore" else MINE
+    done = Before(task=task(1), outcome=Outcome(text="wrote the schema"))
+    told = f"{introduce(PLAN, mine)}\n=== task ===\n\n{tell(PLAN, mine, [done], last)}"
+    assert told == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_our_own_words_are_few():
+    """Every attempt pays for them: 1,200 characters are about 300 tokens."""
+    assert len(RULES) + max(map(len, VARIANTS.values())) < 1_200
 
 
 def test_the_failure_of_the_try_before_is_told():

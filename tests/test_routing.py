@@ -14,11 +14,18 @@ ALL = tuple(Tier)
 BANDS = {"haiku_max": 4, "sonnet_max": 8}
 
 
+def owner(model: str | None) -> str | None:
+    return f"owner of {model}"
+
+
 def routes(
     given: Task, value: int = 5, tiers: tuple[Tier, ...] = ALL, **more: Any
 ) -> tuple[Route, ...]:
     score = Score(value=value, reasons=("because",))
-    return ladder(given, score, worker="agent", tiers=tiers, models={}, **(BANDS | more))
+    models = {tier: f"{tier}-id" for tier in tiers}
+    return ladder(
+        given, score, worker="agent", tiers=tiers, models=models, provider=owner, **(BANDS | more)
+    )
 
 
 def tiers(*args: Any, **more: Any) -> list[str]:
@@ -66,9 +73,7 @@ def test_every_route_says_why():
     assert "complexity 3 (because)" in routes(task(1), 3)[0].reason
 
 
-def test_a_tier_becomes_the_workers_own_model_id():
-    score = Score(value=1, reasons=("r",))
-    (first, *_) = ladder(
-        task(1), score, worker="a", tiers=ALL, models={Tier.HAIKU: "claude-x"}, **BANDS
-    )
-    assert first.model == "claude-x"
+def test_a_tier_becomes_the_workers_own_model_id_and_its_provider():
+    first, *_, last = routes(task(1), 1)
+    assert (first.model, first.provider) == ("haiku-id", "owner of haiku-id")
+    assert (last.model, last.provider) == ("opus-id", "owner of opus-id")

@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator import settings as module
 from orchestrator.errors import SettingsError
-from orchestrator.settings import env_files, ledger_folder, load
+from orchestrator.model import Tier
+from orchestrator.settings import WorkerSettings, env_files, ledger_folder, load
 
 SHIPPED = Path(__file__).resolve().parents[1] / "config" / "orchestrator.toml"
+OPEN = {"workers", "prices"}  # what stands below them is named by the user, and is optional
+
+
+@contextmanager
+def only_user(folder: Path) -> Iterator[MutableMapping[str, str]]:
+    kept = dict(os.environ)
+    for name in [name for name in kept if name.startswith("ORCHESTRATOR_")]:
+        del os.environ[name]
+    os.environ["XDG_CONFIG_HOME"] = str(folder / "user")
+    try:
+        yield os.environ
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Iterator[MutableMapping[str, str]]:
-    kept = dict(os.environ)
-    for name in [name for name in kept if name.startswith("ORCHESTRATOR_")]:
-        del os.environ[name]
-    os.environ["XDG_CONFIG_HOME"] = str(tmp_path / "user")
-    yield os.environ
-    os.environ.clear()
-    os.environ.update(kept)
+    with only_user(tmp_path) as variables:
+        yield variables
 
 
 @pytest.fixture
@@ -62,16 +76,19 @@ def problems(root: Path, flags: dict[str, object] | None = None) -> list[str]:
 
 def test_without_any_file_of_the_user_the_shipped_values_hold(root: Path):
     shipped = tomllib.loads(SHIPPED.read_text())
-    assert load(root).model_dump(mode="json") == shipped
+    assert load(root).model_dump(mode="json") == {**shipped, "workers": {}, "prices": {}}
 
 
 def test_no_default_is_repeated_in_code():
     with pytest.raises(ValidationError) as refused:
         module.Settings()  # type: ignore[call-arg]
     assert {error["type"] for error in refused.value.errors()} == {"missing"}
-    for section in module.Settings.model_fields.values():
+    assert {error["loc"] for error in refused.value.errors()} == {
+        (section,) for section in module.Settings.model_fields
+    }
+    for name, section in module.Settings.model_fields.items():
         fields = getattr(section.annotation, "model_fields", {})
-        assert fields
+        assert bool(fields) == (name not in OPEN)
         assert all(field.is_required() for field in fields.values())
 
 
@@ -194,6 +211,12 @@ def test_a_value_in_place_of_a_table_is_refused(root: Path):
         ("run", "stall_s = nan"),
         ("run", "provider_wait_max_s = -1"),
         ("run", "retention_days = -1"),
+        ("run", 'on_quota = "beg"'),
+        ("run", 'agents = "claude"'),
+        ("run", "share_prompt_cache_s = -1"),
+        ("budget", "attempt_usd = -1"),
+        ("budget", "attempt_usd = inf"),
+        ("budget", "attempt_turns = 0"),
         ("verify", "output_bytes = 0"),
         ("verify", 'red_first = "yes"'),
         ("routing", "haiku_max = -1"),
@@ -225,6 +248,21 @@ def test_equal_bands_and_the_edges_are_allowed(root: Path):
     routing = load(root, {"routing": {"haiku_max": 0, "sonnet_max": 0}}).routing
     assert (routing.haiku_max, routing.sonnet_max) == (0, 0)
     assert load(root, {"routing": {"haiku_max": 10, "sonnet_max": 10}}).routing.haiku_max == 10
+
+
+def test_a_key_above_all_sections_is_told_its_section(root: Path):
+    path = write_project(root, "workers = 3\nstall_s = 3\n")
+    assert problems(root) == [
+        f"{path}: workers: should be a table; write it below [run]",
+        f"{path}: stall_s: no such section; write it below [run]",
+    ]
+
+
+def test_an_empty_section_does_not_take_the_blame(root: Path, tmp_path: Path):
+    path = write_user(tmp_path, "[routing]\nsonnet_max = 3\n")
+    write_project(root, "[routing]\n")
+    [problem] = problems(root)
+    assert problem.startswith(f"{path}: routing.sonnet_max")
 
 
 def test_a_list_in_the_environment_that_is_none_says_how_to_write_it(
@@ -260,10 +298,11 @@ def test_a_settings_error_ends_with_exit_code_3(root: Path):
 def test_a_wheel_reads_the_copy_beside_the_module(tmp_path: Path):
     """As installed: the package alone, with the defaults that pyproject.toml puts into it."""
     package = tmp_path / "orchestrator"
-    package.mkdir()
-    for name in ("__init__", "model", "errors", "settings"):
-        source = SHIPPED.parents[1] / "orchestrator" / f"{name}.py"
-        (package / f"{name}.py").write_bytes(source.read_bytes())
+    source = SHIPPED.parents[1] / "orchestrator"
+    for room in ("model", "settings"):
+        shutil.copytree(source / room, package / room)
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(source / name, package)
     (package / "orchestrator.toml").write_text(
         SHIPPED.read_text().replace("workers = 5", "workers = 4")
     )
@@ -274,6 +313,262 @@ def test_a_wheel_reads_the_copy_beside_the_module(tmp_path: Path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert answer.stdout.strip() == "4", answer.stderr
+
+
+# --- tables whose names are the user's ------------------------------------------------------------
+
+
+def test_each_shipped_agent_has_a_model_in_every_tier(root: Path):
+    loaded = load(root)
+    for agent in loaded.run.agents:
+        assert set(loaded.models.of(agent)) == set(Tier)
+    assert loaded.models.of("claude")[Tier.OPUS] == loaded.models.opus["claude"]
+
+
+def test_only_mapped_tiers_are_told(root: Path):
+    write_project(root, '[models.haiku]\nmine = "small"\n[models.opus]\nmine = "large"\n')
+    models = load(root).models
+    assert models.of("mine") == {Tier.HAIKU: "small", Tier.OPUS: "large"}
+    assert models.of("nobody") == {}
+
+
+def test_models_of_several_layers_are_merged_key_by_key(
+    root: Path, tmp_path: Path, environment: MutableMapping[str, str]
+):
+    shipped = load(root).models
+    write_user(tmp_path, '[models.haiku]\ncodex = "by the user"\npi = "by the user"\n')
+    write_project(root, '[models.haiku]\ncodex = "by the project"\nmine = "by the project"\n')
+    environment["ORCHESTRATOR_MODELS__HAIKU__MINE"] = "by the environment"
+    environment["ORCHESTRATOR_MODELS__HAIKU__MY-OTHER"] = "5"
+    models = load(root, {"models": {"haiku": {"my-other": None, "gemini": "by a flag"}}}).models
+    assert models.haiku == {
+        **shipped.haiku,
+        "gemini": "by a flag",
+        "codex": "by the project",
+        "pi": "by the user",
+        "mine": "by the environment",
+        "my-other": "5",
+    }
+    assert (models.sonnet, models.opus) == (shipped.sonnet, shipped.opus)
+
+
+def test_a_worker_is_what_all_layers_say_of_it(
+    root: Path, tmp_path: Path, environment: MutableMapping[str, str]
+):
+    write_user(tmp_path, '[workers.claude]\nprogram = "/old"\narguments = ["a", "b"]\nlean = false')
+    write_project(root, '[workers.claude]\narguments = ["c"]\npaths.text = "x.y"\n')
+    environment["ORCHESTRATOR_WORKERS__CLAUDE__PROGRAM"] = "/new"
+    loaded = load(root, {"workers": {"claude": {"stall_s": 7, "paths": {"model": "m"}}}})
+    claude = loaded.worker("claude")
+    assert (claude.program, claude.arguments, claude.lean) == ("/new", ("c",), False)
+    assert (claude.stall_s, claude.paths.text, claude.paths.model) == (7, "x.y", "m")
+    assert loaded.worker("codex") == WorkerSettings()
+
+
+def test_the_environment_can_give_every_kind_of_value_of_a_worker(
+    root: Path, environment: MutableMapping[str, str]
+):
+    given_here = {
+        "LEAN": "false",
+        "STALL_S": "2.5",
+        "ARGV": '["mine", "--json"]',
+        "TIERS": '["haiku", "opus"]',
+        "SUCCESS__STATUS": "done",
+        "SUCCESS__IS_ERROR": "false",
+        "PATHS__TEXT": "result.text",
+    }
+    for key, value in given_here.items():
+        environment[f"ORCHESTRATOR_WORKERS__MINE__{key}"] = value
+    mine = load(root).worker("mine")
+    assert (mine.lean, mine.stall_s, mine.argv) == (False, 2.5, ("mine", "--json"))
+    assert mine.tiers == (Tier.HAIKU, Tier.OPUS)
+    assert mine.success == {"status": "done", "is_error": False}
+    assert mine.paths.text == "result.text"
+
+
+def test_an_agent_of_ones_own_is_read_from_a_file(root: Path):
+    write_project(
+        root,
+        '[workers.mine]\nargv = ["mine"]\nprompt = "file"\nformat = "json"\nstop = "SIGINT"\n'
+        'tiers = ["opus"]\nsuccess = { status = "ok", code = 0, failed = false }\n'
+        'paths = { text = "result.text" }\n',
+    )
+    mine = load(root).worker("mine")
+    assert (mine.prompt, mine.format, mine.stop, mine.tiers) == (
+        "file",
+        "json",
+        "SIGINT",
+        (Tier.OPUS,),
+    )
+    assert mine.success == {"status": "ok", "code": 0, "failed": False}
+
+
+def test_prices_are_found_by_the_id_of_the_model(
+    root: Path, tmp_path: Path, environment: MutableMapping[str, str]
+):
+    write_user(tmp_path, '[prices."org/model-1.5"]\ninput = 1\noutput = 2.5\n')
+    write_project(root, '[prices."org/model-1.5"]\ncache_read = 0.1\n')
+    environment["ORCHESTRATOR_PRICES__LOCAL__INPUT"] = "0"
+    environment["ORCHESTRATOR_PRICES__LOCAL__OUTPUT"] = "0.5"
+    prices = load(root).prices
+    assert prices["org/model-1.5"].model_dump() == {
+        "input": 1,
+        "output": 2.5,
+        "cache_read": 0.1,
+        "cache_write": None,
+    }
+    assert (prices["local"].input, prices["local"].output) == (0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            '[workers.claude]\nprogramm = "x"',
+            "workers.claude.programm: no such setting; did you mean program?",
+        ),
+        (
+            '[workers.mine.paths]\ntxt = "x"',
+            "workers.mine.paths.txt: no such setting; did you mean text?",
+        ),
+        ('[prices."a.b"]\ninputs = 3', 'prices."a.b".inputs: no such setting; did you mean input?'),
+        ('[models.hiaku]\npi = "x"', "models.hiaku: no such setting; did you mean haiku?"),
+        (
+            '[worker.claude]\nprogram = "x"',
+            "worker: no such section; did you mean workers?",
+        ),
+        (
+            '[models]\nhaiku = "x"',
+            "models.haiku: should be a table; write [models.haiku] and its keys below",
+        ),
+        (
+            '[workers]\nprogram = "x"',
+            "workers.program: should be a table; write it below [workers.NAME]",
+        ),
+    ],
+)
+def test_a_wrong_key_in_a_nested_table_has_place_and_suggestion(root: Path, text: str, told: str):
+    path = write_project(root, text + "\n")
+    assert f"{path}: {told}" in problems(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[models.haiku]\npi = 3", "models.haiku.pi = 3: should be a valid string"),
+        ('[models.haiku]\npi = ""', "models.haiku.pi = '': String should have at least 1 char"),
+        ("[workers.claude]\nprogram = 3", "workers.claude.program = 3: should be a valid string"),
+        ('[workers.claude]\nlean = "no"', "workers.claude.lean = 'no': should be a valid bool"),
+        ("[workers.claude]\nstall_s = 0", "workers.claude.stall_s = 0: should be greater than 0"),
+        (
+            "[workers.claude]\narguments = 3",
+            'workers.claude.arguments = 3: should be a list such as ["',
+        ),
+        ("[workers.mine]\nargv = [1]", "workers.mine.argv = 1: should be a valid string"),
+        (
+            '[workers.mine]\ntiers = ["sonet"]',
+            "workers.mine.tiers = 'sonet': should be 'haiku', 'sonnet' or 'opus'",
+        ),
+        (
+            '[workers.mine]\nstop = "SIGKILL"',
+            "workers.mine.stop = 'SIGKILL': should be 'SIGINT' or",
+        ),
+        (
+            "[workers.mine.success]\ncode = [0]",
+            "workers.mine.success.code = [0]: should be text, a whole number, true or false",
+        ),
+        ("[workers.mine.paths]\ntext = 3", "workers.mine.paths.text = 3: should be a valid string"),
+        (
+            '[prices."a.b"]\ninput = -1\noutput = 1',
+            'prices."a.b".input = -1: should be greater than',
+        ),
+    ],
+)
+def test_a_wrong_value_in_a_nested_table_is_one_located_problem(root: Path, text: str, told: str):
+    path = write_project(root, text + "\n")
+    [problem] = problems(root)
+    assert problem.startswith(f"{path}: {told}")
+
+
+def test_the_blame_is_with_the_layer_that_set_this_key(
+    root: Path, tmp_path: Path, environment: MutableMapping[str, str]
+):
+    user = write_user(tmp_path, "[workers.claude]\nlean = 1\n[prices.m]\noutput = 1\n")
+    write_project(root, '[workers.claude]\nprogram = "x"\n')
+    environment["ORCHESTRATOR_WORKERS__CLAUDE__STALL_S"] = "soon"
+    environment["ORCHESTRATOR_MODELS__OPUS__CLAUDE"] = ""
+    found = problems(root, {"workers": {"claude": {"base_url": 3, "leann": True}}})
+    assert [problem.split(" = ")[0] for problem in found] == [
+        "flags: workers.claude.leann: no such setting; did you mean lean?",
+        "environment: ORCHESTRATOR_MODELS__OPUS__CLAUDE",
+        f"{user}: workers.claude.lean",
+        "environment: ORCHESTRATOR_WORKERS__CLAUDE__STALL_S",
+        "flags: workers.claude.base_url",
+        f"{user}: prices.m.input: is missing; write it there",
+    ]
+
+
+def test_a_price_that_is_not_there_is_the_tables_fault(
+    root: Path, environment: MutableMapping[str, str]
+):
+    path = write_project(root, "[prices.empty]\n")
+    environment["ORCHESTRATOR_PRICES__M__INPUT"] = "1"
+    assert problems(root) == [
+        f"{path}: prices.empty.input: is missing; write it there",
+        f"{path}: prices.empty.output: is missing; write it there",
+        "environment: ORCHESTRATOR_PRICES__M__OUTPUT: is missing; write it there",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("WORKERS__CLAUDE__PROGRAMM", "WORKERS__CLAUDE__PROGRAM"),
+        ("WORKERS__CLAUDE__PATHS__TEX", "WORKERS__CLAUDE__PATHS__TEXT"),
+        ("MODELS__HIAKU__CLAUDE", "MODELS__HAIKU__CLAUDE"),
+        ("MODELS__HAIKU", "MODELS__HAIKU__NAME"),
+        ("MODELS__HAIKU__", "MODELS__HAIKU__NAME"),
+        ("PRICES__LOCAL__INPUTS", "PRICES__LOCAL__INPUT"),
+    ],
+)
+def test_a_misspelt_variable_of_a_nested_table_is_refused(
+    root: Path, environment: MutableMapping[str, str], given: str, meant: str
+):
+    environment[f"ORCHESTRATOR_{given}"] = "3"
+    [problem] = problems(root)
+    assert problem == (
+        f"environment: ORCHESTRATOR_{given}: no such setting; did you mean ORCHESTRATOR_{meant}?"
+    )
+
+
+workers = st.sampled_from(["claude", "codex", "pi", "mine", "other"])
+ids = st.dictionaries(workers, st.text("xyz/-.5", min_size=1))
+tables = st.fixed_dictionaries({}, optional=dict.fromkeys(("haiku", "sonnet", "opus"), ids))
+
+
+@given(tables, tables, tables)
+def test_whatever_the_layers_map_the_last_word_on_each_key_holds(
+    tmp_path_factory: pytest.TempPathFactory,
+    user: dict[str, dict[str, str]],
+    project: dict[str, dict[str, str]],
+    flags: dict[str, dict[str, str]],
+):
+    folder = tmp_path_factory.mktemp("layers")
+    write_user(folder, as_toml(user))
+    write_project(folder, as_toml(project))
+    with only_user(folder):
+        loaded = load(folder, {"models": flags}).models.model_dump()
+    shipped = tomllib.loads(SHIPPED.read_text())["models"]
+    for tier, ids_of in shipped.items():
+        said = [layer.get(tier, {}) for layer in (user, project, flags)]
+        assert loaded[tier] == {**ids_of, **said[0], **said[1], **said[2]}
+
+
+def as_toml(models: dict[str, dict[str, str]]) -> str:
+    return "".join(
+        f"[models.{tier}]\n" + "".join(f'{name} = "{model}"\n' for name, model in table.items())
+        for tier, table in models.items()
+    )
 
 
 # --- the ledger's folder --------------------------------------------------------------------------

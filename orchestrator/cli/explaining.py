@@ -62,8 +62,6 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         yield "  why", f"{tried.route.reason} (confidence {tried.route.confidence:g})"
         for check in tried.before:
             yield "  before", _check(check)
-        for wait in tried.waits_s:
-            yield "  back-off", f"waited {duration(wait)}, no try is spent"
         yield from _result(tried)
         if tried.outcome and tried.outcome.failure:
             yield "  follows", _followed(found, task, tried.outcome.failure, following)

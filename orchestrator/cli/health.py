@@ -11,10 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+import anyio
+
 from orchestrator import journal, settings
 from orchestrator.cli.terminal import counted
 from orchestrator.errors import OrchestratorError, UnknownRun
-from orchestrator.workers import registry
+from orchestrator.workers import Condition, Worker, registry
 
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
@@ -41,7 +43,7 @@ def examine(root: Path) -> list[Finding]:
         *(one for look in looks for one in look()),
         *(one for look in here for one in look(root)),
         *_ledger(),
-        *_workers(),
+        *_workers(root),
     ]
 
 
@@ -116,11 +118,37 @@ def _ledger() -> Iterator[Finding]:
         yield Finding(Mark.PROBLEM, "ledger", text)
 
 
-def _workers() -> Iterator[Finding]:
-    for name, worker in registry.installed().items():
-        missing = worker.missing()
-        mark = Mark.PROBLEM if missing else Mark.OK
-        yield Finding(mark, f"worker {name}", missing or "ready")
+def _workers(root: Path) -> Iterator[Finding]:
+    try:
+        workers = registry.known(settings.load(root))
+    except OrchestratorError:
+        return  # said of the settings already
+    conditions = anyio.run(_examine, list(workers.values()))
+    for name, found in zip(workers, conditions, strict=True):
+        what = f"worker {name}"
+        if found.problem:
+            yield Finding(
+                Mark.NOTE if name != registry.SHELL else Mark.PROBLEM, what, found.problem
+            )
+            continue
+        yield Finding(Mark.OK, what, found.version or "ready")
+        yield from (Finding(Mark.NOTE, what, note) for note in found.notes)
+    agents = [one for name, one in zip(workers, conditions, strict=True) if name != registry.SHELL]
+    if all(one.problem for one in agents):
+        text = 'none is installed: only tasks with subagent="bash" can run; install one of them'
+        yield Finding(Mark.NOTE, "agents", text)
+
+
+async def _examine(workers: list[Worker]) -> list[Condition]:
+    found: dict[str, Condition] = {}
+
+    async def one(worker: Worker) -> None:
+        found[worker.name] = await worker.examine()
+
+    async with anyio.create_task_group() as group:
+        for worker in workers:
+            group.start_soon(one, worker)
+    return [found[worker.name] for worker in workers]
 
 
 def _writable(folder: Path) -> bool:

@@ -10,11 +10,11 @@ from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
 from orchestrator.engine.hub import Hub
 from orchestrator.engine.order import Crew, Order, Screen
-from orchestrator.errors import WorkerNotInstalled
-from orchestrator.gates import Gates
+from orchestrator.engine.siblings import Siblings
+from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
 from orchestrator.journal import Journal
-from orchestrator.model import EventKind, Route, RunId, Score, TaskId
+from orchestrator.model import EventKind, Route, RunId, Score, Task
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
@@ -28,19 +28,32 @@ def prepare(
     root: Path, graph: TaskGraph, settings: Settings, workers: Workers | None = None
 ) -> Crew:
     """Who does what; WorkerNotInstalled with every task that nobody can do."""
-    workers = registry.installed() if workers is None else workers
-    unable = registry.unable(graph.tasks.values(), workers)
+    asked: Sequence[str] = list(workers or ())
+    if workers is None:
+        workers = registry.known(settings)
+        asked = registry.order(settings, workers)
+    unable = registry.unable(graph.tasks.values(), workers, asked)
     if unable:
         raise WorkerNotInstalled("\n".join(unable))
     scores = {task: complexity.score(graph.tasks[task]) for task in graph}
     extra = env_files(root, settings.workspace.env_files)
+    ladders = {
+        task.id: _ladders(task, scores[task.id], settings, registry.able(task, workers, asked))
+        for task in graph.tasks.values()
+        if not task.is_checkpoint
+    }
     return Crew(
         workers=workers,
-        ladders=_ladders(graph, scores, settings, workers),
+        ladders={task: every[0] for task, every in ladders.items()},
+        others={task: every[1:] for task, every in ladders.items()},
         scores=scores,
         environment=process.environment(settings.workspace.env_pass, extra),
         timeout_s=settings.run.timeout_s,
         stall_s=settings.run.stall_s,
+        longest_wait_s=settings.run.provider_wait_max_s,
+        on_quota=settings.run.on_quota,
+        max_usd=settings.budget.attempt_usd,
+        max_turns=settings.budget.attempt_turns,
     )
 
 
@@ -127,26 +140,32 @@ def _hub(
         order=order,
         journal=book,
         screen=screen,
-        means=Means(root, settings.verify, Gates(settings.run.provider_wait_max_s)),
+        means=Means(root, settings.verify, Siblings(settings.run.share_prompt_cache_s)),
         books=books,
     )
 
 
 def _ladders(
-    graph: TaskGraph, scores: Mapping[TaskId, Score], settings: Settings, workers: Workers
-) -> dict[TaskId, tuple[Route, ...]]:
-    ladders = {}
-    for task in graph.tasks.values():
-        if task.is_checkpoint:
-            continue
-        worker = registry.choose(task, workers)
-        ladders[task.id] = routing.ladder(
+    task: Task, score: Score, settings: Settings, able: Sequence[Worker]
+) -> tuple[tuple[Route, ...], ...]:
+    """One per worker that can do it, the first choice first. SettingsError where a tier that is needed has no model."""
+    ladders = [
+        routing.ladder(
             task,
-            scores[task.id],
+            score,
             worker=worker.name,
             tiers=worker.tiers,
-            models={},
+            models=worker.models,
+            provider=worker.provider,
             haiku_max=settings.routing.haiku_max,
             sonnet_max=settings.routing.sonnet_max,
         )
-    return ladders
+        for worker in able
+    ]
+    for route in ladders[0]:
+        if route.tier is not None and route.model is None:
+            raise SettingsError(
+                f"{task.id} needs {route.worker} on the tier {route.tier}, and no model is mapped to it; "
+                f'write [models.{route.tier}] {route.worker} = "MODEL" into .orchestrator/config.toml'
+            )
+    return tuple(one for one in ladders if all(r.tier is None or r.model for r in one))

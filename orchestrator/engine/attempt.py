@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from orchestrator import verify
-from orchestrator.gates import Gates
-from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Task
+from orchestrator import verify, workspace
+from orchestrator.engine import siblings
+from orchestrator.engine.chronicle import Chronicle, Record
+from orchestrator.engine.siblings import Siblings
+from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Progress, Task
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
-from orchestrator.workers import Report, Worker
-
-Record = Callable[[EventKind, Mapping[str, Any]], object]  # an event of this attempt
+from orchestrator.workers import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Means:
 
     root: Path
     verify: VerifySettings
-    gates: Gates
+    siblings: Siblings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +37,15 @@ class Try:
     means: Means
     exempt: Collection[str]  # files that belong to other tasks; grows while it runs
     record: Record
-    report: Report
+    show: Callable[[str], None]
 
     async def carry_out(self) -> Outcome:
         began = time.monotonic()
         commands, strays = self._commands()
         before = await self._check(commands, "before") if self.means.verify.red_first else ()
-        workspace = Path(self.attempt.workspace)
-        kept = guard.remember(commands, workspace, self.task.files, self.exempt)
+        place = Path(self.attempt.workspace)
+        kept = guard.remember(commands, place, self.task.files, self.exempt)
+        prints = workspace.fingerprint(place, self.task.files or ())
         restored: tuple[str, ...] = ()
         try:
             outcome = await self._work()
@@ -54,20 +54,22 @@ class Try:
             restored = guard.restore(kept, aside, self.exempt)
         self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
         if outcome.ok:
+            doubts = self._doubts(outcome, prints == workspace.fingerprint(place, prints))
             after = await self._check(commands, "after")
-            outcome = self._judge(outcome, before, after, strays, restored)
+            outcome = self._judge(outcome, before, after, strays, (*restored, *doubts))
+            outcome = _refuse_unproven(outcome, doubts)
         return outcome.model_copy(update={"duration_s": time.monotonic() - began})
 
     def _commands(self) -> tuple[list[str], list[str]]:
         """The checks as they are run here, and what is wrong with where they go."""
-        root, workspace = str(self.means.root), self.attempt.workspace
-        pairs = [verify.rewrite(command, root, workspace) for command in self.task.commands]
+        root, place = str(self.means.root), self.attempt.workspace
+        pairs = [verify.rewrite(command, root, place) for command in self.task.commands]
         return [command for command, _ in pairs], [text for _, texts in pairs for text in texts]
 
     async def _check(self, commands: list[str], stage: str) -> tuple[Check, ...]:
         """Before the work every command is run, after it up to the first that is not green."""
         if commands:
-            self.report("looking whether the check is red" if stage == "before" else "checking")
+            self.show("looking whether the check is red" if stage == "before" else "checking")
         checks = await verify.run_checks(
             commands,
             cwd=Path(self.attempt.workspace),
@@ -83,11 +85,18 @@ class Try:
         return checks
 
     async def _work(self) -> Outcome:
-        return await self.means.gates.call(self.worker.name, self._call_worker, self._waited)
-
-    async def _call_worker(self) -> Outcome:
+        mine = siblings.prefix(self.attempt)
+        chronicle = Chronicle(self.record, self.show, lambda: self.means.siblings.spoke(mine))
+        await self.means.siblings.wait(mine)
         try:
-            return await self.worker.run(self.attempt, self.report)
+            return await self._call_worker(chronicle)
+        finally:
+            self.means.siblings.ended(mine)
+            chronicle.flush()
+
+    async def _call_worker(self, report: Callable[[Progress], None]) -> Outcome:
+        try:
+            return await self.worker.run(self.attempt, report)
         except Exception as bug:  # the worker boundary: one broken worker must not end the run
             trace = "".join(traceback.format_exception(bug))
             return Outcome(
@@ -95,10 +104,12 @@ class Try:
                 detail=f"the {self.worker.name} worker is broken, please report this:\n{trace}",
             )
 
-    def _waited(self, met: Outcome, wait_s: float) -> None:
-        data = {"failure": met.failure, "detail": met.detail, "wait_s": wait_s}
-        self.record(EventKind.BACKED_OFF, data)
-        self.report(f"{met.failure}: again in {wait_s:.0f} s")
+    def _doubts(self, outcome: Outcome, unchanged: bool) -> tuple[str, ...]:
+        """Why a success that an agent reports is suspect."""
+        denied = [f"it was not allowed: {one}" for one in outcome.denials]
+        if self.attempt.route.tier is None or not self.task.files or not unchanged:
+            return tuple(denied)
+        return (*denied, f"it changed none of its files: {', '.join(self.task.files)}")
 
     def _judge(
         self,
@@ -106,10 +117,18 @@ class Try:
         before: tuple[Check, ...],
         after: tuple[Check, ...],
         strays: list[str],
-        restored: tuple[str, ...],
+        warnings: tuple[str, ...],
     ) -> Outcome:
-        warnings = (*strays, *restored)
+        warnings = (*strays, *warnings)
         verdict = verify.weigh(before, after, self.task, warnings, elsewhere=bool(strays))
         failed = verify.failure(after)
         failure, detail = failed or (None, outcome.detail)
         return outcome.model_copy(update={"verdict": verdict, "failure": failure, "detail": detail})
+
+
+def _refuse_unproven(outcome: Outcome, doubts: tuple[str, ...]) -> Outcome:
+    """A suspect success stands only where a check of ours is green and was not green before."""
+    if not (outcome.ok and doubts and outcome.verdict) or outcome.verdict.strength > 0:
+        return outcome
+    failure = Failure.DENIED if outcome.denials else Failure.NO_RESULT
+    return outcome.model_copy(update={"failure": failure, "detail": "; ".join(doubts)})

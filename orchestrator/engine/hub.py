@@ -13,9 +13,10 @@ import anyio
 import anyio.abc
 
 from orchestrator import inbox
-from orchestrator.engine import answers, closing, mail
+from orchestrator.engine import answers, closing, handing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.books import Books
+from orchestrator.engine.gatekeeper import Gatekeeper
 from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.errors import RecordError, UsageError
 from orchestrator.graph import TaskGraph
@@ -37,7 +38,6 @@ from orchestrator.model import (
     TaskState,
     Usage,
 )
-from orchestrator.prompt import Before, tell
 from orchestrator.tracker import REACTIONS, Reaction, Start, Tracker
 
 POLL_S = 0.25  # how often the inbox is looked at
@@ -65,6 +65,7 @@ class Hub:
         self.crew, self.order, self.journal, self.screen = crew, order, journal, screen
         self.means, self.books = means, books
         self.history = History()
+        self.gatekeeper = Gatekeeper(crew, self.record)
         self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.interrupted = False
         self._asking: dict[TaskId, anyio.CancelScope] = {}
@@ -77,6 +78,7 @@ class Hub:
         """An event of the past: the same code as for one of now, but for the journal and the screen."""
         self.tracker.apply(event)
         self.history.add(event)
+        self.gatekeeper.gates.apply(event)
 
     def record(
         self,
@@ -105,10 +107,19 @@ class Hub:
         """What is running is over; no try is spent. What a model used for it by now is unknown."""
         for task in self.tracker.running:
             tried = self.history.of(task).tried[-1]
-            used = Usage.nothing() if tried.route.tier is None else Usage(lower_bound=True)
+            used = tried.so_far or Usage(lower_bound=True)
+            if tried.route.tier is None:
+                used = Usage.nothing()
             if tried.worked is not None and tried.worked.usage is not None:
                 used = tried.worked.usage  # it was stopped in its check
-            outcome = Outcome(failure=Failure.INTERRUPTED, detail=why, usage=used)
+            outcome = Outcome(
+                failure=Failure.INTERRUPTED,
+                detail=why,
+                usage=used,
+                totals=tried.totals,
+                model=tried.model,
+                session=tried.session,
+            )
             self.attempt_over(task, self.tracker.attempts(task), outcome)
 
     def retry(self, task: TaskId) -> None:
@@ -122,7 +133,7 @@ class Hub:
         with self._send, self._mail:
             async with anyio.create_task_group() as group:
                 await group.start(self._watch_signals, group.cancel_scope)
-                group.start_soon(self._watch_inbox)
+                group.start_soon(self._look_around)
                 await self._until_done(group)
                 group.cancel_scope.cancel()
             self._take_finished()
@@ -144,6 +155,7 @@ class Hub:
             self._close_plans(group)
             if self.tracker.done and not self._closing:
                 return
+            self.gatekeeper.reroute(self.tracker, self.history)
             for start in self.tracker.ready():
                 self._launch(start, group)
             if self._is_left_waiting():
@@ -164,7 +176,9 @@ class Hub:
         data = {
             "route": start.route.model_dump(mode="json"),
             "score": self.crew.scores[task.id].model_dump(mode="json"),
+            "system": attempt.system,
             "prompt": attempt.prompt,
+            "session": attempt.session and attempt.session.model_dump(mode="json"),
             "transcript": Path(attempt.transcript).name,
         }
         self._introduce(task)
@@ -179,31 +193,15 @@ class Hub:
             self._beside[other].update(task.files or ())
 
     def _attempt(self, start: Start) -> Attempt:
-        task, plan = start.task, self.graph.plan_of(start.task.id)
-        before = [
-            Before(task=self.graph.tasks[one], outcome=past.last, answer=past.answer)
-            for one in self.graph.before(task.id)
-            for past in (self.history.of(one),)
-        ]
-        name = self.books.name(task.id, list(self.crew.scores).index(task.id) + 1, start.number)
-        return Attempt(
+        place = list(self.crew.scores).index(start.task.id) + 1
+        return handing.hand(
+            start,
             run=self.id,
-            task=task.id,
-            name=task.title,
-            number=start.number,
-            action=task.action,
-            prompt=tell(plan, task, before, self.history.of(task.id).last),
-            route=start.route,
-            workspace=str(self.root),
-            timeout_s=task.timeout_s or self.crew.timeout_s,
-            stall_s=self.crew.stall_s,
-            transcript=str(self.books.folder / name),
-            environment={
-                **self.crew.environment,
-                "ORCHESTRATOR_RUN": self.id,
-                "ORCHESTRATOR_TASK": task.id,
-                "ORCHESTRATOR_ATTEMPT": str(start.number),
-            },
+            root=self.root,
+            graph=self.graph,
+            history=self.history,
+            crew=self.crew,
+            transcript=self.books.folder / self.books.name(start.task.id, place, start.number),
         )
 
     async def _carry_out(self, attempt: Attempt, task: Task) -> None:
@@ -214,11 +212,12 @@ class Hub:
             means=self.means,
             exempt=self._beside[task.id],
             record=partial(self.record, task=task.id, attempt=attempt.number),
-            report=partial(self.screen.doing, task.id),
+            show=partial(self.screen.doing, task.id),
         ).carry_out()
         self._send.send_nowait(mail.Finished(task.id, attempt.number, outcome))
 
     def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
+        outcome = self.gatekeeper.meet(self.tracker.route(task), outcome)
         data = {"outcome": outcome.model_dump(mode="json")}
         event = self.record(EventKind.ATTEMPT_FINISHED, data, task=task, attempt=number)
         trouble = self.books.note(
@@ -241,6 +240,7 @@ class Hub:
                 self._closing.discard(plan)
             case mail.Look():
                 self._read_inbox()
+                self.gatekeeper.open_due(self.tracker)
             case mail.Drain():
                 self.record(EventKind.DRAINING, {"reason": INTERRUPTED})
 
@@ -284,10 +284,12 @@ class Hub:
                 self._take_answer(letter.task, letter.answer)
             inbox.discard(path)
 
-    async def _watch_inbox(self) -> None:
+    async def _look_around(self) -> None:
+        """Letters, and gates whose time has come: by the clock on the wall, which goes on while the machine sleeps."""
         while True:
             await anyio.sleep(POLL_S)
-            if any(letter.run == self.id for _, letter in inbox.look(self.root)):
+            letters = any(letter.run == self.id for _, letter in inbox.look(self.root))
+            if letters or self.gatekeeper.is_due(self.tracker):
                 await self._send.send(mail.Look())
 
     async def _watch_signals(
@@ -359,7 +361,8 @@ class Hub:
             return 130
         lost = [task for task in self.graph if self.tracker.states[task] is TaskState.FAILED]
         failures = [past.failure for task in lost if (past := self.history.of(task).last)]
-        if any(failure and REACTIONS[failure] is Reaction.STOP for failure in failures):
+        stopped = any(failure and REACTIONS[failure] is Reaction.STOP for failure in failures)
+        if stopped or self.gatekeeper.stopped:
             return 3
         return 5 if self.tracker.blocked else 1
 

@@ -26,7 +26,7 @@ class PlanChecked(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Letters are in the inbox."""
+    """Letters are in the inbox, or a gate is due."""
 
 
 class Drain(NamedTuple):

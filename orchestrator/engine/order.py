@@ -9,6 +9,7 @@ from typing import Protocol
 
 from orchestrator.graph import KnownPlan
 from orchestrator.model import Answer, Event, Noun, Route, Score, Task, TaskId
+from orchestrator.settings import OnQuota
 from orchestrator.workers import Worker
 
 
@@ -31,10 +32,17 @@ class Crew:
 
     workers: Mapping[str, Worker]
     ladders: Mapping[TaskId, tuple[Route, ...]]
+    others: Mapping[
+        TaskId, tuple[tuple[Route, ...], ...]
+    ]  # ladders of workers that could take over
     scores: Mapping[TaskId, Score]
     environment: Mapping[str, str]
     timeout_s: float
     stall_s: float
+    longest_wait_s: float  # how long a provider's trouble is waited out
+    on_quota: OnQuota
+    max_usd: float | None
+    max_turns: int | None
 
 
 class Screen(Protocol):

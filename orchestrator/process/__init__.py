@@ -29,6 +29,7 @@ silence alone would kill healthy programs, so outside Linux there is no stall wa
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -81,6 +82,25 @@ class Command:
     merged: bool = False  # stderr into stdout, in the order written
 
 
+class Leash:
+    """For who listens to a program and knows when it should be over: it is ended then, if it is not by itself."""
+
+    def __init__(self) -> None:
+        self.end_at, self.pulled = math.inf, False
+        self._waiting = CancelScope()
+
+    def pull(self, after_s: float = 0.0) -> None:
+        """It may go on for `after_s`. The shortest pull counts."""
+        self.end_at = min(self.end_at, time.monotonic() + after_s)
+        self._waiting.deadline = min(self._waiting.deadline, anyio.current_time() + after_s)
+
+    def wait(self, seconds: float) -> CancelScope:
+        """A scope that ends after `seconds`, or when a pull is due."""
+        seconds = min(seconds, self.end_at - time.monotonic())
+        self._waiting = anyio.move_on_after(max(0.0, seconds))
+        return self._waiting
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How it ended. Either `exit_code` or `signal`, both None if the warden itself was killed. `survivors`: what it left running."""
@@ -92,6 +112,7 @@ class Ended:
     timed_out: bool
     stalled: bool
     duration_s: float
+    pulled: bool = False  # ended by its leash
     survivors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -112,15 +133,18 @@ def environment(passed: Sequence[str], extra: Mapping[str, str]) -> dict[str, st
 
 
 async def run(
-    command: Command, on_line: OnLine | None = None, on_error_line: OnLine | None = None
+    command: Command,
+    on_line: OnLine | None = None,
+    on_error_line: OnLine | None = None,
+    leash: Leash | None = None,
 ) -> Ended:
     """Runs it to its end. A failing program is an `Ended`; NotStarted and ProgramMissing say that there was none.
 
-    `on_line` gets each line of stdout as it comes, `on_error_line` those of stderr; they must not raise. Cancelled, it
-    ends the whole tree first.
+    `on_line` gets each line of stdout as it comes, `on_error_line` those of stderr; they must not raise, and may pull
+    the `leash`. Cancelled, it ends the whole tree first.
     """
     with ExitStack() as stack:
-        tree = Tree(command, stack)
+        tree = Tree(command, stack, leash or Leash())
         await tree.start()
         async with anyio.create_task_group() as group:
             group.start_soon(tree.listen)
@@ -137,8 +161,8 @@ async def run(
 class Tree:
     """A warden with its program, as the engine sees it. `stack` closes what is open."""
 
-    def __init__(self, command: Command, stack: ExitStack) -> None:
-        self._command = command
+    def __init__(self, command: Command, stack: ExitStack, leash: Leash) -> None:
+        self._command, self._leash = command, leash
         self._stack = stack
         self._transcript = Transcript(command.transcript)
         stack.callback(self._transcript.close)
@@ -240,14 +264,15 @@ class Tree:
                 return
 
     async def watch(self) -> None:
-        """Until it is over, or its time is, or it neither speaks nor works."""
+        """Until it is over, or its time is, or it neither speaks nor works, or its leash is pulled."""
         look_s = max(0.02, (self._command.stall_s or self._command.timeout_s) / 10)
-        while not (self._timed_out or self._stalled):
+        while not (self._timed_out or self._stalled or self._leash.pulled):
             left_s = self._began + self._command.timeout_s - time.monotonic()
-            with anyio.move_on_after(max(0.0, min(left_s, look_s))):
+            with self._leash.wait(min(left_s, look_s)):
                 await self._over.wait()
                 return
             now = time.monotonic()
+            self._leash.pulled = now >= self._leash.end_at
             self._timed_out = now - self._began >= self._command.timeout_s
             self._stalled = not self._timed_out and self._is_idle(now)
 
@@ -300,6 +325,7 @@ class Tree:
             stderr=self._kept[1].text(),
             timed_out=self._timed_out,
             stalled=self._stalled,
+            pulled=self._leash.pulled,
             duration_s=time.monotonic() - self._began,
             survivors=tuple(self._said("survivor")),
             warnings=(self._transcript.trouble,) if self._transcript.trouble else (),

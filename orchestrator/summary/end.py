@@ -72,11 +72,13 @@ def _name(account: Account, id: str) -> str:
 
 
 def _waits(account: Account) -> Iterator[str]:
-    for task in account.plan.tasks:
-        waits = [wait for tried in account.past(task).tried for wait in tried.waits_s]
-        if waits:
-            times = plural(len(waits), "time")
-            yield f"- {heading(task)} waited {times} for its provider, {duration(sum(waits))} in all"
+    """Of the whole run: a closed gate holds back every task behind it."""
+    waits: dict[tuple[str, str], list[float]] = {}
+    for one in account.history.closings:
+        waits.setdefault((one.gate, one.failure), []).append(one.pause_s)
+    for (gate, failure), pauses in waits.items():
+        times = plural(len(pauses), "time")
+        yield f"- {code(gate)} was closed {times} ({failure}), {duration(sum(pauses))} in all; no try was spent"
 
 
 def _plan_checks(account: Account) -> Iterator[str]:

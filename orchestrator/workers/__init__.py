@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, Protocol
 
-from orchestrator.model import Attempt, Outcome, Task, Tier
+from orchestrator.model import Attempt, Outcome, Progress, Task, Tier
 
-Report = Callable[[str], None]
-"""One short line: what it does now."""
+Report = Callable[[Progress], None]
+
+
+class Condition(NamedTuple):
+    """How a worker stands on this machine. `problem`: it cannot work, with the next step; `notes` are worth knowing."""
+
+    version: str | None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Worker(Protocol):
@@ -20,6 +27,14 @@ class Worker(Protocol):
     name: str
     tiers: tuple[Tier, ...]
     """The tiers that it can be asked for; () = it knows no models."""
+    models: Mapping[Tier, str]
+    """Its own id for each of them."""
+    sessions: Collection[str]
+    """What it can do with an earlier conversation: "resume", "fork"."""
+
+    def provider(self, model: str | None) -> str | None:
+        """Whose limits count for this model id."""
+        ...
 
     def refuses(self, task: Task) -> str | None:
         """Why it cannot do this task; None = it can."""
@@ -27,6 +42,10 @@ class Worker(Protocol):
 
     def missing(self) -> str | None:
         """Why it is not usable on this machine, with the next step; None = it is."""
+        ...
+
+    async def examine(self) -> Condition:
+        """How it stands on this machine. Spends nothing."""
         ...
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome: ...

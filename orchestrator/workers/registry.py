@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from orchestrator.errors import WorkerNotInstalled
+from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.model import Task
+from orchestrator.settings import Settings
 from orchestrator.workers import Worker
+from orchestrator.workers.agent import AgentWorker
+from orchestrator.workers.claude import Claude
 from orchestrator.workers.shell import ShellWorker
 
-
-def installed() -> dict[str, Worker]:
-    """By name, in the order in which they are asked."""
-    workers: list[Worker] = [
-        ShellWorker(),
-    ]
-    return {worker.name: worker for worker in workers}
+SHELL = "shell"
+CLIENTS = {
+    "claude": Claude,
+}
 
 
-def choose(task: Task, workers: Mapping[str, Worker]) -> Worker:
-    """The first that can do it; one named by the task is the only one asked. Raises WorkerNotInstalled."""
-    asked = [task.worker] if task.worker else list(workers)
-    reasons = {name: explain(task, workers.get(name)) for name in asked}
-    for name, reason in reasons.items():
-        if reason is None:
-            return workers[name]
+def known(settings: Settings) -> dict[str, Worker]:
+    """By name: the shell, then the agents, those of the settings last."""
+    workers: dict[str, Worker] = {SHELL: ShellWorker()}
+    for name, client in CLIENTS.items():
+        own = settings.worker(name)
+        models = settings.models.of(name)
+        workers[name] = AgentWorker(client(lean=own.lean), own, models, settings.prices)
+    return workers
+
+
+def order(settings: Settings, workers: Mapping[str, Worker]) -> tuple[str, ...]:
+    """Who is asked for a task that names nobody. SettingsError for a name that nobody has."""
+    unknown = [name for name in settings.run.agents if name not in workers]
+    if unknown:
+        hint = f"; known: {', '.join(name for name in workers if name != SHELL)}"
+        raise SettingsError(f"run.agents names {unknown[0]!r}, and there is no such worker{hint}")
+    return (SHELL, *settings.run.agents)
+
+
+def able(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> list[Worker]:
+    """All that can do it, the first choice first. A worker that the task names is the only one asked."""
+    names = [task.worker] if task.worker else asked
+    return [workers[name] for name in names if explain(task, workers.get(name)) is None]
+
+
+def choose(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> Worker:
+    """The first that can do it. Raises WorkerNotInstalled."""
+    found = able(task, workers, asked)
+    if found:
+        return found[0]
+    names = [task.worker] if task.worker else asked
+    reasons = {name: explain(task, workers.get(name)) for name in names}
     raise WorkerNotInstalled(refuse(task, reasons, workers))
 
 
-def unable(tasks: Iterable[Task], workers: Mapping[str, Worker]) -> list[str]:
+def unable(tasks: Iterable[Task], workers: Mapping[str, Worker], asked: Sequence[str]) -> list[str]:
     """One message for each task that nobody can do: all at once, before anything starts."""
     messages = []
     for task in tasks:
         if task.is_checkpoint:
             continue
         try:
-            choose(task, workers)
+            choose(task, workers, asked)
         except WorkerNotInstalled as error:
             messages.append(str(error))
     return messages
@@ -55,12 +80,11 @@ def refuse(task: Task, reasons: Mapping[str, str | None], workers: Mapping[str, 
 
 
 def suggest(task: Task, workers: Mapping[str, Worker]) -> str:
-    known = ", ".join(workers) or "none"
     if task.worker and task.worker not in workers:
         close = get_close_matches(task.worker, workers, n=1)
         hint = f'did you mean worker="{close[0]}"? ' if close else ""
-        return f"Next: {hint}installed workers: {known}."
+        return f"Next: {hint}known workers: {', '.join(workers)}."
     return (
-        "Next: install a worker that can (installed: "
-        f'{known}), or give the task subagent="bash" and a fenced ```bash block in its <action>.'
+        "Next: install one of them (orchestrator doctor says what is there), or give the task "
+        'subagent="bash" and a fenced ```bash block in its <action>.'
     )

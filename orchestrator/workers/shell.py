@@ -6,13 +6,15 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from orchestrator.model import Attempt, Failure, Outcome, Task, Tier, Usage
+from orchestrator.model import Attempt, Failure, Outcome, Progress, Task, Tier, Usage
 from orchestrator.process import Command, Ended, NotStarted, ProgramMissing, run
 from orchestrator.reader.commands import script
-from orchestrator.workers import Report
+from orchestrator.workers import Condition, Report
 
 COLOUR, CONTROL = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]"), re.compile(rb"[\x00-\x1f\x7f]+")
 SHORT, PAUSE_S = 120, 0.05  # a report is for a person: one line, not a thousand a second
@@ -22,6 +24,11 @@ LAST_LINES = 20
 class ShellWorker:
     name = "shell"
     tiers: tuple[Tier, ...] = ()
+    models: Mapping[Tier, str] = MappingProxyType({})
+    sessions: Collection[str] = ()
+
+    def provider(self, model: str | None) -> str | None:
+        return None
 
     def refuses(self, task: Task) -> str | None:
         asked = task.worker == self.name or (task.subagent or "").casefold() == "bash"
@@ -33,6 +40,9 @@ class ShellWorker:
 
     def missing(self) -> str | None:
         return None if shutil.which("bash") else "bash is not on the PATH: install bash"
+
+    async def examine(self) -> Condition:
+        return Condition(None, self.missing())
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         text = script(attempt.action)
@@ -113,5 +123,5 @@ class Reporter:
         plain = CONTROL.sub(b" ", COLOUR.sub(b"", line[: 4 * SHORT]))
         words = plain.decode("utf-8", "replace").strip()
         if words:
-            self.report(words[:SHORT])
+            self.report(Progress(doing=words[:SHORT]))
             self.next_at = now + PAUSE_S

@@ -86,7 +86,7 @@ def test_a_task_that_nobody_can_do_is_refused_before_anything_starts(project: Pr
         done = project.call(*words)
         assert done.returncode == 3
         assert 'demo/2 "prose": no installed worker can do it' in done.stderr
-        assert "  next: install a worker" in done.stderr
+        assert "  next: install one of them" in done.stderr
     assert not (project.root / "a.txt").exists()
     assert project.told("runs").startswith("no run yet")
 

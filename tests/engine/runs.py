@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from orchestrator import engine, journal, process, project, settings
 from orchestrator.engine import Order
@@ -23,7 +24,7 @@ from orchestrator.model import (
     Usage,
 )
 from orchestrator.reader import discover
-from orchestrator.workers import Report, Worker
+from orchestrator.workers import Condition, Report, Worker
 
 HEAD = "---\nphase: demo\nplan: 01\nworkspace: directory\n---\n<objective>\nDemo.\n</objective>\n"
 
@@ -122,9 +123,10 @@ async def run(
     workers: Mapping[str, Worker] | None = None,
     watcher: Watcher | None = None,
     slots: int = 5,
+    wait_s: float = 2.0,
     **order: object,
 ) -> Ran:
-    conf = settings.load(root, {"run": {"provider_wait_max_s": 2.0}})
+    conf = settings.load(root, {"run": {"provider_wait_max_s": wait_s}})
     files = project.find(paths or (root / "plans",))
     sources = project.sources(root, files)
     loaded = project.load(root, sources, conf.reader, project.others(root, files))
@@ -157,9 +159,17 @@ class TieredAgent:
 
     name = "agent"
     tiers = tuple(Tier)
+    models: ClassVar = {tier: f"{tier}-9" for tier in Tier}
+    sessions = ()
 
     def __init__(self, script: str) -> None:
         self.script = script
+
+    def provider(self, model: str | None) -> str | None:
+        return "somebody"
+
+    async def examine(self) -> Condition:
+        return Condition("9")
 
     def refuses(self, task: Task) -> str | None:
         return None

@@ -12,7 +12,17 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrator.model import Attempt, Failure, Outcome, Position, Route, RunId, Task, TaskId
+from orchestrator.model import (
+    Attempt,
+    Failure,
+    Outcome,
+    Position,
+    Progress,
+    Route,
+    RunId,
+    Task,
+    TaskId,
+)
 from orchestrator.workers.shell import SHORT, Reporter, ShellWorker
 
 PATH = os.environ["PATH"]
@@ -137,8 +147,8 @@ async def test_lines_are_reported_while_it_runs(tmp_path: Path) -> None:
     """It goes on only when its line has been heard."""
     heard: list[str] = []
 
-    def report(line: str) -> None:
-        heard.append(line)
+    def report(progress: Progress) -> None:
+        heard.append(progress.doing)
         (tmp_path / "heard").touch()
 
     script = (
@@ -150,7 +160,7 @@ async def test_lines_are_reported_while_it_runs(tmp_path: Path) -> None:
 
 def test_reports_are_short_and_not_a_flood() -> None:
     heard: list[str] = []
-    reporter = Reporter(heard.append)
+    reporter = Reporter(lambda progress: heard.append(progress.doing))
     for _ in range(10_000):
         reporter("ü".encode() * 1000)
     assert 1 <= len(heard) < 100

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from orchestrator.cli.terminal import cost, counted, duration, plain, tokens
 from orchestrator.cli.watched import Spent, Watched, seconds
+from orchestrator.gates import TRANSIENT
 from orchestrator.model import (
     Answer,
     Event,
@@ -88,6 +89,8 @@ class Words:
             doubt = weakness(tried.outcome)
             return Line("✓", text + (f"  {doubt}" if doubt else ""), "yellow" if doubt else "green")
         again = self.watched.states[event.task] is TaskState.WAITING
+        if again and tried.outcome.failure in TRANSIENT:
+            return Line("…", f"{text}  {reason(tried.outcome)}; no try is spent", "yellow")
         if tried.outcome.failure is Failure.INTERRUPTED:
             return Line("-", f"{text}  interrupted: {plain(tried.outcome.detail, 80)}", "yellow")
         tries = counted(len(self.tries(event.task)), "try", "tries")
@@ -98,12 +101,21 @@ class Words:
     def tries(self, task: TaskId) -> list[int]:
         return [one.number for one in self.watched.of(task).tried if not one.interrupted]
 
-    def backed_off(self, event: Event) -> Line | None:
-        assert event.task is not None
-        wait = duration(event.data["wait_s"])
-        return Line(
-            "…", f"{self.named(event.task)}  {event.data['failure']}: waits {wait}", "yellow"
+    def gate_closed(self, event: Event) -> Line | None:
+        data = event.data
+        detail = plain(data["detail"], 80)
+        text = (
+            f"{data['gate']} is closed for {duration(data['pause_s'])}, {data['failure']}: {detail}"
         )
+        return Line("…", text, "yellow")
+
+    def gate_opened(self, event: Event) -> Line | None:
+        return Line("…", f"{event.data['gate']} is open again", "yellow")
+
+    def rerouted(self, event: Event) -> Line | None:
+        assert event.task is not None
+        route = self.watched.tracker.route(event.task)
+        return Line("…", f"{self.named(event.task)}  goes on with {who(route)}", "yellow")
 
     def asked(self, event: Event) -> Line | None:
         assert event.task is not None
@@ -135,7 +147,9 @@ TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
     EventKind.RUN_RESUMED: Words.run_resumed,
     EventKind.ATTEMPT_STARTED: Words.started,
     EventKind.ATTEMPT_FINISHED: Words.finished,
-    EventKind.BACKED_OFF: Words.backed_off,
+    EventKind.GATE_CLOSED: Words.gate_closed,
+    EventKind.GATE_OPENED: Words.gate_opened,
+    EventKind.REROUTED: Words.rerouted,
     EventKind.CHECKPOINT_ASKED: Words.asked,
     EventKind.CHECKPOINT_ANSWERED: Words.answered,
     EventKind.RETRY_ASKED: Words.retried,

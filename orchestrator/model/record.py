@@ -1,0 +1,51 @@
+"""What is written down of a run: its events, and the answers of people. Frozen values that survive JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.model.plan import Noun, TaskId
+from orchestrator.model.work import RunId
+
+
+class Answer(Noun):
+    """A person's word on a checkpoint."""
+
+    approved: bool
+    option: str | None = None
+    note: str = ""
+    by: str = ""
+
+
+class EventKind(StrEnum):
+    RUN_STARTED = "run_started"
+    RUN_RESUMED = "run_resumed"
+    ATTEMPT_STARTED = "attempt_started"
+    CHECK_FINISHED = "check_finished"
+    WORKER_REPORTED = "worker_reported"
+    WORKER_FINISHED = "worker_finished"
+    GATE_CLOSED = "gate_closed"
+    GATE_OPENED = "gate_opened"
+    REROUTED = "rerouted"
+    ATTEMPT_FINISHED = "attempt_finished"
+    CHECKPOINT_ASKED = "checkpoint_asked"
+    CHECKPOINT_ANSWERED = "checkpoint_answered"
+    RETRY_ASKED = "retry_asked"
+    DRAINING = "draining"
+    PLAN_CHECKING = "plan_checking"
+    PLAN_CHECKED = "plan_checked"
+    RUN_FINISHED = "run_finished"
+
+
+class Event(Noun):
+    """One line of the journal. `at` is ISO-8601 UTC; `data` is the kind's own JSON."""
+
+    seq: int
+    run: RunId
+    at: str
+    kind: EventKind
+    task: TaskId | None = None
+    attempt: int | None = None
+    data: Mapping[str, Any] = {}

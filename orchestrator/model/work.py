@@ -1,0 +1,239 @@
+"""What we do about a plan: Route, Attempt, Outcome and what they are made of. Frozen values that survive JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Literal, NewType
+
+from pydantic import ConfigDict, Field
+
+from orchestrator.model.plan import Noun, TaskId, Tier
+
+RunId = NewType("RunId", str)
+
+
+class TaskState(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"  # a checkpoint that waits for a person
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # something before it failed
+
+
+class Failure(StrEnum):
+    """Why an attempt did not succeed. tracker.REACTIONS says what follows from each."""
+
+    VERIFY = "verify"  # the check is red
+    INCONCLUSIVE = "inconclusive"  # the check could not be run: neither red nor green
+    EXIT = "exit"  # the worker gave up
+    TIMEOUT = "timeout"
+    STALLED = "stalled"  # no output and no CPU
+    NO_RESULT = "no-result"  # ended without a readable answer
+    KILLED = "killed"  # ended by a signal that was not ours
+    MAX_TURNS = "max-turns"  # it reached its cap of turns
+    BUDGET = "budget"  # it reached its cap of money
+    DENIED = "denied"  # it was not allowed to do what it wanted, and nothing proves the rest
+    RATE_LIMIT = "rate-limit"
+    QUOTA = "quota"  # used up; `reset_at` says until when, where it is known
+    OVERLOADED = "overloaded"
+    SERVER = "server"  # the provider's own error
+    NETWORK = "network"
+    UNAVAILABLE = "unavailable"  # backed off for too long
+    AUTH = "auth"
+    MISSING = "missing"  # the worker's program is not there
+    UNKNOWN_MODEL = "unknown-model"
+    CONTEXT = "context"  # too long for this model
+    REFUSED = "refused"  # the model would not do it
+    REJECTED = "rejected"  # a person said no at a checkpoint
+    INTERRUPTED = "interrupted"  # we were stopped; no try is spent
+
+
+class Usage(Noun):
+    """What an attempt used. None is unknown, never 0; `lower_bound`: it died before it reported."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    requests: int | None = None
+    cost_usd: float | None = None
+    cost_basis: Literal["reported", "priced", "notional", "unknown"] = "unknown"
+    lower_bound: bool = False
+
+    @classmethod
+    def nothing(cls) -> Usage:
+        """Of a worker without models: all is known, and all is 0."""
+        names = [name for name in cls.model_fields if name.endswith("_tokens")]
+        return cls(**dict.fromkeys(names, 0), requests=0, cost_usd=0.0, cost_basis="reported")
+
+    @property
+    def tokens(self) -> int | None:
+        """Input, cache and output together (reasoning is part of output); None if all are unknown."""
+        parts = (
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+        )
+        known = [part for part in parts if part is not None]
+        return sum(known) if known else None
+
+
+class StepKind(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    RUN = "run"  # a command
+    SEARCH = "search"
+    OTHER = "other"
+
+
+class Step(Noun):
+    """One call of a tool by an agent, as it was seen."""
+
+    kind: StepKind
+    tool: str  # the client's own name of it
+    target: str = ""  # the path, the command, the pattern; bounded
+    ok: bool | None = None  # None: its result was not seen
+    exit_code: int | None = None  # of a command, where the client tells it
+
+
+class Progress(Noun):
+    """What a worker tells while it works. `usage` is all until now, never a difference."""
+
+    doing: str = ""  # one short line for a person
+    step: Step | None = None
+    usage: Usage | None = None
+    session: str | None = None
+    model: str | None = None  # the resolved id
+    totals: Usage | None = None  # the client's running totals of the session, where it keeps them
+
+
+class Session(Noun):
+    """An agent's conversation that an attempt goes on with."""
+
+    id: str
+    fork: bool  # a copy: the original stays as it is for others
+    booked: Usage | None = None  # the client's running totals that are booked already
+
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Price(Noun):
+    """Dollars per million tokens. A cache price that is not given is that of input."""
+
+    model_config = ConfigDict(strict=True)
+
+    input: Dollars
+    output: Dollars
+    cache_read: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
+class Score(Noun):
+    """Complexity 1..10 with its reasons, one per indicator that moved it."""
+
+    value: int
+    reasons: tuple[str, ...]
+
+
+class Route(Noun):
+    """Who does an attempt, and why. A worker without models has tier, model and provider None."""
+
+    worker: str
+    provider: str | None = None  # whose limits count: its gate can be closed
+    tier: Tier | None = None
+    model: str | None = None  # the id given to the worker
+    confidence: float
+    reason: str
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """All that must be open for it: its provider's, and its tier's there."""
+        name = self.provider or self.worker
+        return (name, f"{name}/{self.tier}") if self.tier else (name,)
+
+
+class Attempt(Noun):
+    """One try of one task: all that a worker is handed."""
+
+    run: RunId
+    task: TaskId
+    name: str
+    number: int
+    action: str
+    system: str = ""  # what all attempts of a plan are told alike: the part that a cache can keep
+    prompt: str
+    route: Route
+    workspace: str  # absolute path where it works
+    timeout_s: float
+    stall_s: float
+    max_usd: float | None = None  # caps for clients that can stop themselves
+    max_turns: int | None = None
+    session: Session | None = None  # None: it starts a new one
+    transcript: str  # absolute path of the file that gets the output
+    environment: Mapping[str, str]
+
+
+class CheckResult(StrEnum):
+    GREEN = "green"
+    RED = "red"
+    INCONCLUSIVE = "inconclusive"  # 126, 127, timeout, no tests ran: neither
+
+
+class Check(Noun):
+    """One command, run once."""
+
+    command: str
+    result: CheckResult
+    exit_code: int | None  # None: ended by a signal or the timeout
+    output: str  # bounded tail
+    duration_s: float
+
+
+class Verified(StrEnum):
+    COMMAND = "command"
+    REVIEW = "review"
+    HUMAN = "human"  # only human checks are left: partial
+    NONE = "none"
+
+
+class Verdict(Noun):
+    """What our own checks say of an attempt. `strength` 0..1: how much a pass proves."""
+
+    verified: Verified
+    strength: float
+    checks: tuple[Check, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Outcome(Noun):
+    """How one attempt ended. No `failure` means success; `verdict` is ours, never the worker's."""
+
+    failure: Failure | None = None
+    detail: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    usage: Usage | None = None  # of this attempt alone
+    totals: Usage | None = None  # the client's running totals of the session, where it keeps them
+    model: str | None = None  # the resolved id that really ran
+    session: str | None = None
+    turns: int | None = None
+    text: str = ""  # its last words; recorded, never believed
+    denials: tuple[str, ...] = ()  # what it was not allowed to do
+    retry_after_s: float | None = None
+    reset_at: float | None = None  # Unix seconds: when a used up quota opens again
+    window: str | None = None  # the provider's name of the quota that is used up
+    duration_s: float = 0.0
+    verdict: Verdict | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.failure is None
+
+    @property
+    def partial(self) -> bool:
+        return self.ok and self.verdict is not None and self.verdict.verified is Verified.HUMAN

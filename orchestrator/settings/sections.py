@@ -1,0 +1,153 @@
+"""The sections of the settings, each a frozen type; refuses values out of range, unknown keys, and words for numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from orchestrator.model import Tier
+from orchestrator.settings import own
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+OnQuota = Literal["wait", "fallback", "stop"]
+Complexity = Annotated[int, Field(ge=0, le=10)]
+Word = Annotated[str, Field(min_length=1)]
+Words = Annotated[tuple[Word, ...], Field(strict=False)]
+Tiers = Annotated[tuple[Annotated[Tier, Field(strict=False)], ...], Field(strict=False)]
+
+
+def refuse_lists_and_tables(value: object) -> object:
+    if not isinstance(value, str | int | bool):
+        raise ValueError("should be text, a whole number, true or false")
+    return value
+
+
+Scalar = Annotated[str | int | bool, BeforeValidator(refuse_lists_and_tables)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RunSettings(Section):
+    workers: Annotated[int, Field(ge=1, le=64)]
+    timeout_s: Seconds
+    stall_s: Seconds
+    provider_wait_max_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    on_quota: OnQuota
+    agents: Words
+    share_prompt_cache_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    retention_days: Annotated[int, Field(ge=0)]
+
+
+class VerifySettings(Section):
+    timeout_s: Seconds
+    output_bytes: Count
+    red_first: bool
+
+
+class RoutingSettings(Section):
+    haiku_max: Complexity
+    sonnet_max: Complexity
+
+    @model_validator(mode="after")
+    def refuse_crossed_bands(self) -> RoutingSettings:
+        if self.haiku_max > self.sonnet_max:
+            raise ValueError(
+                f"haiku_max ({self.haiku_max}) is above sonnet_max ({self.sonnet_max})"
+            )
+        return self
+
+
+class ReaderSettings(Section):
+    max_bytes: Count
+    max_tasks: Count
+
+
+class WorkspaceSettings(Section):
+    env_pass: Words
+    env_files: Words
+
+
+class BudgetSettings(Section):
+    """Caps for one attempt, handed to clients that can stop themselves."""
+
+    attempt_usd: Dollars
+    attempt_turns: Count
+
+
+class ModelsSettings(Section):
+    """For each tier: worker -> model id."""
+
+    haiku: dict[str, Word]
+    sonnet: dict[str, Word]
+    opus: dict[str, Word]
+
+    def of(self, worker: str) -> dict[Tier, str]:
+        """Only the tiers that are mapped for this worker."""
+        tables = {Tier.HAIKU: self.haiku, Tier.SONNET: self.sonnet, Tier.OPUS: self.opus}
+        return {tier: table[worker] for tier, table in tables.items() if worker in table}
+
+
+class Paths(Section):
+    """Where an agent's JSON holds what: keys with dots between them. None: it does not tell."""
+
+    text: Word | None = None
+    session: Word | None = None
+    model: Word | None = None
+    error: Word | None = None
+    denials: Word | None = None
+    turns: Word | None = None
+    cost_usd: Word | None = None
+    input_tokens: Word | None = None
+    output_tokens: Word | None = None
+    cache_read_tokens: Word | None = None
+    cache_write_tokens: Word | None = None
+    reasoning_tokens: Word | None = None
+
+
+class WorkerSettings(Section):
+    """`program` to `provider` are for every agent; `argv` and all below it make an agent of one's own."""
+
+    program: str | None = None
+    arguments: Words = ()
+    env_pass: Words = ()
+    lean: bool = True
+    stall_s: Seconds | None = None
+    base_url: str | None = None
+    provider: str | None = None
+
+    argv: Annotated[Words, AfterValidator(own.command_line)] = ()
+    tiers: Tiers | None = None
+    env: dict[str, Word] = {}
+    stop: Literal["SIGINT", "SIGTERM"] = "SIGTERM"
+    format: Literal["text", "json", "ndjson"] = "text"
+    patterns: Annotated[Words, AfterValidator(own.patterns)] = ()
+    paths: Paths = Paths()
+    end: Mapping[str, Scalar] = {}
+    success: Annotated[Mapping[str, Scalar], Field(validate_default=True)] = {}
+    usage: Literal["last", "sum"] = "last"
+    input_includes_cache: bool = False
+    resume: Annotated[Words, AfterValidator(own.resuming)] = ()
+    fork: Annotated[Words, AfterValidator(own.resuming)] = ()
+    totals: bool = False
+
+    @field_validator(*own.NAMES)
+    @classmethod
+    def refuse_what_does_not_go_together(cls, value: object, info: ValidationInfo) -> object:
+        """Of what stands above this key only: fields are read in their order."""
+        own.check(info.field_name or "", value, info.data)
+        return value

@@ -1,0 +1,206 @@
+"""Any agent that is a program: starts it, ends it, believes none of it, and makes one Outcome of what it printed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from orchestrator import prices, process
+from orchestrator.model import Attempt, Failure, Outcome, Price, Progress, Task, Tier, Usage
+from orchestrator.process import Command, Ended, Leash, NotStarted, ProgramMissing
+from orchestrator.settings import WorkerSettings
+from orchestrator.workers import Condition, Report, booking
+from orchestrator.workers.reading import Call, Client, Reading
+
+NO_PRICES: Mapping[str, Price] = MappingProxyType({})
+GRACE_S = 5.0  # for the end after the terminal event, and after each signal
+LOOK_S = 20.0  # for a client to tell its version
+TAIL = 20  # lines of raw output in the detail of a failure
+SIGNALLED = {
+    128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+}
+EVERYBODY = (  # how to reach the world, from wherever this machine stands
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "XDG_*",
+)  # fmt: skip
+
+
+class AgentWorker:
+    """One client as a worker. `models` is its id for each tier, `own` are the user's prices by model id."""
+
+    def __init__(
+        self,
+        client: Client,
+        settings: WorkerSettings,
+        models: Mapping[Tier, str],
+        own: Mapping[str, Price] = NO_PRICES,
+    ) -> None:
+        self._client, self._settings, self._own = client, settings, own
+        self.name: str = client.name
+        self.tiers: tuple[Tier, ...] = client.tiers
+        self.models, self.sessions = models, client.sessions
+
+    def provider(self, model: str | None) -> str | None:
+        return self._settings.provider or self._client.provider(model)
+
+    def refuses(self, task: Task) -> str | None:
+        return None
+
+    def missing(self) -> str | None:
+        if shutil.which(self._program):
+            return None
+        return f"{self._program} is not on the PATH: install it, or name it in [workers.{self.name}] program"
+
+    async def examine(self) -> Condition:
+        absent = self.missing()
+        if absent:
+            return Condition(None, absent)
+        env = process.environment((*BASICS, *self._passes), {})
+        command = Command(
+            argv=(self._program, "--version"), cwd=Path.cwd(), env=env, timeout_s=LOOK_S
+        )
+        try:
+            ended = await process.run(command)
+        except NotStarted as error:
+            return Condition(None, str(error))
+        told = (ended.stdout.strip() or ended.stderr.strip()).partition("\n")[0]
+        if ended.exit_code != 0:
+            return Condition(None, f"{self._program} --version failed: {told}; install it again")
+        return Condition(told, None, tuple(self._client.examine(told, env, Path.home())))
+
+    async def run(self, attempt: Attempt, report: Report) -> Outcome:
+        reading, leash = Reading(), Leash()
+        call = self._client.call(attempt, folder(attempt))
+
+        def hear(line: bytes) -> None:
+            for progress in self._client.read(line.decode("utf-8", "replace"), reading):
+                report(self._booked(progress, attempt))
+            if reading.finished:
+                leash.pull(GRACE_S)
+            elif reading.hopeless:
+                leash.pull()
+
+        try:
+            write(call, folder(attempt))
+            ended = await process.run(self._order(call, attempt), hear, leash=leash)
+        except ProgramMissing as error:
+            return Outcome(failure=Failure.MISSING, detail=f"{error}: {self.missing() or ''}")
+        except (NotStarted, OSError) as error:
+            return Outcome(failure=Failure.NO_RESULT, detail=str(error))
+        for step in reading.open_steps.values():
+            report(Progress(step=step))
+        self._client.conclude(ended, reading)
+        return self._outcome(reading, ended, attempt)
+
+    @property
+    def _program(self) -> str:
+        return self._settings.program or self._client.program
+
+    @property
+    def _passes(self) -> tuple[str, ...]:
+        return (*EVERYBODY, *self._client.passes, *self._settings.env_pass)
+
+    def _order(self, call: Call, attempt: Attempt) -> Command:
+        return Command(
+            argv=(self._program, *call.argv[1:], *self._settings.arguments),
+            cwd=Path(attempt.workspace),
+            env={**attempt.environment, **process.environment(self._passes, call.env)},
+            stdin=call.stdin.encode(),
+            timeout_s=attempt.timeout_s,
+            stall_s=self._settings.stall_s or attempt.stall_s,
+            stop=self._client.stop,
+            grace_s=GRACE_S,
+            transcript=Path(attempt.transcript),
+        )
+
+    def _booked(self, progress: Progress, attempt: Attempt) -> Progress:
+        if progress.totals is None:
+            return progress
+        return progress.model_copy(update={"usage": _difference(progress.totals, attempt)})
+
+    def _outcome(self, reading: Reading, ended: Ended, attempt: Attempt) -> Outcome:
+        failure, detail = judge(reading, ended, attempt)
+        return Outcome(
+            failure=failure,
+            detail=detail,
+            exit_code=ended.exit_code,
+            signal=ended.signal,
+            usage=self._usage(reading, attempt),
+            totals=reading.totals,
+            model=reading.model,
+            session=reading.session,
+            turns=reading.turns,
+            text=reading.text,
+            denials=tuple(reading.denials),
+            retry_after_s=reading.retry_after_s,
+            reset_at=reading.reset_at,
+            window=reading.window,
+            duration_s=ended.duration_s,
+        )
+
+    def _usage(self, reading: Reading, attempt: Attempt) -> Usage:
+        """What it reported; else the sum of what was seen, as the least that it can be."""
+        usage = reading.usage
+        if reading.totals is not None:
+            usage = _difference(reading.totals, attempt)
+        if usage is None:
+            usage = booking.add(reading.by_message.values()) or Usage(lower_bound=True)
+        if usage.requests is None:
+            usage = usage.model_copy(update={"requests": len(reading.by_message) or None})
+        model = reading.model or attempt.route.model
+        return prices.price(
+            usage,
+            provider=self.provider(attempt.route.model),
+            model=model,
+            own=self._own,
+            requests=reading.requests,
+        )
+
+
+BASICS = ("PATH", "HOME", "LANG", "LC_*", "USER", "TMPDIR", "TERM")
+
+
+def folder(attempt: Attempt) -> Path:
+    """Where files that only this attempt's client needs are put."""
+    return Path(attempt.transcript).with_suffix(".files")
+
+
+def write(call: Call, place: Path) -> None:
+    for name, text in call.files.items():
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+
+
+def judge(reading: Reading, ended: Ended, attempt: Attempt) -> tuple[Failure | None, str]:
+    """Success is a terminal event that says so, and nothing else: not an exit code, not the end of the output."""
+    tail = _tail(ended)
+    if ended.timed_out:
+        return Failure.TIMEOUT, f"not done within {attempt.timeout_s:g} s\n{tail}".strip()
+    if ended.stalled:
+        return Failure.STALLED, f"no output and no CPU\n{tail}"
+    if reading.failure is not None:
+        return reading.failure, reading.detail or tail
+    if reading.finished:
+        return None, ""
+    if ended.signal is not None:
+        return Failure.KILLED, f"ended by {ended.signal_name}, not by us\n{tail}"
+    if ended.exit_code in SIGNALLED:
+        return Failure.KILLED, f"ended with exit {ended.exit_code}, as on a signal\n{tail}"
+    how = "was lost" if ended.exit_code is None else f"ended with exit {ended.exit_code}"
+    return Failure.NO_RESULT, f"it {how} and did not say that it was done\n{tail}"
+
+
+def _tail(ended: Ended) -> str:
+    """For a person, and for the next try: its events are neither, they stand in the transcript."""
+    said = [line for line in ended.stdout.splitlines() if line and not line.startswith("{")]
+    lines = (ended.stderr.strip().splitlines() or said)[-TAIL:]
+    return "\n".join(line[:500] for line in lines)
+
+
+def _difference(totals: Usage, attempt: Attempt) -> Usage:
+    return booking.book(totals, attempt.session.booked if attempt.session else None)

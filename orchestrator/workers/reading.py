@@ -1,0 +1,167 @@
+"""What every client is made of: how it is called, and how its lines are folded. Pure; believes no exit code and no missing word."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from orchestrator.model import Attempt, Failure, Progress, Step, StepKind, Tier, Usage
+from orchestrator.process import Ended
+
+LONGEST_TARGET, LONGEST_WORDS = 300, 120
+
+Event = Mapping[str, Any]
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """How a client is started. `files` are written into the attempt's own folder first, and named there by `argv` or `env`."""
+
+    argv: tuple[str, ...]
+    stdin: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What is known of an attempt so far. `usage` is of this attempt alone; `totals` are the session's, over all its attempts."""
+
+    finished: bool = False  # its terminal event came; `failure` says whether it ended well
+    hopeless: bool = False  # it goes on trying what cannot succeed: end it
+    failure: Failure | None = None
+    detail: str = ""
+    session: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    totals: Usage | None = None
+    requests: list[Usage] = field(
+        default_factory=list
+    )  # where each is told: prices depend on the size
+    notional: bool = False  # a subscription pays; the cost is what it would have been
+    turns: int | None = None
+    text: str = ""
+    denials: list[str] = field(default_factory=list)
+    retry_after_s: float | None = None
+    reset_at: float | None = None
+    window: str | None = None
+    by_message: dict[str, Usage] = field(default_factory=dict)
+    open_steps: dict[str, Step] = field(default_factory=dict)  # tools that have not answered yet
+
+    def fail(self, failure: Failure, detail: str) -> None:
+        self.failure, self.detail = failure, detail
+
+    def begin_step(self, key: str, step: Step) -> Progress:
+        self.open_steps[key] = step
+        words = f"{step.tool}: {step.target}" if step.target else step.tool
+        return Progress(doing=" ".join(words.split())[:LONGEST_WORDS])
+
+    def end_step(
+        self, key: str, ok: bool | None, exit_code: int | None = None
+    ) -> Iterable[Progress]:
+        step = self.open_steps.pop(key, None)
+        if step is not None:
+            yield Progress(step=step.model_copy(update={"ok": ok, "exit_code": exit_code}))
+
+
+class Client(Protocol):
+    """One vendor's command line. Every method is pure but for what it folds into the Reading."""
+
+    name: str
+    program: str
+    tiers: tuple[Tier, ...]
+    sessions: Collection[str]
+    passes: tuple[str, ...]
+    """Globs of our own variables that it needs: its keys, its home."""
+    stop: tuple[signal.Signals, ...]
+    reads: tuple[str, ...]
+    """The project's instruction files that it reads by itself."""
+
+    def provider(self, model: str | None) -> str | None: ...
+    def call(self, attempt: Attempt, folder: Path) -> Call: ...
+    def read(self, line: str, reading: Reading) -> Iterable[Progress]:
+        """One line of its stdout."""
+        ...
+
+    def conclude(self, ended: Ended, reading: Reading) -> None:
+        """What only the exit code and stderr tell; called once, when it is over."""
+        ...
+
+    def examine(self, version: str, env: Mapping[str, str], home: Path) -> Iterable[str]:
+        """What is wrong or worth knowing about this version and its login, as sentences with the next step."""
+        ...
+
+
+def decode(line: str) -> Event:
+    """The JSON object on a line; an empty one for anything else."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def find(event: Any, path: str, kind: type[Kind]) -> Kind | None:
+    """What stands at `a.b.0.c`, if it is of that kind. A bool is no number here; an int is a float."""
+    for key in path.split("."):
+        if isinstance(event, Mapping):
+            event = event.get(key)
+        elif isinstance(event, list) and key.lstrip("-").isdigit() and len(event) > int(key):
+            event = event[int(key)]
+        else:
+            return None
+    if kind is float and isinstance(event, int) and not isinstance(event, bool):
+        event = float(event)
+    wrong = not isinstance(event, kind) or (isinstance(event, bool) and kind is not bool)
+    return None if wrong else event
+
+
+def text_at(event: Any, path: str) -> str:
+    return find(event, path, str) or ""
+
+
+def count_at(event: Any, path: str) -> int | None:
+    """A number of tokens or turns; None where there is none, or nonsense."""
+    found = find(event, path, int)
+    return found if found is not None and found >= 0 else None
+
+
+def items_at(event: Any, path: str) -> list[Event]:
+    return [one for one in find(event, path, list) or [] if isinstance(one, Mapping)]
+
+
+KINDS = {
+    StepKind.WRITE: ("write", "edit", "patch", "replace", "create", "save", "notebook"),
+    StepKind.RUN: ("bash", "shell", "exec", "command", "terminal"),
+    StepKind.SEARCH: ("grep", "glob", "search", "find", "list", "ls", "directory"),
+    StepKind.READ: ("read", "view", "cat", "open"),
+}
+TARGETS = (
+    "command",
+    "cmd",
+    "file_path",
+    "filePath",
+    "absolute_path",
+    "path",
+    "pattern",
+    "query",
+    "url",
+)
+
+
+def step(tool: str, arguments: Any) -> Step:
+    """A call of a tool, by the client's own names."""
+    found = (find(arguments, name, str) for name in TARGETS)
+    target = next((one for one in found if one), "") or " ".join(_words_at(arguments, "command"))
+    name = tool.casefold()
+    kind = next((k for k, words in KINDS.items() if any(w in name for w in words)), StepKind.OTHER)
+    return Step(kind=kind, tool=tool[:LONGEST_WORDS], target=target[:LONGEST_TARGET])
+
+
+def _words_at(arguments: Any, path: str) -> list[str]:
+    return [one for one in find(arguments, path, list) or [] if isinstance(one, str)]

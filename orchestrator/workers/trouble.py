@@ -1,0 +1,60 @@
+"""What clients say of their troubles -> one Failure each, by HTTP status and by words. Pure; refuses to guess: then it is None."""
+
+from __future__ import annotations
+
+import re
+
+from orchestrator.model import Failure
+
+BY_STATUS = {
+    401: Failure.AUTH,
+    402: Failure.AUTH,  # no credit is left: a person must act
+    403: Failure.AUTH,
+    404: Failure.UNKNOWN_MODEL,
+    408: Failure.NETWORK,
+    413: Failure.CONTEXT,
+    429: Failure.RATE_LIMIT,
+    503: Failure.OVERLOADED,
+    529: Failure.OVERLOADED,
+}
+BY_WORDS = tuple(
+    (failure, re.compile(words, re.IGNORECASE))
+    for failure, words in (
+        (Failure.CONTEXT, r"prompt is too long|prompt_too_long|context[ _](window|length)|maximum context|exceeds the maximum number of tokens|too many (input )?tokens"),
+        (Failure.AUTH, r"credit balance|out of credits|insufficient (funds|balance)"),
+        (Failure.QUOTA, r"quota|usage limit|insufficient_quota|hit your .{0,30}limit|limit .{0,20}resets"),
+        (Failure.AUTH, r"billing|not logged in|invalid (x-)?api[ -]key|api key (is )?(not valid|invalid|missing)|unauthori[sz]ed|authentication|missing environment variable|no api key|permission_denied|\bforbidden\b"),
+        (Failure.RATE_LIMIT, r"rate.?limit|too many requests|resource_exhausted|\b429\b"),
+        (Failure.OVERLOADED, r"overloaded|at capacity|service unavailable|\b(503|529)\b"),
+        (Failure.UNKNOWN_MODEL, r"model.{0,80}(not found|does not exist|may not exist|not supported|is not available|unknown)|(unknown|invalid) model|model_not_found|not_found_error"),
+        (Failure.NETWORK, r"econn|enotfound|etimedout|timed? ?out|connection (refused|reset|error|closed|failed)|fetch failed|network|stream disconnected|socket hang up|terminated|unable to connect"),
+        (Failure.SERVER, r"internal server error|\b50[0-9]\b|api_error|server_error"),
+        (Failure.REFUSED, r"refus(al|ed to)|content (policy|filter)|safety|usage policy"),
+    )
+)  # fmt: skip
+AGAIN_IN = re.compile(
+    r"(?:try again|retry|resets?) (?:in|after) (\d+(?:\.\d+)?) ?(ms|s\b|sec|m\b|min|h)", re.I
+)
+UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def by_status(status: int | None, words: str = "") -> Failure | None:
+    """The words decide where a status has several meanings: 400, 403, 404 and 429."""
+    if status is None:
+        return None
+    told = by_words(words)
+    if status == 429 and told in (Failure.QUOTA, Failure.AUTH):
+        return told
+    if status == 400:
+        return told
+    return BY_STATUS.get(status) or (Failure.SERVER if status >= 500 else None)
+
+
+def by_words(words: str) -> Failure | None:
+    return next((failure for failure, pattern in BY_WORDS if pattern.search(words)), None)
+
+
+def wait_s(words: str) -> float | None:
+    """ "try again in 1.5s" -> 1.5"""
+    found = AGAIN_IN.search(words)
+    return float(found[1]) * UNITS_S[found[2].lower()] if found else None
