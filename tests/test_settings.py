@@ -356,9 +356,13 @@ def test_a_worker_is_what_all_layers_say_of_it(
     root: Path, tmp_path: Path, environment: MutableMapping[str, str]
 ):
     write_user(tmp_path, '[workers.claude]\nprogram = "/old"\narguments = ["a", "b"]\nlean = false')
-    write_project(root, '[workers.claude]\narguments = ["c"]\npaths.text = "x.y"\n')
+    write_project(
+        root,
+        '[workers.claude]\nargv = ["m"]\narguments = ["c"]\npaths.text = "x.y"\nsuccess.a = 1\n',
+    )
     environment["ORCHESTRATOR_WORKERS__CLAUDE__PROGRAM"] = "/new"
-    loaded = load(root, {"workers": {"claude": {"stall_s": 7, "paths": {"model": "m"}}}})
+    flags = {"stall_s": 7, "format": "json", "paths": {"model": "m"}}
+    loaded = load(root, {"workers": {"claude": flags}})
     claude = loaded.worker("claude")
     assert (claude.program, claude.arguments, claude.lean) == ("/new", ("c",), False)
     assert (claude.stall_s, claude.paths.text, claude.paths.model) == (7, "x.y", "m")
@@ -371,7 +375,8 @@ def test_the_environment_can_give_every_kind_of_value_of_a_worker(
     given_here = {
         "LEAN": "false",
         "STALL_S": "2.5",
-        "ARGV": '["mine", "--json"]',
+        "ARGV": '["mine", "--model={model}"]',
+        "FORMAT": "json",
         "TIERS": '["haiku", "opus"]',
         "SUCCESS__STATUS": "done",
         "SUCCESS__IS_ERROR": "false",
@@ -380,7 +385,7 @@ def test_the_environment_can_give_every_kind_of_value_of_a_worker(
     for key, value in given_here.items():
         environment[f"ORCHESTRATOR_WORKERS__MINE__{key}"] = value
     mine = load(root).worker("mine")
-    assert (mine.lean, mine.stall_s, mine.argv) == (False, 2.5, ("mine", "--json"))
+    assert (mine.lean, mine.stall_s, mine.argv) == (False, 2.5, ("mine", "--model={model}"))
     assert mine.tiers == (Tier.HAIKU, Tier.OPUS)
     assert mine.success == {"status": "done", "is_error": False}
     assert mine.paths.text == "result.text"
@@ -389,17 +394,12 @@ def test_the_environment_can_give_every_kind_of_value_of_a_worker(
 def test_an_agent_of_ones_own_is_read_from_a_file(root: Path):
     write_project(
         root,
-        '[workers.mine]\nargv = ["mine"]\nprompt = "file"\nformat = "json"\nstop = "SIGINT"\n'
+        '[workers.mine]\nargv = ["mine", "{model}"]\nformat = "json"\nstop = "SIGINT"\n'
         'tiers = ["opus"]\nsuccess = { status = "ok", code = 0, failed = false }\n'
         'paths = { text = "result.text" }\n',
     )
     mine = load(root).worker("mine")
-    assert (mine.prompt, mine.format, mine.stop, mine.tiers) == (
-        "file",
-        "json",
-        "SIGINT",
-        (Tier.OPUS,),
-    )
+    assert (mine.format, mine.stop, mine.tiers) == ("json", "SIGINT", (Tier.OPUS,))
     assert mine.success == {"status": "ok", "code": 0, "failed": False}
 
 
@@ -466,7 +466,7 @@ def test_a_wrong_key_in_a_nested_table_has_place_and_suggestion(root: Path, text
         ),
         ("[workers.mine]\nargv = [1]", "workers.mine.argv = 1: should be a valid string"),
         (
-            '[workers.mine]\ntiers = ["sonet"]',
+            '[workers.mine]\nargv = ["m", "{model}"]\ntiers = ["sonet"]',
             "workers.mine.tiers = 'sonet': should be 'haiku', 'sonnet' or 'opus'",
         ),
         (
@@ -488,6 +488,45 @@ def test_a_wrong_value_in_a_nested_table_is_one_located_problem(root: Path, text
     path = write_project(root, text + "\n")
     [problem] = problems(root)
     assert problem.startswith(f"{path}: {told}")
+
+
+JSON = 'argv = ["m"]\nformat = "json"\nsuccess.a = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('argv = ["m", "{modle}"]', "argv = ['m', '{modle}']: {modle} is no placeholder; did you mean model?"),
+        ('argv = ["m", "-{session}"]', "argv = ['m', '-{session}']: {session} is known only when one"),
+        ('argv = ["{model}"]', "argv = ['{model}']: its first word is the program"),
+        ('argv = ["m"]\ntiers = ["opus"]', "tiers = ['opus']: its argv has no {model}"),
+        ('argv = ["m"]\nresume = ["-r"]', "resume = ['-r']: says nowhere which session: add {session}"),
+        ('argv = ["m"]\nresume = ["{sesion}"]', "resume = ['{sesion}']: {sesion} is no placeholder; did you mean session?"),
+        ('argv = ["m"]\nresume = ["{session}"]', "resume = ['{session}']: nothing tells its session: write a pattern"),
+        (f'{JSON}fork = ["{{session}}"]', "fork = ['{session}']: nothing tells its session: write paths.session"),
+        ('argv = ["m"]\nformat = "json"', "success: is missing; write it there"),
+        ('argv = ["m"]\nsuccess = { a = 1 }', "success.a: is for JSON: for text, write a pattern with (?P<success>...)"),
+        ('argv = ["m"]\npaths.text = "a"', "paths.text: are for JSON: text is read by patterns"),
+        (f'{JSON}patterns = ["(?P<text>x)"]', "patterns = ['(?P<text>x)']: are for format = \"text\""),
+        (f"{JSON}end = {{ a = 1 }}", 'end.a: is for format = "ndjson"'),
+        ('argv = ["m"]\npatterns = ["(?P<txt>x)"]', "patterns = ['(?P<txt>x)']: (?P<txt>...) has no meaning; did you mean text?"),
+        ('argv = ["m"]\npatterns = ["(x"]', "patterns = ['(x']: is no regular expression: missing ), unterminated"),
+        ('argv = ["m"]\npatterns = ["x"]', "patterns = ['x']: 'x' has no named group"),
+        ('format = "json"', "format = 'json': is for an agent of one's own: write its argv too"),
+    ],
+)  # fmt: skip
+def test_keys_of_an_own_agent_that_do_not_go_together_are_refused(root: Path, text: str, told: str):
+    path = write_project(root, f"[workers.mine]\n{text}\n")
+    [problem] = problems(root)
+    assert problem.startswith(f"{path}: workers.mine.{told}")
+
+
+@pytest.mark.parametrize(
+    "word", ['{"a":{"b":1}}', "{{session}}", "{Model}", "{}", "a{model}b{workspace}"]
+)
+def test_braces_that_are_no_placeholder_are_let_be(root: Path, word: str):
+    write_project(root, f"[workers.mine]\nargv = ['m', '{word}']\n")
+    assert load(root).worker("mine").argv == ("m", word)
 
 
 def test_the_blame_is_with_the_layer_that_set_this_key(

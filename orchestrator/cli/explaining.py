@@ -11,14 +11,15 @@ from orchestrator.cli.past import Past
 from orchestrator.cli.recorded import when
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import reason, said, weakness, who
-from orchestrator.cli.terminal import columns, duration, lines, out, plain
+from orchestrator.cli.terminal import columns, cost, duration, lines, out, plain, tokens
 from orchestrator.cli.watched import seconds
 from orchestrator.history import Tried
-from orchestrator.model import Check, EventKind, Failure, Outcome, Task, TaskState
+from orchestrator.model import Check, EventKind, Failure, Outcome, Step, Task, TaskState
 from orchestrator.tracker import REACTIONS, Reaction
 
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
+STEP_ROWS = 12  # the latest; all of them are in show --events
 
 
 def explain(found: Past, task: Task) -> None:
@@ -62,11 +63,35 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         yield "  why", f"{tried.route.reason} (confidence {tried.route.confidence:g})"
         for check in tried.before:
             yield "  before", _check(check)
+        yield from _work(tried)
         yield from _result(tried)
         if tried.outcome and tried.outcome.failure:
             yield "  follows", _followed(found, task, tried.outcome.failure, following)
         if file := transcript(found.root, found.row.id, tried):
             yield "  transcript", file
+
+
+def _work(tried: Tried) -> Iterator[Row]:
+    """What an agent did, as its client told it."""
+    if tried.session:
+        yield "  session", tried.session
+    if tried.model and tried.model != tried.route.model:
+        yield "  model", f"{tried.model} was what answered"
+    usage = tried.outcome.usage if tried.outcome else tried.so_far
+    if usage is not None and usage.tokens:
+        least = "at least " if usage.lower_bound else ""
+        basis = f" ({usage.cost_basis})" if usage.cost_usd is not None else ""
+        yield "  used", f"{least}{tokens(usage.tokens)} tokens, {cost(usage.cost_usd)}{basis}"
+    left_out = max(0, len(tried.steps) - STEP_ROWS)
+    if left_out + tried.steps_left_out:
+        yield "  did", f"{left_out + tried.steps_left_out} steps more, and then"
+    yield from (("  did", _step(step)) for step in tried.steps[left_out:])
+
+
+def _step(step: Step) -> str:
+    failed = "" if step.ok in (True, None) and not step.exit_code else "  failed"
+    code = f" (exit {step.exit_code})" if step.exit_code else ""
+    return f"{step.tool}: {plain(step.target, 100)}{failed}{code}"
 
 
 def _result(tried: Tried) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.engine import Order
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, TaskHistory, Tried
-from orchestrator.model import Event, EventKind, Outcome, TaskId, TaskState
+from orchestrator.model import Event, EventKind, Outcome, TaskId, TaskState, Usage
 from orchestrator.tracker import Tracker
 
 STARTS = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED}
@@ -79,11 +79,6 @@ class Watched:
     def total(self) -> Spent:
         return spent(one for task in self.graph for one in self.of(task).tried)
 
-    def told(self, *tasks: TaskId) -> Spent:
-        """The sum of the attempts that are over, of these tasks or of all: one that runs has told nothing yet."""
-        every = (one for task in tasks or self.graph for one in self.of(task).tried)
-        return spent(one for one in every if one.outcome is not None)
-
     def outcome(self, task: TaskId) -> Outcome | None:
         return self.of(task).last
 
@@ -94,8 +89,9 @@ class Watched:
 
 
 def spent(tried: Iterable[Tried]) -> Spent:
+    """One that runs counts with what it told so far."""
     all_of_them = list(tried)
-    usages = [one.outcome.usage if one.outcome else None for one in all_of_them]
+    usages = [_used(one) for one in all_of_them]
     tokens = [usage.tokens if usage else None for usage in usages]
     costs = [usage.cost_usd if usage else None for usage in usages]
     known_tokens = [count for count in tokens if count is not None]
@@ -108,6 +104,12 @@ def spent(tried: Iterable[Tried]) -> Spent:
         and None not in costs
         and not any(usage and usage.lower_bound for usage in usages),
     )
+
+
+def _used(tried: Tried) -> Usage | None:
+    if tried.outcome is not None:
+        return tried.outcome.usage
+    return Usage.nothing() if tried.route.tier is None else tried.so_far
 
 
 def seconds(tried: Tried, now: datetime | None = None) -> float | None:

@@ -38,8 +38,9 @@ class AgentWorker:
         settings: WorkerSettings,
         models: Mapping[Tier, str],
         own: Mapping[str, Price] = NO_PRICES,
+        grace_s: float = GRACE_S,
     ) -> None:
-        self._client, self._settings, self._own = client, settings, own
+        self._client, self._settings, self._own, self._grace_s = client, settings, own, grace_s
         self.name: str = client.name
         self.tiers: tuple[Tier, ...] = client.tiers
         self.models, self.sessions = models, client.sessions
@@ -53,7 +54,7 @@ class AgentWorker:
     def missing(self) -> str | None:
         if shutil.which(self._program):
             return None
-        return f"{self._program} is not on the PATH: install it, or name it in [workers.{self.name}] program"
+        return f"{self._program} is not on the PATH"
 
     async def examine(self) -> Condition:
         absent = self.missing()
@@ -73,14 +74,23 @@ class AgentWorker:
         return Condition(told, None, tuple(self._client.examine(told, env, Path.home())))
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
-        reading, leash = Reading(), Leash()
+        """Where its session is lost, it begins anew: the prompt says all that it must know."""
+        reading = Reading()
+        outcome = await self._run(attempt, report, reading)
+        if not (reading.lost and attempt.session):
+            return outcome
+        report(Progress(doing="its session is gone: it begins anew"))
+        return await self._run(attempt.model_copy(update={"session": None}), report, Reading())
+
+    async def _run(self, attempt: Attempt, report: Report, reading: Reading) -> Outcome:
+        leash = Leash()
         call = self._client.call(attempt, folder(attempt))
 
         def hear(line: bytes) -> None:
             for progress in self._client.read(line.decode("utf-8", "replace"), reading):
                 report(self._booked(progress, attempt))
             if reading.finished:
-                leash.pull(GRACE_S)
+                leash.pull(self._grace_s)
             elif reading.hopeless:
                 leash.pull()
 
@@ -113,7 +123,7 @@ class AgentWorker:
             timeout_s=attempt.timeout_s,
             stall_s=self._settings.stall_s or attempt.stall_s,
             stop=self._client.stop,
-            grace_s=GRACE_S,
+            grace_s=self._grace_s,
             transcript=Path(attempt.transcript),
         )
 

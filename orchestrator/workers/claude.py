@@ -44,6 +44,7 @@ BY_WORD = {  # of an api_retry, and of an error that the client itself met
     "server_error": Failure.SERVER,
     "refusal": Failure.REFUSED,
 }
+LOST = "No conversation found with session ID"
 NEXT_STEP = 'log in with "claude /login", or set ANTHROPIC_API_KEY'
 NAMESPACE = uuid.UUID("5f0d8c1e-7c55-4f0e-9d3b-5f6b6c0f8a11")
 
@@ -106,7 +107,8 @@ class Claude:
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """If it did not even begin, stderr says why; later there is only noise on it."""
         words = ended.stderr.strip()
-        if reading.session is None and words and reading.failure is None and not ended.signal:
+        reading.lost |= LOST in words
+        if reading.session is None and reading.failure is None and words and ended.exit_code:
             reading.fail(trouble.by_words(words) or Failure.EXIT, words)
 
     def examine(self, version: str, env: Mapping[str, str], home: Path) -> Iterable[str]:
@@ -220,6 +222,7 @@ def _fail(event: Event, reading: Reading) -> None:
     errors = [one for one in find(event, "errors", list) or [] if isinstance(one, str)]
     words = reading.text or "; ".join(errors) or text_at(event, "subtype")
     status = find(event, "api_error_status", int)
+    reading.lost = LOST in words
     failure = (
         BY_REASON.get(text_at(event, "terminal_reason"))
         or (Failure.QUOTA if reading.window else None)

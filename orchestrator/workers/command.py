@@ -117,14 +117,14 @@ class Command:
             self._end(_holds(event, self._settings.success), found, reading)
 
     def _text(self, line: str, reading: Reading) -> Iterator[Progress]:
-        words = line.strip()
-        for pattern in self._patterns:
-            if match := pattern.search(line):
-                found = {key: _told(key, text) for key, text in match.groupdict().items() if text}
-                yield from self._fold(found, reading)
-                if match.groupdict().get("success"):
-                    reading.failure, reading.detail = None, ""  # it got over what went wrong before
-        if words:
+        """All that the patterns find on one line belongs together: one request, not several."""
+        matches = filter(None, (pattern.search(line) for pattern in self._patterns))
+        named = [pair for match in matches for pair in match.groupdict().items()]
+        found = {key: _told(key, text) for key, text in named if text}
+        yield from self._fold(found, reading)
+        if "success" in found:
+            reading.failure, reading.detail = None, ""  # it got over what went wrong before
+        if words := line.strip():
             yield Progress(doing=words[:LONGEST_WORDS])
 
     def _marked(self, text: str) -> bool:

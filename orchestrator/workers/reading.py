@@ -34,6 +34,7 @@ class Reading:
 
     finished: bool = False  # its terminal event came; `failure` says whether it ended well
     hopeless: bool = False  # it goes on trying what cannot succeed: end it
+    lost: bool = False  # the session that it should go on with is not there
     failure: Failure | None = None
     detail: str = ""
     session: str | None = None

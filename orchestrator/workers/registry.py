@@ -14,6 +14,7 @@ from orchestrator.workers.claude import Claude
 from orchestrator.workers.shell import ShellWorker
 
 SHELL = "shell"
+MOST_NAMED = 10
 CLIENTS = {
     "claude": Claude,
 }
@@ -47,36 +48,40 @@ def able(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> lis
 def choose(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> Worker:
     """The first that can do it. Raises WorkerNotInstalled."""
     found = able(task, workers, asked)
-    if found:
-        return found[0]
-    names = [task.worker] if task.worker else asked
-    reasons = {name: explain(task, workers.get(name)) for name in names}
-    raise WorkerNotInstalled(refuse(task, reasons, workers))
+    if not found:
+        raise WorkerNotInstalled("\n".join(unable([task], workers, asked)))
+    return found[0]
 
 
 def unable(tasks: Iterable[Task], workers: Mapping[str, Worker], asked: Sequence[str]) -> list[str]:
-    """One message for each task that nobody can do: all at once, before anything starts."""
-    messages = []
+    """A message for the tasks that nobody can do, one for each reason: all at once, before anything starts."""
+    stuck: dict[str, list[Task]] = {}
     for task in tasks:
-        if task.is_checkpoint:
-            continue
-        try:
-            choose(task, workers, asked)
-        except WorkerNotInstalled as error:
-            messages.append(str(error))
-    return messages
+        if not task.is_checkpoint and not able(task, workers, asked):
+            names = [task.worker] if task.worker else asked
+            reasons = (f"{name}: {explain(task, workers.get(name))}" for name in names)
+            because = "; ".join(reasons) or "none is installed"
+            stuck.setdefault(f"({because}). {suggest(task, workers)}", []).append(task)
+    return [
+        f"{named(those)}: no installed worker can do {'it' if len(those) == 1 else 'them'} {why}"
+        for why, those in stuck.items()
+    ]
+
+
+def named(tasks: Sequence[Task]) -> str:
+    first = f'{tasks[0].id} "{tasks[0].title}"'
+    return first if len(tasks) == 1 else f"{first} and {len(tasks) - 1} more ({_ids(tasks[1:])})"
+
+
+def _ids(tasks: Sequence[Task]) -> str:
+    shown = ", ".join(task.id for task in tasks[:MOST_NAMED])
+    return f"{shown}, ..." if len(tasks) > MOST_NAMED else shown
 
 
 def explain(task: Task, worker: Worker | None) -> str | None:
     if worker is None:
         return "there is no worker of that name"
     return worker.refuses(task) or worker.missing()
-
-
-def refuse(task: Task, reasons: Mapping[str, str | None], workers: Mapping[str, Worker]) -> str:
-    because = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-    head = f'{task.id} "{task.title}": no installed worker can do it'
-    return f"{head} ({because or 'none is installed'}). {suggest(task, workers)}"
 
 
 def suggest(task: Task, workers: Mapping[str, Worker]) -> str:

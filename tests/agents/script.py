@@ -51,7 +51,7 @@ NOTHING = Used(0, 0)
 
 
 class Script:
-    """The queues of steps by marker; the longest marker found in a request's text wins."""
+    """The queues of steps by marker; the one that is found last in a request's text wins: a conversation may go on."""
 
     def __init__(self, queues: Mapping[str, Sequence[Step]]) -> None:
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class Script:
     def take(self, text: str) -> Step:
         with self._lock:
             fitting = [marker for marker in self._queues if marker != "default" and marker in text]
-            marker = max(fitting, key=len, default="default")
+            marker = max(fitting, key=lambda one: text.rfind(one) + len(one), default="default")
             queue = self._queues.get(marker)
             return queue.popleft() if queue else DONE
 

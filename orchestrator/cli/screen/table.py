@@ -17,7 +17,7 @@ from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.forecast import left_s
 from orchestrator.cli.screen.plain import PlainScreen
 from orchestrator.cli.screen.words import ASKED, STARTED, Line, Words, sums, who
-from orchestrator.cli.terminal import cost, duration, out, plain, tokens, told
+from orchestrator.cli.terminal import cost, counted, duration, out, plain, tokens, told
 from orchestrator.cli.watched import seconds
 from orchestrator.model import Answer, Event, EventKind, Task, TaskId, TaskState
 
@@ -109,13 +109,22 @@ class LiveScreen(PlainScreen):
             self._live.update(self._render(), refresh=True)
 
     def _render(self) -> Group:
-        room = max(1, out().height - 4)
+        room = max(1, out().height - 4 - len(self.words.watched.tracker.closed))
         running = self.words.watched.in_state(TaskState.RUNNING)
         shown = running[:room] if len(running) <= room else running[: room - 1]
         rows: list[Table | Text] = [self._table(shown)] if shown else []
         if len(shown) < len(running):
             rows.append(Text(f"  and {len(running) - len(shown)} more", style="dim"))
+        rows += [Text(row, style="yellow") for row in self._closed()]
         return Group(*rows, Text(self._totals(), style="bold", overflow="ellipsis", no_wrap=True))
+
+    def _closed(self) -> Iterator[str]:
+        """Whose limits hold tasks back, and for how long."""
+        tracker, now = self.words.watched.tracker, datetime.now(UTC).timestamp()
+        held = [gate for task in tracker.parked for gate in tracker.route(task).gates]
+        for gate, until in tracker.closed.items():
+            waiting = f", {counted(held.count(gate), 'task')} behind it" if gate in held else ""
+            yield f"  … {gate} is closed, opens in {duration(max(0.0, until - now))}{waiting}"
 
     def _table(self, tasks: list[TaskId]) -> Table:
         wide = out().width >= NARROW
@@ -130,7 +139,7 @@ class LiveScreen(PlainScreen):
     def _cells(self, task: TaskId) -> Iterator[Text]:
         watched, now = self.words.watched, datetime.now(UTC)
         tried = watched.of(task).tried[-1]
-        spent = watched.told(task)
+        spent = watched.spent(task)
         turn = SPINNER[int(now.timestamp() / FRESH_S) % len(SPINNER)]
         yield Text(f"{turn} {task}", style="cyan")
         yield Text(plain(watched.graph.tasks[task].title))
@@ -148,7 +157,7 @@ class LiveScreen(PlainScreen):
         for state in (TaskState.RUNNING, TaskState.WAITING, TaskState.PAUSED):
             number = len(watched.in_state(state))
             parts += [f"{number} {STATE_WORDS[state]}"] if number else []
-        parts.append(sums(watched.told(), watched.elapsed_s(datetime.now(UTC))))
+        parts.append(sums(watched.total(), watched.elapsed_s(datetime.now(UTC))))
         left = left_s(watched)
         parts += [f"about {duration(left)} left"] if left else []
         return "  " + " · ".join(parts)
