@@ -151,7 +151,9 @@ def _check_finished(history: History, event: Event) -> None:
 
 
 def _worker_finished(history: History, event: Event) -> None:
-    _tried(history, event).worked = Outcome.model_validate(event.data["outcome"])
+    tried = _tried(history, event)
+    tried.worked = Outcome.model_validate(event.data["outcome"])
+    _keep_session(tried, tried.worked)
 
 
 def _worker_reported(history: History, event: Event) -> None:
@@ -181,6 +183,12 @@ def _attempt_finished(history: History, event: Event) -> None:
     tried = _tried(history, event)
     tried.finished_at = event.at
     tried.outcome = Outcome.model_validate(event.data["outcome"])
+    _keep_session(tried, tried.outcome)
+
+
+def _keep_session(tried: Tried, outcome: Outcome) -> None:
+    tried.session = outcome.session or tried.session
+    tried.totals = outcome.totals or tried.totals
 
 
 def _asked(history: History, event: Event) -> None:

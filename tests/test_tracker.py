@@ -121,18 +121,25 @@ def test_every_run_ends_and_breaks_no_rule(some: Plan, capacity: int, data: st.D
         steps += 1
         assert steps < 20 * len(built.tasks) + 3 * interruptions + 5, "no end in sight"
         driver.ask()
-        for started in driver.start():
+        newly = driver.start()
+        for started in newly:
             assert all(tracker.states[t] is TaskState.SUCCEEDED for t in built.before(started))
         running = tracker.running
         assert len(running) <= capacity
         assert not any(built.clash(a, b) for a in running for b in running if a != b)
+        if tracker.closed:
+            assert not any(gate in tracker.closed for t in newly for gate in tracker.route(t).gates)
+            driver.say(EventKind.GATE_OPENED, gate="agent")
+            continue
         assert running or tracker.paused
         choice = data.draw(st.sampled_from(running + tracker.paused))
         if choice in running:
             failure = data.draw(failures)
-            if failure is Failure.INTERRUPTED:
+            if failure and REACTIONS[failure] is Reaction.SAME_TRY:
                 interruptions += 1
                 failure = failure if interruptions < 20 else None
+                if failure is not Failure.INTERRUPTED and data.draw(st.booleans()):
+                    driver.say(EventKind.GATE_CLOSED, gate="agent", until=1.0)
             driver.finish(choice, failure)
         else:
             driver.answer(choice, data.draw(st.booleans()))
@@ -242,3 +249,53 @@ def test_a_move_that_the_table_does_not_list_is_our_bug():
 
 def test_every_failure_has_its_reaction():
     assert set(REACTIONS) == set(Failure)
+
+
+def routed(*providers: str) -> Driver:
+    """A task for each, all free to start, each with one route at its provider."""
+    names = enumerate(providers, 1)
+    driver = Driver(graph_of(*(task(n, depends_on=(), files=(f"{n}",)) for n, _ in names)))
+    ladders = {
+        t: [LADDER[0].model_copy(update={"provider": name}).model_dump(mode="json")]
+        for t, name in zip(driver.graph, providers, strict=True)
+    }
+    driver.say(EventKind.RUN_RESUMED, ladders=ladders)
+    return driver
+
+
+def test_nothing_starts_behind_a_closed_gate_and_everything_else_does():
+    driver = routed("one", "two", "one")
+    first, second, third = driver.graph
+    driver.say(EventKind.GATE_CLOSED, gate="one", until=9.0)
+    assert driver.start() == [second]
+    assert driver.tracker.parked == [first, third]
+    assert not driver.tracker.blocked
+    driver.finish(second)
+    assert driver.start() == []
+    driver.say(EventKind.GATE_OPENED, gate="one")
+    assert driver.start() == [first, third]
+
+
+def test_a_gate_of_a_tier_holds_that_tier_only():
+    driver = routed("one", "two")
+    driver.say(EventKind.GATE_CLOSED, gate="one/opus", until=9.0)
+    assert driver.tracker.parked == []
+    driver.say(EventKind.GATE_CLOSED, gate="one/haiku", until=9.0)
+    assert driver.tracker.parked == [next(iter(driver.graph))]
+
+
+def test_a_gate_is_closed_until_the_latest_that_was_said():
+    driver = routed("one")
+    for until in (5.0, 9.0, 7.0):
+        driver.say(EventKind.GATE_CLOSED, gate="one", until=until)
+    assert driver.tracker.closed == {"one": 9.0}
+
+
+def test_a_task_that_is_rerouted_goes_on_with_the_other_worker_on_its_rung():
+    driver = routed("one")
+    (first,) = driver.graph
+    driver.say(EventKind.GATE_CLOSED, gate="one", until=9.0)
+    other = [r.model_copy(update={"worker": "other"}).model_dump(mode="json") for r in LADDER]
+    driver.say(EventKind.REROUTED, first, ladder=other)
+    assert driver.tracker.route(first).worker == "other"
+    assert driver.start() == [first]
