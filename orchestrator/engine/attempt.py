@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+
 from orchestrator import verify, workspace
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
@@ -35,6 +37,7 @@ class Try:
     task: Task
     worker: Worker
     means: Means
+    base: tuple[Check, ...]  # how the checks stood before this task's first try; () = nobody looked
     exempt: Collection[str]  # files that belong to other tasks; grows while it runs
     record: Record
     show: Callable[[str], None]
@@ -42,7 +45,9 @@ class Try:
     async def carry_out(self) -> Outcome:
         began = time.monotonic()
         commands, strays = self._commands()
-        before = await self._check(commands, "before") if self.means.verify.red_first else ()
+        before = self.base
+        if self.means.verify.red_first and not before:
+            before = await self._check(commands, "before")
         place = Path(self.attempt.workspace)
         kept = guard.remember(commands, place, self.task.files, self.exempt)
         prints = workspace.fingerprint(place, self.task.files or ())
@@ -89,7 +94,11 @@ class Try:
         chronicle = Chronicle(self.record, self.show, lambda: self.means.siblings.spoke(mine))
         await self.means.siblings.wait(mine)
         try:
-            return await self._call_worker(chronicle)
+            async with anyio.create_task_group() as group:
+                group.start_soon(chronicle.keep_flushing)
+                outcome = await self._call_worker(chronicle)
+                group.cancel_scope.cancel()
+            return outcome
         finally:
             self.means.siblings.ended(mine)
             chronicle.flush()
@@ -107,7 +116,8 @@ class Try:
     def _doubts(self, outcome: Outcome, unchanged: bool) -> tuple[str, ...]:
         """Why a success that an agent reports is suspect."""
         denied = [f"it was not allowed: {one}" for one in outcome.denials]
-        if self.attempt.route.tier is None or not self.task.files or not unchanged:
+        only = self.attempt.number == 1  # an earlier try of it may have written them
+        if self.attempt.route.tier is None or not (self.task.files and unchanged and only):
             return tuple(denied)
         return (*denied, f"it changed none of its files: {', '.join(self.task.files)}")
 

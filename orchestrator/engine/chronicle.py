@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import anyio
+
 from orchestrator.model import EventKind, Progress, Step, Usage
 
 Record = Callable[[EventKind, Mapping[str, Any]], object]  # an event of this attempt
@@ -41,6 +43,12 @@ class Chronicle:
             self._add(progress.step)
         if progress.session or progress.totals or time.monotonic() >= self._due:
             self.flush()  # what a resume needs is written at once
+
+    async def keep_flushing(self) -> None:
+        """An agent can be silent for long after it told something."""
+        while True:
+            await anyio.sleep(OFTEN_S)
+            self.flush()
 
     def flush(self) -> None:
         data = {name: value for name, value in self._new.items() if self._known.get(name) != value}

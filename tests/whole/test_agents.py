@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,13 @@ def test_the_features_plan_runs_end_to_end_and_every_token_is_counted(bench: Ben
     assert models["features-task-1"] == "claude-sonnet-5-5"
     assert models["features-task-4"] == "claude-haiku-5-5"
     assert bench.canary.attempts == []
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.1)
 
 
 def plan_of(count: int, model: str = "haiku", **attributes: str) -> str:
@@ -179,3 +187,38 @@ def test_what_agents_did_can_be_seen_afterwards(bench: Bench):
     reported = [one["data"] for one in events if one["kind"] == "worker_reported"]
     assert [step["kind"] for data in reported for step in data.get("steps", ())] == ["write"]
     assert math.isclose(reported[-1]["usage"]["cost_usd"], bench.entries()[0].cost_usd or 0)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "bench",
+    [
+        {
+            "Task 1 of plan demo": [
+                write("1.txt", "hello"),
+                wait_for(2, then=say("nobody comes"), timeout_s=60),
+                say("done after all"),
+            ]
+        }
+    ],
+    indirect=True,
+)
+def test_after_kill_9_the_conversation_goes_on_and_nothing_is_booked_twice(bench: Bench):
+    project, server = bench.project, bench.server
+    (project.root / "demo-PLAN.md").write_text(plan_of(1))
+    with project.started("run", "demo-PLAN.md") as engine:
+        server.wait_requests(2)
+        until(lambda: "usage" in project.told("show", project.newest(), "--events", "--json"))
+        engine.kill()
+        engine.wait()
+    done = project.call("resume")
+    assert done.returncode == 0, done.stdout + done.stderr
+    killed, resumed = bench.entries()
+    assert (killed.failure, resumed.failure) == ("interrupted", None)
+    assert killed.tokens_total
+    shown = project.json("show", project.newest(), "--events")["events"]
+    (first, second) = (one["data"]["session"] for one in shown if one["kind"] == "attempt_started")
+    assert first is None
+    assert second["booked"]["input_tokens"] == 1200
+    told = sum(entry.tokens_total or 0 for entry in (killed, resumed))
+    assert told == billed(server)
