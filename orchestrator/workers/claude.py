@@ -14,6 +14,7 @@ from orchestrator.workers.reading import (
     Call,
     Event,
     Reading,
+    amount_at,
     count_at,
     decode,
     find,
@@ -225,6 +226,7 @@ def _fail(event: Event, reading: Reading) -> None:
     reading.lost = LOST in words
     failure = (
         BY_REASON.get(text_at(event, "terminal_reason"))
+        or (Failure.REFUSED if event.get("stop_reason") == "refusal" else None)
         or (Failure.QUOTA if reading.window else None)
         or trouble.by_status(status, words)
         or BY_WORD.get(text_at(event, "api_error"))
@@ -277,7 +279,7 @@ def _book(event: Event, reading: Reading) -> None:
 
 
 def _over_models(models: Mapping[str, Event], notional: bool) -> Usage:
-    cost: float | None = sum(find(one, "costUSD", float) or 0.0 for one in models.values())
+    cost: float | None = sum(amount_at(one, "costUSD") or 0.0 for one in models.values())
     if any(text_at(one, "costBasis") == "unknown" for one in models.values()):
         cost = None  # it guesses the price of a model that it does not know
     return Usage(

@@ -39,17 +39,35 @@ BY_EXIT = {
     53: Failure.MAX_TURNS,
 }
 HTTP_EXIT = 256  # an HTTP error ends it with the status mod 256: 429 -> 173
+BY_NAME = {  # on stderr alone
+    "ModelNotFoundError": Failure.UNKNOWN_MODEL,
+    "TerminalQuotaError": Failure.QUOTA,
+}
 BY_TYPE = {
     "FatalAuthenticationError": Failure.AUTH,
     "FatalTurnLimitedError": Failure.MAX_TURNS,
 }
-BY_WORDS = (  # before the common words: it says "quota" of every 429, and Google says "billing" of every quota
-    (Failure.QUOTA, re.compile(r"exhausted your|exceeded your current quota|capacity exceeded", re.I)),
-)  # fmt: skip
+BY_WORDS = (  # before the common words: Google says "billing" of every quota, and this client "context window" of silence
+    (Failure.QUOTA, re.compile(r"exhausted your|exceeded your current quota", re.IGNORECASE)),
+    (Failure.NO_RESULT, re.compile(r"model returned (an empty response|reasoning thoughts)")),
+    (Failure.REFUSED, re.compile(r"model response was blocked")),
+)
+STOPS = {
+    "Loop detected": Failure.EXIT,
+    "Maximum session turns": Failure.MAX_TURNS,
+    "Agent execution": Failure.EXIT,  # a hook said so
+}
+NOTHING = Usage(
+    input_tokens=0, output_tokens=0, cache_read_tokens=0, reasoning_tokens=0, requests=0
+)
 ADVICE = "\nPlease wait and try again later. To increase your limits"
+RESETS = re.compile(r"reset after (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 STATUS = re.compile(r'"code":\s*(\d{3})\b')
 DENIED = ("policy_violation", "path_not_in_workspace", "permission_denied")
 OUTSIDE = "Path not in workspace"
+LOGINS = ("oauth_creds.json", "gemini-credentials.json")
+CLOUD = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GEMINI_CLI_USE_COMPUTE_ADC")
+TRIES = 2
 NEXT_STEP = 'start "gemini" once and log in, or set GEMINI_API_KEY'
 NAMESPACE = uuid.UUID("0f6a3a56-3f0c-4a53-b1a5-5d3c4f6c2b77")
 
@@ -57,7 +75,9 @@ NAMESPACE = uuid.UUID("0f6a3a56-3f0c-4a53-b1a5-5d3c4f6c2b77")
 class Gemini:
     name = program = "gemini"
     tiers: tuple[Tier, ...] = tuple(Tier)
-    sessions: Collection[str] = ("resume",)
+    sessions: Collection[
+        str
+    ] = ()  # its --resume sends each tool's answer twice, which Google refuses
     passes: tuple[str, ...] = (
         "GEMINI_API_KEY*",
         "GEMINI_CLI_CUSTOM_HEADERS",
@@ -93,7 +113,10 @@ class Gemini:
         event = decode(line)
         match event.get("type"):
             case "init":
-                reading.session, reading.model = text_at(event, "session_id"), text_at(event, "model")
+                reading.session, reading.model = (
+                    text_at(event, "session_id"),
+                    text_at(event, "model"),
+                )
                 reading.turns = 1
                 yield Progress(doing="thinking", session=reading.session, model=reading.model)
             case "message" if event.get("role") == "assistant":
@@ -103,20 +126,21 @@ class Gemini:
             case "tool_result":
                 yield from _tool_result(event, reading)
             case "error":
-                reading.detail = text_at(event, "message") or reading.detail
-                yield Progress(doing=_short(reading.detail))
+                yield from _notice(event, reading)
             case "result":
                 yield from _result(event, reading)
 
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """The exit code knows the HTTP status where the words do not; it is 0 after a signal."""
         code = ended.exit_code or 0
-        if reading.finished and reading.failure is None or code == 0:
+        if reading.session is None and ended.signal is None:
+            reading.usage = NOTHING  # it did not begin
+        if (reading.finished and reading.failure is None) or code == 0:
             return
         words = reading.detail or _last_words(ended.stderr)
-        failure = BY_EXIT.get(code) or _failure(words, code + HTTP_EXIT) or reading.failure
-        if failure is not None or not reading.finished:
-            _fail(reading, failure or Failure.EXIT, words)
+        named = next((BY_NAME[name] for name in BY_NAME if name in ended.stderr), None)
+        failure = BY_EXIT.get(code) or named or _failure(words, code + HTTP_EXIT) or reading.failure
+        _fail(reading, failure or Failure.EXIT, words)
 
     def examine(self, version: str, env: Mapping[str, str], home: Path) -> Iterable[str]:
         place = Path(env.get("GEMINI_CLI_HOME") or home) / ".gemini"
@@ -132,3 +156,160 @@ class Gemini:
         tries = count_at(settings, "general.maxAttempts")
         if tries is None or tries > TRIES:
             yield f"it repeats a refused request {tries or 10} times: set general.maxAttempts to {TRIES} in {place}/settings.json"
+
+
+# --- how it is called ------------------------------------------------------------------------------
+
+
+def _mode() -> Iterator[str]:
+    yield from ("--output-format", "stream-json", "--approval-mode", "yolo", "--skip-trust")
+
+
+def _session(attempt: Attempt) -> Iterator[str]:
+    if attempt.route.model:
+        yield from ("--model", attempt.route.model)
+    name = f"{attempt.run} {attempt.task} {attempt.number}"
+    yield from ("--session-id", str(uuid.uuid5(NAMESPACE, name)))
+
+
+def _profile(folder: Path) -> Iterator[str]:
+    """A fifth of its own prompt, none of the person's extensions and servers. A person's own policies still hold: ours only denies."""
+    yield from ("--extensions", "none", "--allowed-mcp-server-names", "none")
+    yield from ("--admin-policy", str(folder / POLICY))
+
+
+def _policy() -> str:
+    names = ", ".join(f'"{name}"' for name in UNUSED)
+    return f'[[rule]]\ntoolName = [{names}]\ndecision = "deny"\npriority = 900\n'
+
+
+# --- its events ------------------------------------------------------------------------------------
+
+
+def _words(event: Event, reading: Reading) -> Iterator[Progress]:
+    """They come in crumbs: what is shown grows until it fills the line."""
+    shown = _short(reading.text)
+    if _answers(reading):
+        reading.text = ""
+    reading.text += text_at(event, "content")
+    if (line := _short(reading.text)) != shown:
+        yield Progress(doing=line)
+
+
+def _answers(reading: Reading) -> bool:
+    """Whether this is the first we hear of an answer; it tells no figures, but that there was one more request."""
+    key = str(reading.turns)
+    first = key not in reading.by_message
+    reading.by_message[key] = Usage(requests=1, lower_bound=True)
+    return first
+
+
+def _tool(event: Event, reading: Reading) -> Iterator[Progress]:
+    _answers(reading)
+    tool, given = text_at(event, "tool_name"), event.get("parameters")
+    yield reading.begin_step(text_at(event, "tool_id"), step(tool, given))
+
+
+def _tool_result(event: Event, reading: Reading) -> Iterator[Progress]:
+    """It calls a command a success whatever its exit code: then we do not know."""
+    key, ok = text_at(event, "tool_id"), event.get("status") == "success"
+    begun = reading.open_steps.get(key)
+    if begun is not None and not ok and _is_denied(event):
+        reading.denials.append(f"{begun.tool}: {begun.target}" if begun.target else begun.tool)
+    unknown = ok and begun is not None and begun.kind is StepKind.RUN
+    yield from reading.end_step(key, None if unknown else ok)
+    if not reading.open_steps:
+        reading.turns = (reading.turns or 0) + 1
+
+
+def _is_denied(event: Event) -> bool:
+    words = text_at(event, "error.message")
+    return text_at(event, "error.type") in DENIED or words.startswith(OUTSIDE)
+
+
+def _notice(event: Event, reading: Reading) -> Iterator[Progress]:
+    """Some of them are its end, and "success" comes all the same."""
+    words = text_at(event, "message")
+    reading.detail = words or reading.detail
+    if failure := next((STOPS[start] for start in STOPS if words.startswith(start)), None):
+        reading.fail(failure, words)
+    yield Progress(doing=_short(words))
+
+
+def _result(event: Event, reading: Reading) -> Iterator[Progress]:
+    reading.finished = True
+    broke_off = event.get("status") != "success" and str(reading.turns) in reading.by_message
+    _book(event, reading, broke_off)
+    reading.turns = len(reading.by_message) or None
+    if event.get("status") != "success":
+        words = text_at(event, "error.message") or reading.detail
+        failure = BY_TYPE.get(text_at(event, "error.type")) or _failure(words, None)
+        _fail(
+            reading, failure or Failure.EXIT, words or "it ended with an error and gave no reason"
+        )
+    yield Progress(doing="finishing", usage=reading.usage)
+
+
+# --- its troubles ----------------------------------------------------------------------------------
+
+
+def _failure(words: str, status: int | None) -> Failure | None:
+    words = words.partition(ADVICE)[0]
+    told = next((failure for failure, pattern in BY_WORDS if pattern.search(words)), None)
+    if found := STATUS.search(words):
+        status = int(found[1])
+    return told or trouble.by_status(status, words) or trouble.by_words(words)
+
+
+def _fail(reading: Reading, failure: Failure, words: str) -> None:
+    words = words.partition(ADVICE)[0]
+    reading.retry_after_s = _reset_s(words) or trouble.wait_s(words)
+    reading.fail(failure, f"{words}: {NEXT_STEP}" if failure is Failure.AUTH else words)
+
+
+def _reset_s(words: str) -> float | None:
+    """ "Your quota will reset after 21h58m30s." """
+    found = RESETS.search(words)
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    return float(hours * 3600 + minutes * 60 + seconds) or None
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_WORDS]
+
+
+def _last_words(stderr: str) -> str:
+    lines = [
+        line for line in stderr.splitlines() if line.strip() and not line.startswith("    at ")
+    ]
+    return "\n".join(lines[-3:])
+
+
+# --- its figures -----------------------------------------------------------------------------------
+
+
+def _book(event: Event, reading: Reading, broke_off: bool) -> None:
+    """Kept on failure too, but for an answer that broke off. Its input includes the cached; its total the thoughts, its output does not."""
+    models = find(event, "stats.models", dict) or {}
+    if models:
+        reading.model = max(models, key=lambda name: count_at(models[name], "total_tokens") or 0)
+    prompt, cached = count_at(event, "stats.input_tokens"), count_at(event, "stats.cached")
+    output, total = count_at(event, "stats.output_tokens"), count_at(event, "stats.total_tokens")
+    if prompt is None or output is None:
+        return
+    thoughts = max(0, total - prompt - output) if total is not None else None
+    reading.usage = Usage(
+        input_tokens=max(0, prompt - (cached or 0)),
+        output_tokens=output + (thoughts or 0),
+        cache_read_tokens=cached,
+        reasoning_tokens=thoughts,
+        lower_bound=broke_off,
+    )
+
+
+def _settings(path: Path) -> Event:
+    """It allows comments in them; then we do not look."""
+    try:
+        return decode(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -13,6 +13,7 @@ from orchestrator.model import Attempt, Failure, Progress, Step, StepKind, Tier,
 from orchestrator.process import Ended
 
 LONGEST_TARGET, LONGEST_WORDS = 300, 120
+ENDLESS = 1e15  # no count, no sum and no time is that large
 
 Event = Mapping[str, Any]
 Kind = TypeVar("Kind")
@@ -99,9 +100,14 @@ class Client(Protocol):
 
 
 def decode(line: str) -> Event:
-    """The JSON object on a line; an empty one for anything else."""
+    """The JSON object on a line; an empty one for anything else.
+
+    Clients cut words in the middle of an emoji: half of one cannot be written anywhere, and becomes "?".
+    """
     try:
         found = json.loads(line)
+        if "\\ud" in line.casefold():
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -116,8 +122,8 @@ def find(event: Any, path: str, kind: type[Kind]) -> Kind | None:
             event = event[int(key)]
         else:
             return None
-    if kind is float and isinstance(event, int) and not isinstance(event, bool):
-        event = float(event)
+    if kind is float and isinstance(event, int | float) and not isinstance(event, bool):
+        event = float(event) if -ENDLESS < event < ENDLESS else None
     wrong = not isinstance(event, kind) or (isinstance(event, bool) and kind is not bool)
     return None if wrong else event
 
@@ -129,6 +135,12 @@ def text_at(event: Any, path: str) -> str:
 def count_at(event: Any, path: str) -> int | None:
     """A number of tokens or turns; None where there is none, or nonsense."""
     found = find(event, path, int)
+    return found if found is not None and 0 <= found < ENDLESS else None
+
+
+def amount_at(event: Any, path: str) -> float | None:
+    """An amount of money; None where there is none, or nonsense."""
+    found = find(event, path, float)
     return found if found is not None and found >= 0 else None
 
 

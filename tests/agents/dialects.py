@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.agents.asking import DialectName, Json
-from tests.agents.steps import Fail, StreamError, Used
+from tests.agents.steps import Fail, Stop, StreamError, Used
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -39,6 +40,7 @@ class Reply:
     used: Used
     text: str = "Working."
     call: tuple[str, dict[str, Any]] | None = None
+    stop: Stop = "end"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ def line(data: Json | str) -> str:
 
 
 class Anthropic:
+    STOPS: ClassVar[Mapping[Stop, str]] = {
+        "end": "end_turn",
+        "length": "max_tokens",
+        "refusal": "refusal",
+    }
+
     def told(self, used: Used) -> Used:
         """What of the usage the dialect can say."""
         return used
@@ -94,7 +102,7 @@ class Anthropic:
             "role": "assistant",
             "model": reply.model,
             "content": blocks,
-            "stop_reason": "tool_use" if reply.call else "end_turn",
+            "stop_reason": "tool_use" if reply.call else self.STOPS[reply.stop],
             "stop_sequence": None,
             "usage": self.usage(reply.used),
         }
@@ -151,6 +159,12 @@ class OpenAI:
 
 
 class Chat(OpenAI):
+    STOPS: ClassVar[Mapping[Stop, str]] = {
+        "end": "stop",
+        "length": "length",
+        "refusal": "content_filter",
+    }
+
     def usage(self, used: Used) -> Json:
         return {
             "prompt_tokens": used.prompt,
@@ -174,7 +188,7 @@ class Chat(OpenAI):
         return message
 
     def whole(self, reply: Reply) -> Json:
-        ending = "tool_calls" if reply.call else "stop"
+        ending = "tool_calls" if reply.call else self.STOPS[reply.stop]
         choice = {"index": 0, "message": self.message(reply), "finish_reason": ending}
         return {
             **self.base(reply, "chat.completion"),
@@ -192,7 +206,7 @@ class Chat(OpenAI):
 
         message = self.message(reply)
         calls = message.pop("tool_calls", None)
-        ending = chunk({}, "tool_calls" if calls else "stop")
+        ending = chunk({}, "tool_calls" if calls else self.STOPS[reply.stop])
         usage = line({**base, "choices": [], "usage": self.usage(reply.used)})
         called = [chunk({"tool_calls": calls})] if calls else []
         return Frames([chunk(message)], [*called, ending + usage + line("[DONE]")])
@@ -203,6 +217,11 @@ class Chat(OpenAI):
 
 
 class Responses(OpenAI):
+    STOPS: ClassVar[Mapping[Stop, str]] = {
+        "length": "max_output_tokens",
+        "refusal": "content_filter",
+    }
+
     def usage(self, used: Used) -> Json:
         return {
             "input_tokens": used.prompt,
@@ -221,12 +240,18 @@ class Responses(OpenAI):
         said = {"role": "assistant", "status": "completed", "content": [part]}
         return {"type": "message", "id": new("msg_"), **said}
 
+    def why(self, reply: Reply) -> Json | None:
+        """What an answer lacks that is not complete."""
+        reason = self.STOPS.get(reply.stop)
+        return {"reason": reason} if reason else None
+
     def whole(self, reply: Reply) -> Json:
         return {
             "id": new("resp_"),
             "object": "response",
             "created_at": int(time.time()),
-            "status": "completed",
+            "status": "incomplete" if reply.stop in self.STOPS else "completed",
+            "incomplete_details": self.why(reply),
             "model": reply.model,
             "output": [self.item(reply)],
             "usage": self.usage(reply.used),
@@ -252,7 +277,9 @@ class Responses(OpenAI):
             part = {"item_id": item["id"], **place, "content_index": 0, "delta": reply.text}
             head.append(event({"type": "response.output_text.delta", **part}))
         done = event({"type": "response.output_item.done", **place, "item": item})
-        return Frames(head, [done, event({"type": "response.completed", "response": whole})])
+        return Frames(
+            head, [done, event({"type": f"response.{whole['status']}", "response": whole})]
+        )
 
     def stream_error(self, fault: StreamError) -> str:
         told = {"code": fault.code, "message": fault.message}
@@ -261,6 +288,12 @@ class Responses(OpenAI):
 
 
 class Gemini:
+    STOPS: ClassVar[Mapping[Stop, str]] = {
+        "end": "STOP",
+        "length": "MAX_TOKENS",
+        "refusal": "SAFETY",
+    }
+
     def told(self, used: Used) -> Used:
         """There is no word for written cache: it is input."""
         return replace(used, input=used.input + used.cache_write, cache_write=0)
@@ -295,14 +328,18 @@ class Gemini:
         return [{"functionCall": {"name": name, "args": given}}]
 
     def whole(self, reply: Reply) -> Json:
-        return self.part(reply, [{"text": reply.text}, *self.calls(reply)], "STOP", reply.used)
+        return self.part(
+            reply, [{"text": reply.text}, *self.calls(reply)], self.STOPS[reply.stop], reply.used
+        )
 
     def frames(self, reply: Reply) -> Frames:
         first = replace(reply.used, output=0, reasoning=0)
         cut = len(reply.text) // 2
         head = self.part(reply, [{"text": reply.text[:cut]}], None, first)
         rest = [{"text": reply.text[cut:]}, *self.calls(reply)]
-        return Frames([line(head)], [line(self.part(reply, rest, "STOP", reply.used))])
+        return Frames(
+            [line(head)], [line(self.part(reply, rest, self.STOPS[reply.stop], reply.used))]
+        )
 
     def error(self, fail: Fail) -> Json:
         status = fail.type or GEMINI_STATUS.get(fail.http, "UNKNOWN")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, Unpack
 
 Where = Literal["before", "middle"]
+Stop = Literal["end", "length", "refusal"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Common(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Say(Step):
+    """`stop`: it has said all, it reached the cap of one answer, or it would not go on."""
+
     text: str
+    stop: Stop = "end"
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,8 @@ class WaitFor(Step):
     timeout_s: float
 
 
-def say(text: str, **common: Unpack[Common]) -> Say:
-    return Say(text, **common)
+def say(text: str, stop: Stop = "end", **common: Unpack[Common]) -> Say:
+    return Say(text, stop, **common)
 
 
 def write(path: str, content: str, **common: Unpack[Common]) -> Write:

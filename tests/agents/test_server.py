@@ -216,6 +216,24 @@ FIRST_WORDS = {
 }
 
 
+STOPS = {
+    "anthropic": ("max_tokens", "refusal"),
+    "chat": ("length", "content_filter"),
+    "responses": ("max_output_tokens", "content_filter"),
+    "gemini": ("MAX_TOKENS", "SAFETY"),
+}
+
+
+@each_dialect
+def test_an_answer_can_end_before_all_is_said(dialect: DialectName):
+    steps = [step for stop in ("length", "refusal") for step in (say("x", stop),) * 2]
+    with ModelServer({"default": steps}) as server:
+        for word in STOPS[dialect]:
+            assert f'"{word}"' in json.dumps(ask(server, dialect, "x")[1])
+            assert f'"{word}"' in json.dumps(stream(server, dialect, "x")[-2:])
+        assert server.total().requests == 4
+
+
 @each_dialect
 def test_a_stream_can_break_off_and_is_not_billed(dialect: DialectName):
     with ModelServer({"default": [drop("middle", usage=USED)]}) as server:

@@ -213,7 +213,7 @@ def composed(step: Step, asked: Asked) -> Reply:
     reply = Reply(asked.model, step.usage)
     match step:
         case Say():
-            return Reply(asked.model, step.usage, text=step.text)
+            return Reply(asked.model, step.usage, text=step.text, stop=step.stop)
         case Write() | Shell() | Call():
             return Reply(asked.model, step.usage, call=chosen(step, asked))
         case _:

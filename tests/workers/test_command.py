@@ -283,6 +283,12 @@ async def test_a_mule_that_stands_still_elsewhere_says_why(stage: Stage):
     assert outcome.detail == "rate limit, try again in 9s"
 
 
+async def test_a_mule_that_stands_still_elsewhere_and_says_nothing_has_failed(stage: Stage):
+    stage.plays("mule", MULE.replace('"delivered"', '"lost"').replace('"note":"it is there",', ""))
+    outcome, _ = await stage.run(stage.worker("mule"))
+    assert (outcome.failure, outcome.detail[:27]) == (Failure.EXIT, "it says that it did not suc")
+
+
 async def test_what_a_dead_mule_told_is_the_least_that_it_used(stage: Stage):
     stage.plays("mule", "".join(MULE.splitlines(keepends=True)[:2]), "fell", 3)
     outcome, _ = await stage.run(stage.worker("mule"))
@@ -296,7 +302,7 @@ async def test_what_a_dead_mule_told_is_the_least_that_it_used(stage: Stage):
 
 async def test_one_object_over_many_lines_is_read_at_the_end(stage: Stage):
     text = '[workers.one]\nargv = ["one"]\nformat = "json"\nsuccess = { ok = true }\npaths.text = "a.0"\n'
-    stage.plays("one", 'warning: {old}\n{\n "ok": true,\n "a": ["yes"]\n}\n', code=1)
+    stage.plays("one", 'warning: {"old": 1}\n{\n "ok": true,\n "a": ["yes"]\n}\n', code=1)
     outcome, _ = await stage.run(stage.worker("one", text))
     assert (outcome.failure, outcome.text) == (None, "yes")
     stage.plays("one", '{"ok": 1, "a": ["no"]}\n')

@@ -163,7 +163,7 @@ def test_a_command_that_failed_is_a_step_that_failed():
         ((finish("stop"),), 0, None),
         ((finish("stop"),), 1, Failure.NO_RESULT),
         ((finish("stop"), WROTE), 0, None),
-        ((finish("length"),), 0, Failure.NO_RESULT),
+        ((finish("length"),), 0, Failure.EXIT),
         ((finish("content-filter"),), 0, Failure.REFUSED),
         ((REJECTED, finish("tool-calls")), 0, Failure.DENIED),
         ((WROTE, finish("tool-calls")), 0, Failure.NO_RESULT),
@@ -183,6 +183,14 @@ def test_who_was_killed_did_not_finish_and_told_the_least():
     assert not reading.finished
     assert reading.usage is not None
     assert reading.usage.lower_bound
+
+
+def test_who_ended_by_itself_told_all_and_who_was_cut_off_did_not():
+    ends = (finish("stop"),), (finish("length"),), (finish("stop"), error())
+    assert [usage.lower_bound for one in ends if (usage := read(*one).usage)] == [False] * 3
+    usage = read(WROTE, finish("tool-calls")).usage
+    assert usage is not None
+    assert usage.lower_bound
 
 
 def test_a_prompt_that_stays_too_long_is_given_up():
@@ -228,3 +236,8 @@ def test_only_its_log_knows_of_a_model_that_is_not_there(told: str, failure: Fai
     reading = read(error("UnknownError"), code=1, stderr=LOG.format(told))
     assert reading.failure is failure
     assert reading.detail.startswith(words)
+
+
+def test_a_session_that_is_not_there_is_lost():
+    assert read(code=1, stderr="Error: Session not found").lost
+    assert not read(finish("stop")).lost
