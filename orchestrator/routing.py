@@ -17,6 +17,7 @@ def ladder(
     worker: str,
     tiers: Sequence[Tier],
     models: Mapping[Tier, str],
+    asks_a_model: bool,
     provider: Callable[[str | None], str | None],
     haiku_max: int,
     sonnet_max: int,
@@ -27,8 +28,7 @@ def ladder(
     worker's own model id, `provider` says whose limits count for one.
     """
     if not tiers:
-        reason = f"{worker} runs scripts and knows no models"
-        return (Route(worker=worker, confidence=EXPLICIT, reason=reason),) * 2
+        return (_only(worker, asks_a_model, provider),) * 2
     wanted, confidence, reason = _first_tier(task, score, haiku_max, sonnet_max)
     order = list(Tier)
     at_least = [tier for tier in tiers if order.index(tier) >= order.index(wanted)]
@@ -48,6 +48,15 @@ def ladder(
             reason=why,
         )
         for tier, why in steps
+    )
+
+
+def _only(worker: str, asks_a_model: bool, provider: Callable[[str | None], str | None]) -> Route:
+    if not asks_a_model:
+        return Route(worker=worker, confidence=EXPLICIT, reason=f"{worker} runs scripts, no model")
+    reason = f"{worker} chooses its model itself"
+    return Route(
+        worker=worker, provider=provider(None), model=worker, confidence=EXPLICIT, reason=reason
     )
 
 

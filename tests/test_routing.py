@@ -24,7 +24,13 @@ def routes(
     score = Score(value=value, reasons=("because",))
     models = {tier: f"{tier}-id" for tier in tiers}
     return ladder(
-        given, score, worker="agent", tiers=tiers, models=models, provider=owner, **(BANDS | more)
+        given,
+        score,
+        worker="agent",
+        tiers=tiers,
+        models=models,
+        provider=owner,
+        **(BANDS | {"asks_a_model": True} | more),
     )
 
 
@@ -64,8 +70,17 @@ def test_a_tier_that_the_worker_lacks_is_replaced_by_the_next_stronger():
     assert "has no haiku" in routes(task(1), 1, (Tier.SONNET,))[0].reason
 
 
-def test_a_worker_without_models_gets_two_tries_and_no_tier():
+def test_a_worker_that_chooses_its_model_itself_gets_two_tries_and_no_tier():
     assert tiers(task(1, model=Tier.OPUS), 1, ()) == ["None", "None"]
+    assert {(route.model, route.asks_a_model) for route in routes(task(1), 1, ())} == {
+        ("agent", True)
+    }
+
+
+def test_a_worker_that_asks_no_model_has_none():
+    first, second = routes(task(1), 1, (), asks_a_model=False)
+    assert first == second
+    assert (first.model, first.provider, first.asks_a_model) == (None, None, False)
 
 
 def test_every_route_says_why():

@@ -109,7 +109,7 @@ def spent(tried: Iterable[Tried]) -> Spent:
 def _used(tried: Tried) -> Usage | None:
     if tried.outcome is not None:
         return tried.outcome.usage
-    return Usage.nothing() if tried.route.tier is None else tried.so_far
+    return tried.so_far if tried.route.asks_a_model else Usage.nothing()
 
 
 def seconds(tried: Tried, now: datetime | None = None) -> float | None:

@@ -156,6 +156,7 @@ def _ladders(
             worker=worker.name,
             tiers=worker.tiers,
             models=worker.models,
+            asks_a_model=worker.asks_a_model,
             provider=worker.provider,
             haiku_max=settings.routing.haiku_max,
             sonnet_max=settings.routing.sonnet_max,

@@ -117,7 +117,7 @@ class Try:
         """Why a success that an agent reports is suspect."""
         denied = [f"it was not allowed: {one}" for one in outcome.denials]
         only = self.attempt.number == 1  # an earlier try of it may have written them
-        if self.attempt.route.tier is None or not (self.task.files and unchanged and only):
+        if not self.attempt.route.asks_a_model or not (self.task.files and unchanged and only):
             return tuple(denied)
         return (*denied, f"it changed none of its files: {', '.join(self.task.files)}")
 

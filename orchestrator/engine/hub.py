@@ -108,7 +108,7 @@ class Hub:
         for task in self.tracker.running:
             tried = self.history.of(task).tried[-1]
             used = tried.so_far or Usage(lower_bound=True)
-            if tried.route.tier is None:
+            if not tried.route.asks_a_model:
                 used = Usage.nothing()
             if tried.worked is not None and tried.worked.usage is not None:
                 used = tried.worked.usage  # it was stopped in its check

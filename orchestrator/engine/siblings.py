@@ -16,7 +16,7 @@ Prefix = tuple[str, str | None, str]
 
 def prefix(attempt: Attempt) -> Prefix | None:
     """What it shares with others; None: nothing that a cache could keep."""
-    if attempt.route.tier is None or attempt.session is not None:
+    if not attempt.route.asks_a_model or attempt.session is not None:
         return None
     digest = hashlib.sha256(attempt.system.encode()).hexdigest()
     return attempt.route.worker, attempt.route.model, digest

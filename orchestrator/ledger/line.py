@@ -121,7 +121,7 @@ def entry(
             duration_seconds=outcome.duration_s,
             complexity_estimated=score.value,
             worker=route.worker,
-            provider=None,
+            provider=route.provider,
             model_routed=route.tier,
             model_version=outcome.model or route.model,
             route=Route(
@@ -176,9 +176,7 @@ def normalise_id(text: str) -> str:
 
 def _usage_unreported(route: Choice) -> Usage:
     """A worker without a model used no tokens; of any other it is unknown."""
-    if route.tier is not None or route.model is not None:
-        return Usage()
-    return Usage.nothing()
+    return Usage() if route.asks_a_model else Usage.nothing()
 
 
 def _area(task: Task) -> str | None:

@@ -141,14 +141,18 @@ class Score(Noun):
 
 
 class Route(Noun):
-    """Who does an attempt, and why. A worker without models has tier, model and provider None."""
+    """Who does an attempt, and why. A worker that asks no model has tier, model and provider None."""
 
     worker: str
     provider: str | None = None  # whose limits count: its gate can be closed
     tier: Tier | None = None
-    model: str | None = None  # the id given to the worker
+    model: str | None = None  # the id given to the worker; its own name where it chooses itself
     confidence: float
     reason: str
+
+    @property
+    def asks_a_model(self) -> bool:
+        return self.model is not None
 
     @property
     def gates(self) -> tuple[str, ...]:

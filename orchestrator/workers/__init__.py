@@ -26,7 +26,9 @@ class Worker(Protocol):
 
     name: str
     tiers: tuple[Tier, ...]
-    """The tiers that it can be asked for; () = it knows no models."""
+    """The tiers that it can be asked for; () = it cannot be told which model to take."""
+    asks_a_model: bool
+    """Without one it uses no tokens and costs nothing."""
     models: Mapping[Tier, str]
     """Its own id for each of them."""
     sessions: Collection[str]

@@ -42,6 +42,7 @@ class AgentWorker:
     ) -> None:
         self._client, self._settings, self._own, self._grace_s = client, settings, own, grace_s
         self.name: str = client.name
+        self.asks_a_model = True
         self.tiers: tuple[Tier, ...] = client.tiers
         self.models, self.sessions = models, client.sessions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from orchestrator.errors import SettingsError, WorkerNotInstalled
@@ -11,22 +11,31 @@ from orchestrator.settings import Settings
 from orchestrator.workers import Worker
 from orchestrator.workers.agent import AgentWorker
 from orchestrator.workers.claude import Claude
+from orchestrator.workers.command import Command
+from orchestrator.workers.opencode import OpenCode
+from orchestrator.workers.reading import Client
 from orchestrator.workers.shell import ShellWorker
 
 SHELL = "shell"
 MOST_NAMED = 10
-CLIENTS = {
+CLIENTS: Mapping[str, Callable[..., Client]] = {
     "claude": Claude,
+    "opencode": OpenCode,
 }
 
 
 def known(settings: Settings) -> dict[str, Worker]:
     """By name: the shell, then the agents, those of the settings last."""
+    clients = {name: client(lean=settings.worker(name).lean) for name, client in CLIENTS.items()}
+    own = {name: Command(name, table) for name, table in settings.workers.items() if table.argv}
+    if SHELL in own:
+        raise SettingsError(
+            f"[workers.{SHELL}] has an argv, and {SHELL} runs scripts; choose another name"
+        )
     workers: dict[str, Worker] = {SHELL: ShellWorker()}
-    for name, client in CLIENTS.items():
-        own = settings.worker(name)
+    for name, client in (clients | own).items():
         models = settings.models.of(name)
-        workers[name] = AgentWorker(client(lean=own.lean), own, models, settings.prices)
+        workers[name] = AgentWorker(client, settings.worker(name), models, settings.prices)
     return workers
 
 

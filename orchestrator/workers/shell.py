@@ -24,6 +24,7 @@ LAST_LINES = 20
 class ShellWorker:
     name = "shell"
     tiers: tuple[Tier, ...] = ()
+    asks_a_model = False
     models: Mapping[Tier, str] = MappingProxyType({})
     sessions: Collection[str] = ()
 

@@ -159,6 +159,7 @@ class TieredAgent:
 
     name = "agent"
     tiers = tuple(Tier)
+    asks_a_model = True
     models: ClassVar = {tier: f"{tier}-9" for tier in Tier}
     sessions = ()
 

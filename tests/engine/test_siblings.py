@@ -11,12 +11,12 @@ from orchestrator.model import Attempt, Route, RunId, Session, TaskId, Tier
 MINE: Prefix = ("claude", "m", "digest")
 
 
-def attempt(system: str = "rules", tier: Tier | None = Tier.HAIKU, **more: object) -> Attempt:
+def attempt(system: str = "rules", model: str | None = "m", **more: object) -> Attempt:
     return Attempt.model_validate(
         {
             **{"run": RunId("r"), "task": TaskId("p/1"), "name": "x", "number": 1, "action": "x"},
             **{"system": system, "prompt": "x", "workspace": "/w", "timeout_s": 1, "stall_s": 1},
-            "route": Route(worker="claude", tier=tier, model="m", confidence=1, reason="r"),
+            "route": Route(worker="claude", tier=Tier.HAIKU, model=model, confidence=1, reason="r"),
             **{"transcript": "/t", "environment": {}},
             **more,
         }
@@ -71,5 +71,5 @@ async def test_who_shares_nothing_does_not_wait(longest_s: float, mine: Prefix |
 def test_a_prefix_is_worker_model_and_what_all_are_told():
     assert prefix(attempt()) == prefix(attempt())
     assert prefix(attempt()) != prefix(attempt(system="other"))
-    assert prefix(attempt(tier=None)) is None
+    assert prefix(attempt(model=None)) is None
     assert prefix(attempt(session=Session(id="s", fork=True))) is None

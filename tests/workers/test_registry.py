@@ -26,6 +26,7 @@ class Agent:
     cannot: str | None = None
     absent: str | None = None
     tiers: tuple[Tier, ...] = tuple(Tier)
+    asks_a_model: bool = True
     models: Mapping[Tier, str] = field(default_factory=dict)
     sessions: tuple[str, ...] = ()
 
