@@ -68,10 +68,18 @@ def _context(plan: Plan) -> Iterator[str]:
     objective = plan.section("objective").strip()
     if objective:
         yield f"The plan's objective, for orientation only:\n{objective}"
-    references = [line.strip() for line in plan.section("context").splitlines()]
-    paths = [line for line in references if line.startswith("@")]
-    if paths:
-        yield "Read what you need of:\n" + "\n".join(paths)
+    if lines := _references(plan):
+        yield "Read what you need of:\n" + "\n".join(lines)
+
+
+def referred(plan: Plan) -> tuple[str, ...]:
+    """The paths of the plan's `@context`."""
+    return tuple(line[1:].split()[0].rstrip(",;") for line in _references(plan) if line[1:].strip())
+
+
+def _references(plan: Plan) -> list[str]:
+    lines = (line.strip().removeprefix("- ") for line in plan.section("context").splitlines())
+    return [line for line in lines if line.startswith("@")]
 
 
 def _past(before: Before) -> str:

@@ -44,6 +44,18 @@ def leaving(root: Path, files: Iterable[str]) -> Iterator[str]:
             yield file
 
 
+def absent(root: Path, paths: Iterable[str]) -> list[str]:
+    """Those of them that are not there. A path that a machine cannot look at is absent, too."""
+    return [path for path in paths if not _is_there(root, path)]
+
+
+def _is_there(root: Path, path: str) -> bool:
+    try:
+        return (root / path).expanduser().exists() or any(root.glob(path))
+    except (OSError, ValueError, RuntimeError, NotImplementedError):
+        return False
+
+
 def refuse_unwritable(plans: Iterable[Path]) -> None:
     """A SUMMARY goes beside its plan: better to know before the work than after it."""
     for folder in dict.fromkeys(plan.parent for plan in plans):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator import engine, project, settings
+from orchestrator import engine, project, prompt, settings, workspace
 from orchestrator.cli import diagnostics, documents, ending, past, rehearsal, screen
 from orchestrator.cli.screen.words import Words
-from orchestrator.cli.terminal import NEXT, command, err, show_json, tell
+from orchestrator.cli.terminal import NEXT, command, err, plain, show_json, tell
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
 from orchestrator.errors import UsageError
@@ -58,6 +58,7 @@ def run(asked: Asked) -> int:
             show_json(documents.NOTHING)
         return 0
     engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
+    _warn_of_context(ready)
     if not asked.again:
         _note_open_runs(ready)
     return watch(
@@ -73,6 +74,7 @@ def run(asked: Asked) -> int:
 def preview(asked: Asked) -> int:
     ready = prepare(asked)
     if ready is not None:
+        _warn_of_context(ready)
         rehearsal.show(ready.root, ready.graph, ready.settings, as_json=asked.as_json)
     elif asked.as_json:
         show_json(documents.NOTHING)
@@ -166,6 +168,16 @@ def _note_open_runs(ready: Ready) -> None:
             which = "this plan" if len(plans) == 1 else diagnostics.near(ready.root, plan)
             step = f"{command('resume', row.id)} goes on with it"
             err().print(f"note: run {row.id} of {which} is not done; {step}")
+
+
+def _warn_of_context(ready: Ready) -> None:
+    """What agents are told to read and what is not there: better known before the night than after it."""
+    for plan in ready.loaded.plans:
+        missing = workspace.absent(ready.root, prompt.referred(plan))
+        if missing:
+            names = ", ".join(f"@{plain(name, 80)}" for name in missing)
+            where = diagnostics.near(ready.root, plan.path)
+            tell("warning", f"{where}: its <context> names what is not there: {names}", "yellow")
 
 
 def _explain_nothing(root: Path, path: Path, found: list[Path]) -> None:

@@ -35,6 +35,8 @@ KEYS = (
 CLOUD = ("AZURE_OPENAI_API_KEY", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")
 FAILED = ("error", "aborted")
 STATUS = re.compile(r"(\d{3})\b")  # its words begin with it
+REFUSED = re.compile(r"content_filter|refus", re.IGNORECASE)
+LOST = "No session found matching"
 GUESS = "Using custom model id"  # on stderr: then it takes another model's price
 NOTHING = Usage(
     input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0, requests=0
@@ -92,12 +94,16 @@ class Pi:
                 yield from reading.end_step(text_at(event, "toolCallId"), ok)
             case "agent_end":
                 yield from _end(event, reading)
+            case "compaction_start":  # one request more, of which it tells no figures
+                reading.requests.append(Usage(requests=1, lower_bound=True))
+                yield Progress(doing="making its conversation shorter")
             case "auto_retry_start":
                 yield from _again(event, reading)
 
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """What it says before it begins, it says on stderr; that it was ended, in its exit code."""
         words, silent = ended.stderr.strip(), reading.failure is None and not reading.finished
+        reading.lost = LOST in words
         if silent and ended.exit_code == TERMINATED:
             reading.fail(Failure.KILLED, "ended by SIGTERM, not by us")
         elif silent and words and ended.exit_code:
@@ -156,8 +162,12 @@ def _end(event: Event, reading: Reading) -> Iterator[Progress]:
     else:
         found = STATUS.match(words)
         status = int(found[1]) if found else None
-        failure = trouble.by_status(status, words) or trouble.by_words(words) or Failure.EXIT
-        reading.fail(failure, words or f"its last answer ended with {stop or 'nothing'}")
+        failure = trouble.by_status(status, words) or trouble.by_words(words)
+        if REFUSED.search(words):
+            failure = Failure.REFUSED
+        reading.fail(
+            failure or Failure.EXIT, words or f"its last answer ended with {stop or 'nothing'}"
+        )
         reading.retry_after_s = trouble.wait_s(words)
 
 

@@ -32,9 +32,8 @@ BY_WORDS = tuple(
         (Failure.REFUSED, r"refus(al|ed to)|content (policy|filter)|safety|usage policy"),
     )
 )  # fmt: skip
-AGAIN_IN = re.compile(
-    r"(?:try again|retry|resets?) (?:in|after) (\d+(?:\.\d+)?) ?(ms|s\b|sec|m\b|min|h)", re.I
-)
+TIME = r"(\d+(?:\.\d+)?) ?(ms|s\b|sec|min|m(?![a-z])|h)"
+AGAIN_IN = re.compile(rf"(?:try again|retry|resets?) (?:in|after) ((?:{TIME})+)", re.IGNORECASE)
 UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -55,6 +54,9 @@ def by_words(words: str) -> Failure | None:
 
 
 def wait_s(words: str) -> float | None:
-    """ "try again in 1.5s" -> 1.5"""
+    """ "try again in 1.5s" -> 1.5, "in 6m30s" -> 390"""
     found = AGAIN_IN.search(words)
-    return float(found[1]) * UNITS_S[found[2].lower()] if found else None
+    if found is None:
+        return None
+    parts = re.findall(TIME, found[1], re.IGNORECASE)
+    return sum(float(number) * UNITS_S[unit.lower()] for number, unit in parts)

@@ -71,7 +71,7 @@ def test_a_dry_run_shows_all_and_touches_nothing(project: Project):
     assert everything(project.root) == before
     assert "Batch 1: demo/1\n" in told
     assert "after demo/1 (order)" in told
-    assert "shell (2 tries): shell runs scripts and knows no models" in told
+    assert "shell (2 tries): shell runs scripts, no model" in told
     assert "complexity" in told
     assert "test -s b.txt" in told
     found = project.json("run", PLAN, "--dry-run")
@@ -256,3 +256,15 @@ def test_what_was_stopped_together_is_told_together(project: Project, tmp_path: 
     assert "· 5 tasks stopped before they ended; they start again at resume\n" in told
     assert told.count("start again") == 1
     assert "· demo/6  last\n    not started: waits for demo/5\n" in told
+
+
+def test_context_that_is_not_there_is_told_before_the_start(project: Project):
+    (project.root / "here.md").write_text("x")
+    (project.root / "src").mkdir()
+    path = project.write(makes("Task 1: a", "a.txt"))
+    context = "<context>\n@here.md\n- @gone.md (the old one)\n@src/\n@s*c\nprose\n</context>\n"
+    path.write_text(path.read_text().replace("<tasks>", f"{context}<tasks>"))
+    for words in (["run", PLAN, "--dry-run"], ["run", PLAN]):
+        done = project.call(*words)
+        assert done.returncode == 0
+        assert "demo-PLAN.md: its <context> names what is not there: @gone.md\n" in done.stderr
