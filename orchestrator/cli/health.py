@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import anyio
 
-from orchestrator import journal, settings
+from orchestrator import journal, prices, settings
 from orchestrator.cli.terminal import counted
 from orchestrator.errors import OrchestratorError, UnknownRun
 from orchestrator.workers import Condition, Worker, registry
@@ -44,6 +44,7 @@ def examine(root: Path) -> list[Finding]:
         *(one for look in here for one in look(root)),
         *_ledger(),
         *_workers(root),
+        *_prices(root),
     ]
 
 
@@ -137,6 +138,15 @@ def _workers(root: Path) -> Iterator[Finding]:
     if all(one.problem for one in agents):
         text = 'none is installed: only tasks with subagent="bash" can run; install one of them'
         yield Finding(Mark.NOTE, "agents", text)
+
+
+def _prices(root: Path) -> Iterator[Finding]:
+    try:
+        own = settings.load(root).prices
+    except OrchestratorError:
+        return
+    mine = f", and {counted(len(own), 'price')} of your own" if own else ""
+    yield Finding(Mark.OK, "prices", f"{prices.snapshot()}{mine}")
 
 
 async def _examine(workers: list[Worker]) -> list[Condition]:

@@ -25,6 +25,7 @@ def test_doctor_finds_all_well_here(project: Project):
         *("python", "sqlite", "bash", "platform"),
         *("project", "settings", "journal", "ledger", "worker shell"),
         *(f"worker {name}" for name in CLIENTS),
+        "prices",
         *({"agents"} & set(found)),  # where none is installed
     }
     assert "problem" not in found.values()
