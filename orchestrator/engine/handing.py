@@ -73,7 +73,7 @@ def continued(
     """
     able, own = crew.workers[start.route.worker].sessions, history.of(start.task.id).tried
     if "resume" in able and own and was_cut_off(own[-1]) and _fits(own[-1], start):
-        return _session(own[-1], fork=False), None
+        return resumed(own[-1], fork=False), None
     if "fork" not in able or is_fresh(start.task):
         return None, None
     plan = graph.plan_of(start.task.id).id
@@ -81,7 +81,7 @@ def continued(
     known = [t for t in near if (past := history.of(t).tried) and _fits(past[-1], start)]
     if len(known) != 1:
         return None, None
-    return _session(history.of(known[0]).tried[-1], fork=True), known[0]
+    return resumed(history.of(known[0]).tried[-1], fork=True), known[0]
 
 
 def was_cut_off(tried: Tried) -> bool:
@@ -96,7 +96,7 @@ def _fits(tried: Tried, start: Start) -> bool:
     return same and tried.session is not None
 
 
-def _session(last: Tried, *, fork: bool) -> Session:
+def resumed(last: Tried, *, fork: bool) -> Session:
     """Without its last totals, what is booked is what was booked before it and what it told while it worked."""
     assert last.session is not None
     told = (last.booked, last.so_far)

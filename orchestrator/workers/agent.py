@@ -183,7 +183,11 @@ def folder(attempt: Attempt) -> Path:
 def write(call: Call, place: Path) -> None:
     for name, text in call.files.items():
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with open(
+            os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            "w",
+            encoding="utf-8",
+        ) as file:
             file.write(text)
 
 

@@ -24,6 +24,7 @@ from orchestrator.workers.reading import (
 )
 
 TOOLS = "Bash,Read,Edit,Write"
+SYSTEM = "system.txt"  # in a file: Linux refuses an argument of 128 KB
 QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": "2",  # more of them hold a slot for minutes; gates wait better
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -77,19 +78,20 @@ class Claude:
 
     def call(self, attempt: Attempt, folder: Path) -> Call:
         return Call(
-            argv=("claude", *_mode(), *_session(attempt), *_caps(attempt), *self._profile(attempt)),
+            argv=("claude", *_mode(), *_session(attempt), *_caps(attempt), *self._profile(folder)),
             stdin=attempt.prompt,
             env=QUIET,
+            files={SYSTEM: attempt.system},
         )
 
-    def _profile(self, attempt: Attempt) -> Iterator[str]:
+    def _profile(self, folder: Path) -> Iterator[str]:
         """Lean: a tenth of its own instructions, none of the person's plug-ins; the project's CLAUDE.md is still read."""
         if not self._lean:
-            yield from ("--append-system-prompt", attempt.system)
+            yield from ("--append-system-prompt-file", str(folder / SYSTEM))
             return
         yield from ("--tools", TOOLS, "--disable-slash-commands", "--strict-mcp-config")
         yield from ("--setting-sources", "project", "--settings", '{"disableAllHooks":true}')
-        yield from ("--system-prompt", attempt.system)
+        yield from ("--system-prompt-file", str(folder / SYSTEM))
 
     def read(self, line: str, reading: Reading) -> Iterable[Progress]:
         event = decode(line)

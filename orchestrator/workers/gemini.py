@@ -61,7 +61,6 @@ NOTHING = Usage(
     input_tokens=0, output_tokens=0, cache_read_tokens=0, reasoning_tokens=0, requests=0
 )
 ADVICE = "\nPlease wait and try again later. To increase your limits"
-RESETS = re.compile(r"reset after (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 STATUS = re.compile(r'"code":\s*(\d{3})\b')
 DENIED = ("policy_violation", "path_not_in_workspace", "permission_denied")
 OUTSIDE = "Path not in workspace"
@@ -242,7 +241,7 @@ def _result(event: Event, reading: Reading) -> Iterator[Progress]:
     _book(event, reading, broke_off)
     reading.turns = len(reading.by_message) or None
     if event.get("status") != "success":
-        words = text_at(event, "error.message") or reading.detail
+        words = text_at(event, "error.message").partition(ADVICE)[0] or reading.detail
         failure = BY_TYPE.get(text_at(event, "error.type")) or _failure(words, None)
         _fail(
             reading, failure or Failure.EXIT, words or "it ended with an error and gave no reason"
@@ -254,7 +253,6 @@ def _result(event: Event, reading: Reading) -> Iterator[Progress]:
 
 
 def _failure(words: str, status: int | None) -> Failure | None:
-    words = words.partition(ADVICE)[0]
     told = next((failure for failure, pattern in BY_WORDS if pattern.search(words)), None)
     if found := STATUS.search(words):
         status = int(found[1])
@@ -262,16 +260,8 @@ def _failure(words: str, status: int | None) -> Failure | None:
 
 
 def _fail(reading: Reading, failure: Failure, words: str) -> None:
-    words = words.partition(ADVICE)[0]
-    reading.retry_after_s = _reset_s(words) or trouble.wait_s(words)
+    reading.retry_after_s = trouble.wait_s(words)
     reading.fail(failure, f"{words}: {NEXT_STEP}" if failure is Failure.AUTH else words)
-
-
-def _reset_s(words: str) -> float | None:
-    """ "Your quota will reset after 21h58m30s." """
-    found = RESETS.search(words)
-    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
-    return float(hours * 3600 + minutes * 60 + seconds) or None
 
 
 def _short(text: str) -> str:

@@ -143,6 +143,8 @@ def _answer(event: Event, reading: Reading) -> Iterator[Progress]:
     reading.model = f"{maker}/{model}" if maker and model else reading.model
     content = items_at(event, "message.content")
     broke_off = text_at(event, "message.stopReason") in FAILED
+    if not broke_off:
+        reading.turns = (reading.turns or 0) + 1
     if not broke_off or content:
         reading.requests.append(_usage(event, lower_bound=broke_off))
     texts = [text_at(block, "text") for block in content]
@@ -196,8 +198,10 @@ def _usage(event: Event, *, lower_bound: bool) -> Usage:
 
 
 def _so_far(reading: Reading) -> Usage | None:
+    """Without a price: only at its end it is known whether it guessed."""
     known = booking.add(reading.requests)
-    return known.model_copy(update={"lower_bound": True}) if known else None
+    without = {"cost_usd": None, "cost_basis": "unknown", "lower_bound": True}
+    return known.model_copy(update=without) if known else None
 
 
 def _book(reading: Reading, *, over: bool, guessed: bool) -> None:

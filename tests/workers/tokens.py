@@ -13,6 +13,7 @@ WORDS = {
     "exact": "exact",
     "lower bound": "at least",
     "either": "exact or at least",
+    "with broken": "with broken",
     "unknown": "unknown",
 }
 HEAD = """\
@@ -24,6 +25,7 @@ a test: against the real client and a scripted model server that knows what it h
 - **exact**: tokens by class and dollars are those that were billed.
 - **at least**: it ended before it told everything. What is booked is not more than what was billed, and is marked so.
 - **exact or at least**: as the client happens to get the time for its last words.
+- **with broken**: exact, but the client may count the beginning of an answer that broke off and was asked for again.
 - **unknown**: it tells nothing; nothing is booked, and nothing is guessed.
 - **-**: there is no such case for this client; the reasons are below the table.
 

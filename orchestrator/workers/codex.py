@@ -1,0 +1,337 @@
+"""Codex: `codex exec --json` and its events. Believes no exit code; a failed turn tells no figures, its own records on disk do."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from orchestrator.model import Attempt, Failure, Progress, Step, StepKind, Tier, Usage
+from orchestrator.process import Ended
+from orchestrator.workers import trouble
+from orchestrator.workers.reading import (
+    LONGEST_TARGET,
+    LONGEST_WORDS,
+    Call,
+    Event,
+    Reading,
+    count_at,
+    decode,
+    find,
+    items_at,
+    step,
+    text_at,
+)
+
+SYSTEM = "system.md"
+ALWAYS = (
+    "--json",
+    "--skip-git-repo-check",
+    *("-c", 'sandbox_mode="workspace-write"'),  # not -s: `exec resume` does not know it
+    *("-c", "analytics.enabled=false"),
+    *("-c", "check_for_update_on_startup=false"),
+    *("--disable", "unbounded_connection_retries"),  # else it waits for a network for ever
+)
+LEAN_FEATURES = ("plugins", "apps", "hooks", "goals", "image_generation", "skill_search", "view_image", "sleep_tool", "multi_agent")  # fmt: skip
+LEAN_SETTINGS = (
+    "agents.enabled=false",
+    'web_search="disabled"',
+    "skills.include_instructions=false",
+    "skills.bundled.enabled=false",
+    "include_permissions_instructions=false",
+    "include_apps_instructions=false",
+    "include_collaboration_mode_instructions=false",
+    "tools.experimental_request_user_input.enabled=false",
+)
+LEAN = (
+    "--ignore-user-config",  # the only way without the person's MCP servers: one cannot empty that table
+    *(word for name in LEAN_FEATURES for word in ("--disable", name)),
+    *(word for pair in LEAN_SETTINGS for word in ("-c", pair)),
+)
+OWN_CONFIG = re.compile(r"^\s*(model_provider|openai_base_url|cli_auth_credentials_store)\s*=", re.MULTILINE)  # fmt: skip
+LOGIN = 'log in with "codex login", or set CODEX_API_KEY'
+TRIES = 2  # of its own, as far as we let it; it has 5, and no setting of ours makes them fewer
+AGAIN = re.compile(r"Reconnecting\.\.\. (?:(\d+)/\d+|waiting for network)")
+WEBSOCKET = re.compile(r"\bwss?://|WebSocket")  # it has another way then
+STATUS = re.compile(r"(?:unexpected|last) status:? (\d{3})\b")
+BUSY = re.compile(r"high demand")  # its word for any 5xx
+LOST = "no rollout found for thread id"
+NOISE = re.compile(r"^(WARNING: |Reading (additional|prompt)|\d{4}-\d\d-\d\dT).*\n?", re.MULTILINE)
+CLOCK = r"(\d{1,2}:\d\d [AP]M)"
+AGAIN_AT = re.compile(rf"try again at (?:(\w{{3}}) (\d{{1,2}})(?:st|nd|rd|th), (\d{{4}}) )?{CLOCK}", re.IGNORECASE)  # fmt: skip
+NO_SANDBOX = re.compile(r"Process exited with code [1-9]\d*\n(?:.*\n)*?Output:\n(bwrap: .*)")
+SANDBOX_STEP = 'its sandbox cannot work here; where a container is the sandbox: [workers.codex] arguments = ["-c", \'sandbox_mode="danger-full-access"\']'  # fmt: skip
+
+
+class Codex:
+    name = program = "codex"
+    tiers: tuple[Tier, ...] = tuple(Tier)
+    sessions: Collection[str] = ("resume", "fork")
+    passes: tuple[str, ...] = ("CODEX_*", "OPENAI_*")
+    stop: tuple[signal.Signals, ...] = (
+        signal.SIGINT,
+        signal.SIGTERM,
+    )  # SIGTERM leaves its tools running
+    reads: tuple[str, ...] = ("AGENTS.md",)
+
+    def __init__(self, *, lean: bool = True, now: Callable[[], datetime] = datetime.now) -> None:
+        self._lean, self._now = lean, now
+
+    def provider(self, model: str | None) -> str | None:
+        return "openai"
+
+    def call(self, attempt: Attempt, folder: Path) -> Call:
+        own = self._lean and bool(attempt.system)
+        return Call(
+            argv=("codex", "exec", *_session(attempt), *ALWAYS, *self._profile(attempt, folder), "-"),
+            stdin=attempt.prompt,
+            files={SYSTEM: attempt.system} if own else {},
+        )  # fmt: skip
+
+    def _profile(self, attempt: Attempt, folder: Path) -> Iterator[str]:
+        """Lean: our words in place of its own, none of the person's settings; AGENTS.md is still read."""
+        if self._lean:
+            yield from LEAN
+        if attempt.system:
+            key, value = ("developer_instructions", attempt.system)
+            if self._lean:
+                key, value = ("model_instructions_file", str(folder / SYSTEM))
+            yield from ("-c", f"{key}={_toml(value)}")
+
+    def read(self, line: str, reading: Reading) -> Iterable[Progress]:
+        event = decode(line)
+        match event.get("type"):
+            case "thread.started":
+                reading.session = text_at(event, "thread_id") or reading.session
+                yield Progress(doing="thinking", session=reading.session)
+            case "item.started" | "item.updated" | "item.completed":
+                over = event.get("type") == "item.completed"
+                yield from _item(find(event, "item", dict) or {}, over, reading)
+            case "error":
+                yield from self._trouble(text_at(event, "message"), reading)
+            case "turn.completed":
+                reading.finished, reading.failure, reading.detail = True, None, ""
+                reading.totals = _usage(find(event, "usage", dict) or {})
+                yield Progress(doing="finishing", totals=reading.totals)
+            case "turn.failed":
+                reading.finished = True
+                self._fail(text_at(event, "error.message"), reading)
+
+    def _trouble(self, words: str, reading: Reading) -> Iterator[Progress]:
+        """It goes on after a notice, and is not let go on where that cannot help."""
+        notice = AGAIN.match(words)
+        if notice is None:
+            self._fail(words, reading)
+            return
+        failure = _failure(words)
+        yield Progress(doing=f"{failure or 'trouble'}: {words}"[:LONGEST_WORDS])
+        if WEBSOCKET.search(words):
+            return
+        known = failure not in (None, Failure.NETWORK)
+        endless = notice[1] is None
+        if endless or failure is Failure.AUTH or (known and int(notice[1]) > TRIES):
+            reading.hopeless = True
+            self._fail(words, reading)
+
+    def _fail(self, words: str, reading: Reading) -> None:
+        failure = _failure(words) or Failure.EXIT
+        next_step = f": {LOGIN}" if failure is Failure.AUTH and "credits" not in words else ""
+        reading.fail(failure, f"{words or 'it failed and did not say why'}{next_step}")
+        reading.retry_after_s = trouble.wait_s(words)
+        if failure is Failure.QUOTA:
+            reading.reset_at = reset_at(words, self._now())
+
+    def conclude(self, ended: Ended, reading: Reading) -> None:
+        """If it did not even begin, stderr says why; later there is only noise on it."""
+        words = NOISE.sub("", ended.stderr).strip()
+        reading.lost |= LOST in words
+        if reading.session is None and reading.failure is None and words and ended.exit_code:
+            self._fail(words, reading)
+
+    def recount(self, reading: Reading, env: Mapping[str, str]) -> None:
+        """What its own records tell beyond what it printed. Missing or damaged ones tell nothing."""
+        if not re.fullmatch(r"[\w-]+", reading.session or ""):
+            return
+        try:
+            found = max(_home(env).glob(f"sessions/*/*/*/rollout-*-{reading.session}.jsonl"))
+            with found.open(encoding="utf-8", errors="replace") as lines:
+                recount(lines, reading)
+        except (OSError, ValueError):
+            return
+
+    def examine(self, version: str, env: Mapping[str, str], home: Path) -> Iterable[str]:
+        place = _home({"HOME": str(home), **env})
+        logged_in = (place / "auth.json").is_file()
+        key = bool(env.get("CODEX_API_KEY"))
+        if not (logged_in or key or env.get("CODEX_ACCESS_TOKEN")):
+            hint = " (it does not read OPENAI_API_KEY)" if env.get("OPENAI_API_KEY") else ""
+            yield f"no login found{hint}: {LOGIN}"
+        elif logged_in and key:
+            yield "CODEX_API_KEY is set and wins over your login: it is billed by use; unset it to use the login"
+        config = place / "config.toml"
+        if self._lean and config.is_file():
+            for name in sorted(set(OWN_CONFIG.findall(config.read_text("utf-8", "replace")))):
+                yield f"{name} in {config} is not read in lean runs: say it in [workers.codex] arguments, or set lean = false"
+
+
+def _session(attempt: Attempt) -> Iterator[str]:
+    if attempt.session is not None:
+        yield from ("fork" if attempt.session.fork else "resume", attempt.session.id)
+    if attempt.route.model:
+        yield from ("-m", attempt.route.model)
+
+
+def _toml(text: str) -> str:
+    """A TOML string is a JSON string, but for half characters and DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    return Path(env.get("CODEX_HOME") or Path(env.get("HOME", "/"), ".codex"))
+
+
+# --- what it does ----------------------------------------------------------------------------------
+
+
+def _item(item: Event, over: bool, reading: Reading) -> Iterator[Progress]:
+    kind, key = text_at(item, "type"), text_at(item, "id")
+    match kind:
+        case "agent_message":
+            reading.text = text_at(item, "text")
+            yield Progress(doing=" ".join(reading.text.split())[:LONGEST_WORDS])
+        case "reasoning" | "error":  # not an error of the turn: a notice
+            yield Progress(doing=" ".join(_words(item).split())[:LONGEST_WORDS])
+        case "command_execution" | "file_change" | "mcp_tool_call" | "web_search":
+            yield from _tool(key, list(_steps(kind, item)), item, over, reading)
+
+
+def _words(item: Event) -> str:
+    return text_at(item, "text") or text_at(item, "message")
+
+
+def _tool(
+    key: str, steps: list[Step], item: Event, over: bool, reading: Reading
+) -> Iterator[Progress]:
+    """One call; several steps where it changes several files."""
+    status = text_at(item, "status")
+    ok = {"completed": True, "failed": False, "declined": False}.get(status)
+    for number, one in enumerate(steps):
+        name = f"{key}/{number}"
+        if name not in reading.open_steps:
+            yield reading.begin_step(name, one)
+        if over:
+            code = find(item, "exit_code", int)
+            yield from reading.end_step(name, ok if code is None else code == 0, code)
+    if over and status == "declined":
+        reading.denials += [f"{one.tool}: {one.target}" for one in steps]
+
+
+def _steps(kind: str, item: Event) -> Iterator[Step]:
+    match kind:
+        case "file_change":
+            for change in items_at(item, "changes"):
+                path = text_at(change, "path")[:LONGEST_TARGET]
+                yield Step(kind=StepKind.WRITE, tool=kind, target=path)
+        case "command_execution":
+            yield step(kind, {"command": unwrapped(text_at(item, "command"))})
+        case "mcp_tool_call":
+            yield step(f"{text_at(item, 'server')}.{text_at(item, 'tool')}", item.get("arguments"))
+        case _:
+            yield step(kind, item)
+
+
+def unwrapped(command: str) -> str:
+    """ "/bin/bash -lc 'make it'" -> "make it" """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return words[2] if len(words) == 3 and words[1] in ("-lc", "-c") else command
+
+
+# --- its troubles ----------------------------------------------------------------------------------
+
+
+def _failure(words: str) -> Failure | None:
+    status = STATUS.search(words)
+    told = trouble.by_status(int(status[1]), words) if status else None
+    return told or (Failure.OVERLOADED if BUSY.search(words) else trouble.by_words(words))
+
+
+def reset_at(words: str, now: datetime) -> float | None:
+    """ "try again at 3:05 PM", "at Nov 21st, 2026 3:05 PM": local time, as `now` is. Unix seconds."""
+    found = AGAIN_AT.search(words)
+    if found is None:
+        return None
+    month, day, year, clock = found.groups()
+    try:
+        if year:
+            date = f"{month} {day} {year} {clock}"
+            return datetime.strptime(date, "%b %d %Y %I:%M %p").astimezone().timestamp()
+        time = datetime.strptime(clock.upper(), "%I:%M %p").time()
+    except ValueError:
+        return None
+    then = datetime.combine(now.date(), time, now.tzinfo)
+    if then < now - timedelta(hours=1):  # it was said before midnight
+        then += timedelta(days=1)
+    return then.timestamp()
+
+
+# --- its figures -----------------------------------------------------------------------------------
+
+
+def _usage(told: Event) -> Usage:
+    """Its input counts the cache too; ours are disjoint."""
+    read = count_at(told, "cached_input_tokens")
+    write = count_at(told, "cache_write_input_tokens")
+    whole = count_at(told, "input_tokens")
+    return Usage(
+        input_tokens=None if whole is None else max(0, whole - (read or 0) - (write or 0)),
+        output_tokens=count_at(told, "output_tokens"),
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+        reasoning_tokens=count_at(told, "reasoning_output_tokens"),
+    )
+
+
+def recount(lines: Iterable[str], reading: Reading) -> None:
+    """From a session's record: what its last turn asked and was refused, and the totals of all its turns."""
+    if reading.totals is None:
+        reading.totals = NOTHING.model_copy(update={"lower_bound": not reading.finished})
+    for line in lines:
+        if not any(word in line for word in RECORDED):
+            continue  # most of a record is the texts of the conversation
+        entry = decode(line)
+        told = find(entry, "payload", dict) or {}
+        match entry.get("type"), told.get("type"):
+            case "event_msg", "task_started":
+                reading.by_message.clear()
+                reading.denials = [one for one in reading.denials if SANDBOX_STEP not in one]
+            case "turn_context", _:
+                reading.model = text_at(told, "model") or reading.model
+            case "token_usage_record", _:
+                _request(told, reading)
+            case "response_item", "function_call_output":
+                _look_for_sandbox(text_at(told, "output"), reading)
+    reading.requests = list(reading.by_message.values())
+
+
+RECORDED = ('"task_started"', '"turn_context"', '"token_usage_record"', "bwrap: ")
+
+
+def _request(told: Event, reading: Reading) -> None:
+    """It is written before a tool begins, so only an answer that was on its way can be missing."""
+    reading.by_message[text_at(told, "response_id")] = _usage(find(told, "usage", dict) or {})
+    totals = _usage(find(told, "thread_token_usage", dict) or {})
+    reading.totals = totals.model_copy(update={"lower_bound": not reading.finished})
+
+
+def _look_for_sandbox(output: str, reading: Reading) -> None:
+    """Commands that its sandbox cannot start are not even told as items."""
+    failed = NO_SANDBOX.search(output)
+    if failed and not any(SANDBOX_STEP in one for one in reading.denials):
+        reading.denials.append(f"{failed[1].strip()}: {SANDBOX_STEP}")

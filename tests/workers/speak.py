@@ -1,0 +1,89 @@
+"""A fake client: says what the real one said, if it is called as that was called. Runs alone, by path: SCENES.json, then arguments.
+
+A signal that the real one did not survive ends it too; one that it answered is answered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+MISUSED = 64
+ANSWERED = {signal.SIGINT, signal.SIGTERM}
+
+
+def main(scene: dict[str, Any], arguments: list[str]) -> int:
+    """The exit code. Scene: see tests/workers/recordings.py."""
+    if scene["waits"] or scene["stays"]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ANSWERED)
+    wrong = [
+        *compare("arguments", scene["argv"], arguments),
+        *compare("stdin", scene["stdin"], sys.stdin.read()),
+    ]
+    wrong += [
+        f"{name} is not {value!r}"
+        for name, value in scene["env"].items()
+        if os.environ.get(name) != value
+    ]
+    wrong += [
+        f"the file {name} differs" for name, text in scene["files"].items() if not holds(name, text)
+    ]
+    if wrong:
+        print("not called as when it was recorded:", *wrong, sep="\n", file=sys.stderr)
+        return MISUSED
+    if scene["leaves"]:
+        subprocess.Popen(
+            ["sleep", "600"],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    say(scene["lines"], scene["stderr"])
+    for name, text in scene["made"].items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    if scene["waits"]:
+        signal.sigwait(ANSWERED)
+        say(scene["after"], "")
+    while scene["stays"]:
+        if signal.sigwait(ANSWERED) not in scene["ignores"]:
+            return 0
+    if scene["signal"]:
+        signal.signal(scene["signal"], signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ANSWERED)
+        os.kill(os.getpid(), scene["signal"])
+    return int(scene["exit"] or 0)
+
+
+def compare(what: str, expected: Any, given: Any) -> list[str]:
+    return [] if expected in (None, given) else [f"{what}: {given!r}\n  but was: {expected!r}"]
+
+
+def holds(name: str, text: str) -> bool:
+    path = Path(name)
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def say(lines: list[str], errors: str) -> None:
+    sys.stderr.write(errors)
+    sys.stderr.flush()
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def take(path: Path) -> dict[str, Any]:
+    """The next scene; it is not there for the start after this one."""
+    scene, *rest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(rest), encoding="utf-8")
+    return scene
+
+
+if __name__ == "__main__":
+    sys.exit(main(take(Path(sys.argv[1])), sys.argv[2:]))

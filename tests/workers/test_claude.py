@@ -1,0 +1,323 @@
+"""Claude's reader, whatever it is given; and how it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.model import Attempt, Failure, Progress, Route, RunId, Session, TaskId
+from orchestrator.process import Ended
+from orchestrator.workers.agent import judge
+from orchestrator.workers.claude import Claude
+from orchestrator.workers.reading import Reading
+
+HERE = Path("/w")
+MODEL = "claude-haiku-5-5"
+
+
+def attempt(**more: Any) -> Attempt:
+    given = {
+        "run": RunId("r"),
+        "task": TaskId("p/1"),
+        "name": "say hello",
+        "number": 1,
+        "action": "",
+        "system": "the rules",
+        "prompt": "say hello",
+        "route": Route(worker="claude", model=MODEL, confidence=1.0, reason=""),
+        "workspace": "/w",
+        "timeout_s": 9.0,
+        "stall_s": 9.0,
+        "transcript": "/w/1.log",
+        "environment": {},
+    }
+    return Attempt(**{**given, **more})
+
+
+def ended(**more: Any) -> Ended:
+    usual = {"exit_code": 0, "signal": None, "stdout": "", "stderr": "", "timed_out": False}
+    return Ended(**{**usual, "stalled": False, "duration_s": 1.0, **more})
+
+
+def told(*events: Any, **end: Any) -> tuple[Reading, list[Progress]]:
+    reading, client = Reading(), Claude()
+    lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    progress = [one for line in lines for one in client.read(line, reading)]
+    client.conclude(ended(**end), reading)
+    return reading, progress
+
+
+# --- anything at all -----------------------------------------------------------------------------
+
+words = st.sampled_from(
+    [
+        "system",
+        "init",
+        "api_retry",
+        "assistant",
+        "user",
+        "result",
+        "rate_limit_event",
+        "tool_use",
+        "tool_result",
+        "text",
+        "success",
+    ]
+)
+keys = st.sampled_from(
+    [
+        "type",
+        "subtype",
+        "is_error",
+        "message",
+        "content",
+        "id",
+        "usage",
+        "model",
+        "input_tokens",
+        "session_id",
+        "rate_limit_info",
+        "status",
+        "resetsAt",
+        "modelUsage",
+        "model_usage_since_last_result",
+        "inputTokens",
+        "costUSD",
+        "permission_denials",
+        "errors",
+        "terminal_reason",
+        "error",
+        "api_error_status",
+        "error_status",
+        "num_turns",
+        "total_cost_usd",
+        "tool_use_id",
+        "name",
+        "input",
+        "stop_reason",
+    ]
+)
+odd = st.sampled_from([10**400, -(10**400), 1e308, "\ud83d", "\0", -1, 1e16])
+atoms = st.none() | st.booleans() | st.integers() | st.floats() | words | st.text(max_size=5) | odd
+values = st.recursive(
+    atoms,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+events = (
+    st.fixed_dictionaries({"type": words}, optional={"message": values, "subtype": words}) | values
+)
+lines = st.one_of(
+    st.binary(max_size=40).map(lambda raw: raw.decode("utf-8", "replace")),
+    values.map(json.dumps),
+    st.dictionaries(keys, values, max_size=6).map(json.dumps),
+    events.map(json.dumps),
+)
+
+
+def ends_well(line: str) -> bool:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return False
+    return (
+        isinstance(event, dict) and event.get("type") == "result" and event.get("is_error") is False
+    )
+
+
+@given(st.lists(lines, max_size=8))
+def test_nothing_that_it_prints_breaks_the_reader_or_passes_for_success(said: list[str]) -> None:
+    reading, progress = told(*said)
+    failure, _ = judge(reading, ended(), attempt())
+    assert failure is not None or any(map(ends_well, said))
+    for one in progress:  # as the journal keeps it, and reads it again
+        assert Progress.model_validate_json(one.model_dump_json()) == one
+    json.dumps([reading.detail, reading.text, reading.session], ensure_ascii=False).encode()
+
+
+@given(st.dictionaries(keys, values, max_size=6), st.sampled_from([True, None, 0, "", "no"]))
+def test_only_a_plain_no_to_is_error_is_a_success(more: dict[str, Any], error: Any) -> None:
+    reading, _ = told({**more, "type": "result", "subtype": "success", "is_error": error})
+    failure, detail = judge(reading, ended(), attempt())
+    assert failure is not None
+    assert isinstance(detail, str)
+
+
+# --- its traps -----------------------------------------------------------------------------------
+
+
+def answer(id: str, *blocks: Any, output: int = 1, model: str = MODEL) -> dict[str, Any]:
+    usage = {
+        "input_tokens": 10,
+        "output_tokens": output,
+        "cache_read_input_tokens": 5,
+        "cache_creation_input_tokens": 2,
+    }
+    return {
+        "type": "assistant",
+        "message": {"id": id, "model": model, "content": blocks, "usage": usage},
+    }
+
+
+def test_the_lines_of_one_answer_are_counted_once():
+    call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls\n-l"}}
+    _, progress = told(
+        answer("m1", {"type": "text", "text": "So."}), answer("m1", call), answer("m2")
+    )
+    usages = [one.usage for one in progress if one.usage]
+    assert [(one.input_tokens, one.requests) for one in usages] == [(10, 1), (10, 1), (20, 2)]
+    assert all(one.lower_bound for one in usages)
+    assert [one.doing for one in progress if one.doing] == ["So.", "Bash: ls -l"]
+
+
+def test_what_the_client_makes_up_costs_nothing():
+    reading, progress = told(
+        answer("m1", {"type": "text", "text": "API Error"}, model="<synthetic>")
+    )
+    assert (reading.by_message, [one.usage for one in progress]) == ({}, [None])
+
+
+def test_a_tool_is_a_step_when_it_has_answered():
+    call = {"type": "tool_use", "id": "t1", "name": "Write", "input": {"file_path": "a.py"}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "is_error": True}
+    _, progress = told(
+        answer("m1", call), {"type": "user", "message": {"content": [result, result]}}
+    )
+    (step,) = [one.step for one in progress if one.step]
+    assert (step.kind, step.tool, step.target, step.ok) == ("write", "Write", "a.py", False)
+
+
+def result(**more: Any) -> dict[str, Any]:
+    models = {MODEL: {"inputTokens": 30, "outputTokens": 4, "costUSD": 0.5, "costBasis": "list"}}
+    return {"type": "result", "is_error": False, "session_id": "s", "modelUsage": models, **more}
+
+
+def test_an_older_client_tells_only_the_totals_of_its_session():
+    reading, progress = told(result())
+    assert reading.usage is None
+    assert reading.totals
+    assert (reading.totals.input_tokens, reading.totals.cost_usd) == (30, 0.5)
+    assert progress[-1].totals == reading.totals
+
+
+def test_several_results_of_one_process_are_added():
+    since = {MODEL: {"inputTokens": 7, "outputTokens": 2, "costUSD": 0.25, "costBasis": "list"}}
+    reading, _ = told(*[result(model_usage_since_last_result=since)] * 2)
+    assert reading.totals is None
+    assert reading.usage
+    assert (reading.usage.input_tokens, reading.usage.cost_usd) == (14, 0.5)
+
+
+def test_a_price_that_it_guesses_is_unknown():
+    models = {
+        "my-model": {"inputTokens": 7, "outputTokens": 2, "costUSD": 9.0, "costBasis": "unknown"}
+    }
+    reading, _ = told(result(model_usage_since_last_result=models))
+    assert reading.usage
+    assert (reading.usage.cost_usd, reading.usage.cost_basis, reading.model) == (
+        None,
+        "unknown",
+        "my-model",
+    )
+
+
+def test_a_subscription_pays_in_words_only():
+    init = {
+        "type": "system",
+        "subtype": "init",
+        "session_id": "s",
+        "model": MODEL,
+        "apiKeySource": "none",
+    }
+    reading, _ = told(init, result(model_usage_since_last_result={MODEL: {"costUSD": 0.1}}))
+    assert reading.usage
+    assert (reading.usage.cost_usd, reading.usage.cost_basis) == (0.1, "notional")
+
+
+def test_a_refused_key_is_hopeless_before_it_has_tried_for_minutes():
+    retry = {
+        "type": "system",
+        "subtype": "api_retry",
+        "attempt": 1,
+        "error_status": 401,
+        "error": "x",
+    }
+    reading, progress = told(retry, signal=2, exit_code=None)
+    assert (reading.hopeless, reading.failure) == (True, Failure.AUTH)
+    assert "claude /login" in reading.detail
+    assert progress[0].doing == "auth: its own try 1"
+
+
+def test_trouble_on_the_way_is_forgotten_when_it_ends_well():
+    error = {
+        **answer("m1", model="<synthetic>"),
+        "is_api_error_message": True,
+        "error": "overloaded",
+    }
+    reading, _ = told(error, result())
+    assert (reading.failure, reading.detail, reading.finished) == (None, "", True)
+    reading, _ = told(error, exit_code=1)
+    assert (reading.failure, reading.finished) == (Failure.OVERLOADED, False)
+
+
+def test_stderr_counts_only_where_it_did_not_begin():
+    reading, _ = told(exit_code=1, stderr="error: unknown option '--x'\n")
+    assert (reading.failure, reading.detail) == (Failure.EXIT, "error: unknown option '--x'")
+    reading, _ = told(exit_code=0, stderr="a warning")
+    assert reading.failure is None
+    init = {"type": "system", "subtype": "init", "session_id": "s"}
+    reading, _ = told(init, exit_code=1, stderr="a warning")
+    assert reading.failure is None
+    reading, _ = told(exit_code=1, stderr="No conversation found with session ID: s")
+    assert reading.lost
+
+
+# --- how it is called ----------------------------------------------------------------------------
+
+
+def words_of(**more: Any) -> str:
+    return " ".join(Claude().call(attempt(**more), HERE).argv)
+
+
+def test_the_prompt_goes_by_stdin_and_the_session_has_our_name():
+    call = Claude().call(attempt(), HERE)
+    assert call.stdin == "say hello"
+    assert "say hello" not in call.argv
+    assert "--resume" not in call.argv
+    assert call.argv == Claude().call(attempt(), HERE).argv
+    again = Claude().call(attempt(number=2), HERE).argv
+    assert again != call.argv
+
+
+def test_it_goes_on_with_a_session_or_a_copy_of_it():
+    assert "--resume s" in words_of(session=Session(id="s", fork=False))
+    assert "--fork-session" not in words_of(session=Session(id="s", fork=False))
+    assert "--resume s --fork-session" in words_of(session=Session(id="s", fork=True))
+
+
+def test_caps_are_handed_over():
+    assert "--max-turns 7 --max-budget-usd 0.5000" in words_of(max_turns=7, max_usd=0.5)
+    assert "--max" not in words_of()
+
+
+def test_a_worker_that_is_not_lean_keeps_what_the_person_has():
+    call = Claude(lean=False).call(attempt(), HERE)
+    argv = call.argv
+    assert argv[-2:] == ("--append-system-prompt-file", str(HERE / "system.txt"))
+    assert call.files == {"system.txt": "the rules"}
+    assert not {"--tools", "--setting-sources", "--strict-mcp-config"} & set(argv)
+
+
+def test_doctor_hears_of_a_missing_login_and_of_a_key_that_wins(tmp_path: Path):
+    client, key = Claude(), {"ANTHROPIC_API_KEY": "k"}
+    assert "no login found" in "".join(client.examine("2.1.329", {}, tmp_path))
+    assert list(client.examine("2.1.329", key, tmp_path)) == []
+    assert list(client.examine("2.1.329", {"CLAUDE_CODE_USE_BEDROCK": "1"}, tmp_path)) == []
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / ".claude/.credentials.json").write_text("{}")
+    assert list(client.examine("2.1.329", {}, tmp_path)) == []
+    assert "is billed by use" in "".join(client.examine("2.1.329", key, tmp_path))
