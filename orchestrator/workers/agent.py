@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -72,6 +73,9 @@ class AgentWorker:
         told = (ended.stdout.strip() or ended.stderr.strip()).partition("\n")[0]
         if ended.exit_code != 0:
             return Condition(None, f"{self._program} --version failed: {told}; install it again")
+        if is_older(told, self._client.oldest):
+            wanted = ".".join(map(str, self._client.oldest))
+            return Condition(told, f"{told} is too old; install {wanted} or newer")
         return Condition(told, None, tuple(self._client.examine(told, env, Path.home())))
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
@@ -87,17 +91,24 @@ class AgentWorker:
         leash = Leash()
         call = self._client.call(attempt, folder(attempt))
 
-        def hear(line: bytes) -> None:
-            for progress in self._client.read(line.decode("utf-8", "replace"), reading):
+        def take(every: Iterable[Progress]) -> None:
+            for progress in every:
                 report(self._booked(progress, attempt))
+            self._watch_caps(reading, attempt)
             if reading.finished:
                 leash.pull(self._grace_s)
             elif reading.hopeless:
                 leash.pull()
 
+        def hear(line: bytes) -> None:
+            take(self._client.read(line.decode("utf-8", "replace"), reading))
+
+        def overhear(line: bytes) -> None:
+            take(self._client.read_error(line.decode("utf-8", "replace"), reading))
+
         try:
             write(call, folder(attempt))
-            ended = await process.run(self._order(call, attempt), hear, leash=leash)
+            ended = await process.run(self._order(call, attempt), hear, overhear, leash)
         except ProgramMissing as error:
             return Outcome(failure=Failure.MISSING, detail=f"{error}: {self.missing() or ''}")
         except (NotStarted, OSError) as error:
@@ -127,6 +138,20 @@ class AgentWorker:
             grace_s=self._grace_s,
             transcript=Path(attempt.transcript),
         )
+
+    def _watch_caps(self, reading: Reading, attempt: Attempt) -> None:
+        """For clients that cannot be told to stop by themselves: they are stopped one request too late."""
+        if reading.finished or reading.hopeless:
+            return
+        turns, caps = len(reading.by_message), self._client.caps
+        if "turns" not in caps and attempt.max_turns is not None and turns > attempt.max_turns:
+            reading.hopeless = True
+            reading.fail(Failure.MAX_TURNS, f"stopped after {attempt.max_turns} turns")
+        if "usd" not in caps and attempt.max_usd is not None and reading.by_message:
+            cost = self._usage(reading, attempt).cost_usd
+            if cost is not None and cost > attempt.max_usd:
+                reading.hopeless = True
+                reading.fail(Failure.BUDGET, f"stopped at ${cost:.4f} of ${attempt.max_usd:g}")
 
     def _booked(self, progress: Progress, attempt: Attempt) -> Progress:
         if progress.totals is None:
@@ -170,6 +195,12 @@ class AgentWorker:
             own=self._own,
             requests=reading.requests,
         )
+
+
+def is_older(told: str, oldest: tuple[int, ...]) -> bool:
+    """Whether the first version number in these words is below; words without one are believed."""
+    found = re.search(r"\d+(?:\.\d+)+", told)
+    return found is not None and tuple(map(int, found[0].split("."))) < oldest
 
 
 BASICS = ("PATH", "HOME", "LANG", "LC_*", "USER", "TMPDIR", "TERM")

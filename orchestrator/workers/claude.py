@@ -12,6 +12,7 @@ from orchestrator.process import Ended
 from orchestrator.workers import booking, trouble
 from orchestrator.workers.reading import (
     Call,
+    Client,
     Event,
     Reading,
     amount_at,
@@ -51,7 +52,7 @@ NEXT_STEP = 'log in with "claude /login", or set ANTHROPIC_API_KEY'
 NAMESPACE = uuid.UUID("5f0d8c1e-7c55-4f0e-9d3b-5f6b6c0f8a11")
 
 
-class Claude:
+class Claude(Client):
     name = program = "claude"
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[str] = ("resume", "fork")
@@ -68,7 +69,9 @@ class Claude:
         signal.SIGINT,
         signal.SIGTERM,
     )  # only on SIGINT it still tells what it used
-    reads: tuple[str, ...] = ("CLAUDE.md",)
+    reads: tuple[str, ...] = ("CLAUDE.md", "AGENTS.md")  # the second where there is no first
+    caps: Collection[str] = ("turns", "usd")
+    oldest = (2, 1, 259)  # --permission-prompts
 
     def __init__(self, *, lean: bool = True) -> None:
         self._lean = lean

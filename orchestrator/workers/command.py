@@ -14,7 +14,7 @@ from orchestrator.model import Attempt, Failure, Progress, Tier, Usage
 from orchestrator.process import Ended
 from orchestrator.settings import WorkerSettings, own
 from orchestrator.workers import booking, trouble
-from orchestrator.workers.reading import LONGEST_WORDS, Call, Event, Reading, decode, find
+from orchestrator.workers.reading import LONGEST_WORDS, Call, Client, Event, Reading, decode, find
 
 PROMPT, SYSTEM = "prompt.txt", "system.txt"
 LONGEST_ANSWER = 4_000_000  # characters of an answer that is one JSON object over many lines
@@ -25,7 +25,7 @@ NUMBER = re.compile(r"\$?\s*(\d[\d,]*(?:\.\d+)?)\s*([km]?)\b", re.IGNORECASE)
 Found = Mapping[str, Any]  # by the names of settings.Paths: what one line or event tells
 
 
-class Command:
+class Command(Client):
     """[workers.NAME] with an argv, as a client. The settings are checked already: nothing here refuses them."""
 
     def __init__(self, name: str, settings: WorkerSettings) -> None:

@@ -14,6 +14,7 @@ from orchestrator.workers import trouble
 from orchestrator.workers.reading import (
     LONGEST_WORDS,
     Call,
+    Client,
     Event,
     Reading,
     count_at,
@@ -66,12 +67,13 @@ DENIED = ("policy_violation", "path_not_in_workspace", "permission_denied")
 OUTSIDE = "Path not in workspace"
 LOGINS = ("oauth_creds.json", "gemini-credentials.json")
 CLOUD = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_GCA", "GEMINI_CLI_USE_COMPUTE_ADC")
+AGAIN = re.compile(r"Attempt (\d+) failed.*?Retrying with backoff\W*(.*)")
 TRIES = 2
 NEXT_STEP = 'start "gemini" once and log in, or set GEMINI_API_KEY'
 NAMESPACE = uuid.UUID("0f6a3a56-3f0c-4a53-b1a5-5d3c4f6c2b77")
 
 
-class Gemini:
+class Gemini(Client):
     name = program = "gemini"
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[
@@ -129,10 +131,21 @@ class Gemini:
             case "result":
                 yield from _result(event, reading)
 
+    def read_error(self, line: str, reading: Reading) -> Iterable[Progress]:
+        """Its own tries again stand on stderr alone: ten of them, over minutes."""
+        again = AGAIN.match(line)
+        if again is None or reading.finished:
+            return
+        yield Progress(doing=f"its own try {again[1]}: {_short(again[2])}"[:LONGEST_WORDS])
+        if int(again[1]) > TRIES:
+            reading.hopeless = True
+            words = again[2].partition(ADVICE)[0]
+            _fail(reading, _failure(words, None) or Failure.NETWORK, words)
+
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """The exit code knows the HTTP status where the words do not; it is 0 after a signal."""
         code = ended.exit_code or 0
-        if reading.session is None and ended.signal is None:
+        if reading.session is None and code:
             reading.usage = NOTHING  # it did not begin
         if (reading.finished and reading.failure is None) or code == 0:
             return

@@ -16,6 +16,7 @@ from orchestrator.workers import booking, trouble
 from orchestrator.workers.reading import (
     LONGEST_WORDS,
     Call,
+    Client,
     Event,
     Reading,
     count_at,
@@ -25,6 +26,7 @@ from orchestrator.workers.reading import (
     text_at,
 )
 
+TRIED = re.compile(r'message="stream error".*error\.error="(?:AI_APICallError: )?([^"]*)')
 AGENT = "orchestrator"  # ours: an agent's own permissions come after all others, whoever wrote them
 CONFIG = "opencode.json"
 PERMISSIONS = {  # the last rule that fits wins; "ask" would end the run, as nobody answers
@@ -60,7 +62,7 @@ LOGIN = "log in with: opencode auth login, or set the key of its provider"
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY", "OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "XAI_API_KEY")  # fmt: skip
 
 
-class OpenCode:
+class OpenCode(Client):
     name = program = "opencode"
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[str] = ("resume",)  # a copy goes on working in the folder of the original
@@ -122,6 +124,11 @@ class OpenCode:
                 yield from _step(event, reading)
             case "error":
                 _error(event, reading)
+
+    def read_error(self, line: str, reading: Reading) -> Iterable[Progress]:
+        """Its own tries again stand in its log alone; its last word has the headers, so it is let be."""
+        if found := TRIED.search(line):
+            yield Progress(doing=f"tries again: {found[1]}"[:LONGEST_WORDS])
 
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """Its last event is its last word: error, or a step that stopped by itself. Exit 1 may only tell of an overflow that it mended."""

@@ -13,6 +13,7 @@ from orchestrator.workers import booking, trouble
 from orchestrator.workers.reading import (
     LONGEST_WORDS,
     Call,
+    Client,
     Event,
     Reading,
     count_at,
@@ -45,7 +46,7 @@ TERMINATED = 143
 NEXT_STEP = 'start "pi" and use /login, or set the key of the provider'
 
 
-class Pi:
+class Pi(Client):
     name = program = "pi"
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[str] = ("resume", "fork")

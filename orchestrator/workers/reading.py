@@ -76,19 +76,27 @@ class Client(Protocol):
 
     name: str
     program: str
-    tiers: tuple[Tier, ...]
-    sessions: Collection[str]
-    passes: tuple[str, ...]
+    tiers: tuple[Tier, ...] = tuple(Tier)
+    sessions: Collection[str] = ()
+    passes: tuple[str, ...] = ()
     """Globs of our own variables that it needs: its keys, its home."""
-    stop: tuple[signal.Signals, ...]
-    reads: tuple[str, ...]
+    stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
+    reads: tuple[str, ...] = ()
     """The project's instruction files that it reads by itself."""
+    caps: Collection[str] = ()
+    """What it is told to stop at by itself: "turns", "usd". The driver watches the others."""
+    oldest: tuple[int, ...] = ()
+    """Versions below lack what it is called with."""
 
     def provider(self, model: str | None) -> str | None: ...
     def call(self, attempt: Attempt, folder: Path) -> Call: ...
     def read(self, line: str, reading: Reading) -> Iterable[Progress]:
         """One line of its stdout."""
         ...
+
+    def read_error(self, line: str, reading: Reading) -> Iterable[Progress]:
+        """One line of its stderr, where it tells there what it waits for."""
+        return ()
 
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """What only the exit code and stderr tell; called once, when it is over."""
@@ -114,12 +122,12 @@ def decode(line: str) -> Event:
 
 
 def find(event: Any, path: str, kind: type[Kind]) -> Kind | None:
-    """What stands at `a.b.0.c`, if it is of that kind. A bool is no number here; an int is a float."""
+    """What stands at `a.b.0.c` (`-1`: the last), if it is of that kind. A bool is no number here; an int is a float."""
     for key in path.split("."):
         if isinstance(event, Mapping):
             event = event.get(key)
-        elif isinstance(event, list) and key.lstrip("-").isdigit() and len(event) > int(key):
-            event = event[int(key)]
+        elif isinstance(event, list) and key.lstrip("-").isdigit():
+            event = event[int(key)] if -len(event) <= int(key) < len(event) else None
         else:
             return None
     if kind is float and isinstance(event, int | float) and not isinstance(event, bool):

@@ -12,7 +12,9 @@ from orchestrator.workers import Worker
 from orchestrator.workers.agent import AgentWorker
 from orchestrator.workers.claude import Claude
 from orchestrator.workers.command import Command
+from orchestrator.workers.gemini import Gemini
 from orchestrator.workers.opencode import OpenCode
+from orchestrator.workers.pi import Pi
 from orchestrator.workers.reading import Client
 from orchestrator.workers.shell import ShellWorker
 
@@ -20,7 +22,9 @@ SHELL = "shell"
 MOST_NAMED = 10
 CLIENTS: Mapping[str, Callable[..., Client]] = {
     "claude": Claude,
+    "gemini": Gemini,
     "opencode": OpenCode,
+    "pi": Pi,
 }
 
 

@@ -93,7 +93,12 @@ ODD: dict[Callable[[Scene], Scene], dict[str, Any]] = {
 async def test_an_odd_client_is_ended_and_not_believed(
     column: Column, change: Callable[[Scene], Scene], tmp_path: Path
 ):
-    case = CASES["success"].expecting(**ODD[change])
+    if column.ends_silently and change in (stays, stays_for_ever):
+        return  # who does not say that it is over cannot be late; only the stall watch ends it
+    expected = ODD[change]
+    if column.blind and change is stops_before_the_end:
+        expected = {**expected, "figures": "unknown"}
+    case = CASES["success"].expecting(**expected)
     stage = RecordedStage(Place(tmp_path).make(), column, case, change)
     judge(column, case, await play(column, case, stage, grace_s=0.2))
 
