@@ -8,6 +8,7 @@ or `signal`), and what it `made`. Paths, addresses and what is drawn by lot have
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -24,6 +25,7 @@ from orchestrator.workers.reading import Call, Client, Reading
 from tests.agents import clients
 from tests.agents.clients import NOWHERE
 from tests.agents.script import Billed
+from tests.conftest import REPOSITORY
 from tests.workers.cases import RUNNING, Case, Happens, Try
 from tests.workers.columns import Column
 from tests.workers.contract import Place, Stage
@@ -189,6 +191,8 @@ def tidy_line(line: str, noise: frozenset[str]) -> Any:
 def placeholders(stage: Stage) -> dict[str, str]:
     place = stage.place
     named = {"{work}": place.work, "{home}": place.home, "{runs}": place.runs, "{root}": place.root}
+    installed = os.environ.get("REAL_CLIENTS", "/opt/clients")  # stack traces name it
+    named |= {"{tests}": REPOSITORY / "tests", "{clients}": Path(installed)}
     return {"{url}": stage.url, **{name: str(path) for name, path in named.items()}}
 
 

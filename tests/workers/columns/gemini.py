@@ -9,7 +9,7 @@ from orchestrator.workers.gemini import Gemini
 from tests.workers.cases import CASES
 from tests.workers.columns import Absent, Column
 
-POLICY = Path(__file__).parents[1] / "recorded/gemini/denied.toml"
+POLICY = Path(__file__).parents[1] / "columns/gemini-denied.toml"
 NO_CAPS = Absent("it takes such a cap only from settings that belong to root or to the person")
 NO_SESSIONS = Absent("its --resume sends each tool's answer twice, which Google refuses")
 UNTOLD = ("hang", "cancel", "cancel-waiting", "sigkill", "cancel-orphan")
