@@ -84,13 +84,17 @@ def _project(root: Path) -> Iterator[Finding]:
 
 
 def _settings(root: Path) -> Iterator[Finding]:
+    trouble = list(_settings_trouble(root))
+    yield from trouble or [
+        Finding(Mark.OK, "settings", f"{settings.load(root).run.workers} tasks at once")
+    ]
+
+
+def _settings_trouble(root: Path) -> Iterator[Finding]:
     try:
-        found = settings.load(root)
-        settings.env_files(root, found.workspace.env_files)
+        settings.env_files(root, settings.load(root).workspace.env_files)
     except OrchestratorError as wrong:
         yield from (Finding(Mark.PROBLEM, "settings", row) for row in str(wrong).splitlines())
-    else:
-        yield Finding(Mark.OK, "settings", f"{found.run.workers} tasks at once")
 
 
 def _journal(root: Path) -> Iterator[Finding]:
@@ -121,23 +125,27 @@ def _ledger() -> Iterator[Finding]:
 
 def _workers(root: Path) -> Iterator[Finding]:
     try:
-        workers = registry.known(settings.load(root))
-    except OrchestratorError:
-        return  # said of the settings already
+        chosen = settings.load(root)
+        workers = registry.known(chosen)
+        asked = registry.order(chosen, workers)
+    except OrchestratorError as wrong:
+        if not list(_settings_trouble(root)):
+            yield Finding(Mark.PROBLEM, "settings", str(wrong))
+        return
     conditions = anyio.run(_examine, list(workers.values()))
-    for name, found in zip(workers, conditions, strict=True):
-        what = f"worker {name}"
-        if found.problem:
-            yield Finding(
-                Mark.NOTE if name != registry.SHELL else Mark.PROBLEM, what, found.problem
-            )
-            continue
-        yield Finding(Mark.OK, what, found.version or "ready")
-        yield from (Finding(Mark.NOTE, what, note) for note in found.notes)
-    agents = [one for name, one in zip(workers, conditions, strict=True) if name != registry.SHELL]
-    if all(one.problem for one in agents):
-        text = 'none is installed: only tasks with subagent="bash" can run; install one of them'
+    for name, found in conditions.items():
+        yield from _condition(f"worker {name}", found, name == registry.SHELL)
+    if all(conditions[name].problem for name in asked if name != registry.SHELL):
+        text = 'none of run.agents can work: only tasks with subagent="bash" can run; install one of them'
         yield Finding(Mark.NOTE, "agents", text)
+
+
+def _condition(what: str, found: Condition, needed: bool) -> Iterator[Finding]:
+    if found.problem:
+        yield Finding(Mark.PROBLEM if needed else Mark.NOTE, what, found.problem)
+        return
+    yield Finding(Mark.OK, what, found.version or "ready")
+    yield from (Finding(Mark.NOTE, what, note) for note in found.notes)
 
 
 def _prices(root: Path) -> Iterator[Finding]:
@@ -149,7 +157,8 @@ def _prices(root: Path) -> Iterator[Finding]:
     yield Finding(Mark.OK, "prices", f"{prices.snapshot()}{mine}")
 
 
-async def _examine(workers: list[Worker]) -> list[Condition]:
+async def _examine(workers: list[Worker]) -> dict[str, Condition]:
+    """All at once: some take seconds to say their version."""
     found: dict[str, Condition] = {}
 
     async def one(worker: Worker) -> None:
@@ -158,7 +167,7 @@ async def _examine(workers: list[Worker]) -> list[Condition]:
     async with anyio.create_task_group() as group:
         for worker in workers:
             group.start_soon(one, worker)
-    return [found[worker.name] for worker in workers]
+    return {worker.name: found[worker.name] for worker in workers}
 
 
 def _writable(folder: Path) -> bool:

@@ -57,10 +57,20 @@ def project_root(path: Path) -> Path:
     own = [folder for folder in folders if folder not in shared] or folders[:1]
     for among, marks in ((folders, (".git",)), (own, (".planning", ".orchestrator"))):
         for folder in among:
-            if any((folder / mark).exists() for mark in marks):
+            if any(_marks(folder / mark) for mark in marks):
                 return folder
     here = Path.cwd()
     return here if here in own else own[0]
+
+
+def _marks(place: Path) -> bool:
+    """An empty `.git` folder is no repository: sandboxes leave such ones behind."""
+    if place.name != ".git" or not place.is_dir():
+        return place.exists()
+    try:
+        return any(place.iterdir())
+    except OSError:
+        return True
 
 
 def _home() -> Path | None:

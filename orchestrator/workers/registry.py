@@ -10,6 +10,7 @@ from orchestrator.model import Task
 from orchestrator.settings import Settings
 from orchestrator.workers import Worker
 from orchestrator.workers.agent import AgentWorker
+from orchestrator.workers.api import ApiWorker
 from orchestrator.workers.claude import Claude
 from orchestrator.workers.command import Command
 from orchestrator.workers.gemini import Gemini
@@ -18,7 +19,7 @@ from orchestrator.workers.pi import Pi
 from orchestrator.workers.reading import Client
 from orchestrator.workers.shell import ShellWorker
 
-SHELL = "shell"
+SHELL, API = "shell", "api"
 MOST_NAMED = 10
 CLIENTS: Mapping[str, Callable[..., Client]] = {
     "claude": Claude,
@@ -32,14 +33,13 @@ def known(settings: Settings) -> dict[str, Worker]:
     """By name: the shell, then the agents, those of the settings last."""
     clients = {name: client(lean=settings.worker(name).lean) for name, client in CLIENTS.items()}
     own = {name: Command(name, table) for name, table in settings.workers.items() if table.argv}
-    if SHELL in own:
-        raise SettingsError(
-            f"[workers.{SHELL}] has an argv, and {SHELL} runs scripts; choose another name"
-        )
+    for name in {SHELL, API} & set(own):
+        raise SettingsError(f"[workers.{name}] has an argv, and {name} is no program; rename it")
     workers: dict[str, Worker] = {SHELL: ShellWorker()}
     for name, client in (clients | own).items():
         models = settings.models.of(name)
         workers[name] = AgentWorker(client, settings.worker(name), models, settings.prices)
+    workers[API] = ApiWorker(settings.worker(API), settings.models.of(API), settings.prices)
     return workers
 
 

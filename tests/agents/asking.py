@@ -154,6 +154,7 @@ def declared(body: Json) -> Iterator[Tool]:
                 spec.get("input_schema")
                 or spec.get("parameters")
                 or spec.get("parametersJsonSchema")
+                or spec.get("parameters_json_schema")  # google-genai writes it so
                 or {}
             )
             yield Tool(

@@ -41,7 +41,7 @@ def rows(project: Project, what: str) -> list[dict[str, str]]:
 
 def test_with_none_every_one_is_named_and_only_scripts_can_run(project: Project, folder: Path):
     found = marks(project.told("doctor"))
-    assert {found[f"worker {name}"] for name in CLIENTS} == {"note"}
+    assert {found[f"worker {name}"] for name in (*CLIENTS, "api")} == {"note"}
     assert found["worker shell"] == "ok"
     (told,) = rows(project, "agents")
     assert 'only tasks with subagent="bash" can run; install one' in told["text"]

@@ -24,7 +24,7 @@ def test_doctor_finds_all_well_here(project: Project):
     assert set(found) == {
         *("python", "sqlite", "bash", "platform"),
         *("project", "settings", "journal", "ledger", "worker shell"),
-        *(f"worker {name}" for name in CLIENTS),
+        *(f"worker {name}" for name in (*CLIENTS, "api")),
         "prices",
         *({"agents"} & set(found)),  # where none is installed
     }

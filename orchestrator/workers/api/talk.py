@@ -46,6 +46,7 @@ class Talk:
     model: str | None = None
     text: str = ""
     unsure: bool = False
+    waiting: bool = False  # for an answer
 
     async def hold(self, model: Model) -> Outcome:
         """Until it is over."""
@@ -56,7 +57,7 @@ class Talk:
         while True:
             answer = await self._ask(model)
             if isinstance(answer, Trouble):
-                return self._failed(*answer)
+                return self._failed(answer.failure, answer.words, answer.retry_after_s)
             asked = vendors.calls(answer)
             if not asked:
                 return self._finish(answer)
@@ -71,15 +72,16 @@ class Talk:
         self.report(Progress(doing=words[:LONGEST_WORDS]))
 
     async def _ask(self, model: Model) -> ModelResponse | Trouble:
-        self.report(Progress(doing="thinking"))
-        before, self.unsure = self.unsure, True  # until it has answered
+        self.waiting = True
+        so_far = self.usage() if self.requests else None  # the first figures mean: it has spoken
+        self.report(Progress(doing="thinking", usage=so_far))
         with anyio.move_on_after(self.stall_s):
             answer = await vendors.ask(model, self.messages, ASKED)
+            self.waiting = False
             if isinstance(answer, Trouble):
-                self.unsure = before or answer.failure is Failure.NETWORK
-                return answer
-            self.unsure = before
-            self._take(answer)
+                self.unsure |= answer.billed
+            else:
+                self._take(answer)
             return answer
         return Trouble(Failure.STALLED, f"no answer for {self.stall_s:g} s")
 
@@ -157,7 +159,8 @@ class Talk:
     def usage(self) -> Usage:
         """Of all answers so far; the least that it can be, where one broke off."""
         total = booking.add(self.requests) or ZERO
-        total = total.model_copy(update={"lower_bound": total.lower_bound or self.unsure})
+        least = total.lower_bound or self.unsure or self.waiting
+        total = total.model_copy(update={"lower_bound": least})
         return self.price(total, self.requests)
 
     # --- what is kept ------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import httpx2
@@ -52,11 +52,12 @@ class Call(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why no answer came."""
+    """Why no answer came. `billed`: it may have been made and paid all the same."""
 
     failure: Failure
     words: str
     retry_after_s: float | None = None
+    billed: bool = False
 
 
 class Whole(httpx2.AsyncBaseTransport):
@@ -195,21 +196,27 @@ async def ask(
 
 def declared(tool: tuple[str, type[BaseModel]]) -> ToolDefinition:
     name, asked = tool
-    return ToolDefinition(
-        name=name, description=asked.__doc__, parameters_json_schema=asked.model_json_schema()
-    )
+    schema = asked.model_json_schema()
+    schema.pop("description")  # told beside it already
+    return ToolDefinition(name=name, description=asked.__doc__, parameters_json_schema=schema)
 
 
 def explain(error: Exception) -> Trouble:
-    if not isinstance(error, ModelAPIError):
-        network = isinstance(error, httpx2.HTTPError)
-        words = f"{type(error).__name__}: {error}"
-        return Trouble(Failure.NETWORK if network else Failure.NO_RESULT, words)
-    words = words_of(error)
     if isinstance(error, ModelHTTPError):
+        words = words_of(error)
         told = trouble.by_status(error.status_code, words) or Failure.EXIT
         return Trouble(told, f"HTTP {error.status_code}: {words}", error.retry_after)
-    return Trouble(trouble.by_words(words) or Failure.NETWORK, words, error.retry_after)
+    if isinstance(error, ModelAPIError | httpx2.HTTPError):
+        words = str(error) or type(error).__name__
+        billed = not any(isinstance(one, UNSENT) for one in causes(error))
+        return Trouble(trouble.by_words(words) or Failure.NETWORK, words, billed=billed)
+    return Trouble(Failure.NO_RESULT, f"{type(error).__name__}: {error}", billed=True)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def words_of(error: ModelAPIError) -> str:
