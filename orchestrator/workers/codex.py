@@ -1,4 +1,4 @@
-"""Codex: `codex exec --json` and its events. Believes no exit code; a failed turn tells no figures, its own records on disk do."""
+"""Codex: `codex exec --json` and its events; figures come from its log on stderr. Believes no exit code, and no totals where it told each request."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import json
 import re
 import shlex
 import signal
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator.model import Attempt, Failure, Progress, Step, StepKind, Tier, Usage
 from orchestrator.process import Ended
-from orchestrator.workers import trouble
+from orchestrator.workers import booking, trouble
 from orchestrator.workers.reading import (
     LONGEST_TARGET,
     LONGEST_WORDS,
     Call,
+    Client,
     Event,
     Reading,
     count_at,
@@ -28,17 +29,21 @@ from orchestrator.workers.reading import (
 )
 
 SYSTEM = "system.md"
+LOG = "codex_otel.trace_safe"  # what each request used and what was denied, at once; no texts
+QUIET = {"RUST_LOG": f"error,{LOG}=info"}
 ALWAYS = (
     "--json",
     "--skip-git-repo-check",
     *("-c", 'sandbox_mode="workspace-write"'),  # not -s: `exec resume` does not know it
     *("-c", "analytics.enabled=false"),
     *("-c", "check_for_update_on_startup=false"),
+    *("-c", "allow_login_shell=false"),  # a profile would put another PATH in the place of ours
     *("--disable", "unbounded_connection_retries"),  # else it waits for a network for ever
 )
 LEAN_FEATURES = ("plugins", "apps", "hooks", "goals", "image_generation", "skill_search", "view_image", "sleep_tool", "multi_agent")  # fmt: skip
 LEAN_SETTINGS = (
     "agents.enabled=false",
+    'shell_environment_policy.exclude=["RUST_LOG","CODEX_API_KEY","CODEX_ACCESS_TOKEN"]',  # not for its tools
     'web_search="disabled"',
     "skills.include_instructions=false",
     "skills.bundled.enabled=false",
@@ -58,16 +63,22 @@ TRIES = 2  # of its own, as far as we let it; it has 5, and no setting of ours m
 AGAIN = re.compile(r"Reconnecting\.\.\. (?:(\d+)/\d+|waiting for network)")
 WEBSOCKET = re.compile(r"\bwss?://|WebSocket")  # it has another way then
 STATUS = re.compile(r"(?:unexpected|last) status:? (\d{3})\b")
-BUSY = re.compile(r"high demand")  # its word for any 5xx
+OWN_WORDS = (
+    (Failure.REFUSED, re.compile(r"content_filter")),
+    (Failure.OVERLOADED, re.compile(r"high demand")),  # its word for any 5xx
+)
+REJECTED = re.compile(r'Rejected\(\\?"(.+?)\\?"\)" }')
+CUT_SHORT = "Incomplete response"
 LOST = "no rollout found for thread id"
 NOISE = re.compile(r"^(WARNING: |Reading (additional|prompt)|\d{4}-\d\d-\d\dT).*\n?", re.MULTILINE)
 CLOCK = r"(\d{1,2}:\d\d [AP]M)"
 AGAIN_AT = re.compile(rf"try again at (?:(\w{{3}}) (\d{{1,2}})(?:st|nd|rd|th), (\d{{4}}) )?{CLOCK}", re.IGNORECASE)  # fmt: skip
-NO_SANDBOX = re.compile(r"Process exited with code [1-9]\d*\n(?:.*\n)*?Output:\n(bwrap: .*)")
-SANDBOX_STEP = 'its sandbox cannot work here; where a container is the sandbox: [workers.codex] arguments = ["-c", \'sandbox_mode="danger-full-access"\']'  # fmt: skip
+FIELD = re.compile(r'([\w.]+)=("[^"]*"|\S+)')
+STOPPED = "stopped by its sandbox"
+SANDBOX_STEP = 'its sandbox may not work here (try: codex sandbox -- true); where a container is the sandbox: [workers.codex] arguments = ["-c", \'sandbox_mode="danger-full-access"\']'  # fmt: skip
 
 
-class Codex:
+class Codex(Client):
     name = program = "codex"
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[str] = ("resume", "fork")
@@ -89,6 +100,7 @@ class Codex:
         return Call(
             argv=("codex", "exec", *_session(attempt), *ALWAYS, *self._profile(attempt, folder), "-"),
             stdin=attempt.prompt,
+            env=QUIET,
             files={SYSTEM: attempt.system} if own else {},
         )  # fmt: skip
 
@@ -115,8 +127,8 @@ class Codex:
                 yield from self._trouble(text_at(event, "message"), reading)
             case "turn.completed":
                 reading.finished, reading.failure, reading.detail = True, None, ""
-                reading.totals = _usage(find(event, "usage", dict) or {})
-                yield Progress(doing="finishing", totals=reading.totals)
+                reading.totals = _usage(find(event, "usage", dict) or {}, EVENT)
+                yield Progress(doing="finishing")
             case "turn.failed":
                 reading.finished = True
                 self._fail(text_at(event, "error.message"), reading)
@@ -145,23 +157,34 @@ class Codex:
         if failure is Failure.QUOTA:
             reading.reset_at = reset_at(words, self._now())
 
+    def read_error(self, line: str, reading: Reading) -> Iterable[Progress]:
+        """Its log: each request as soon as it is answered, and what its tools were not allowed to do."""
+        reading.denials += [_denial(one) for one in REJECTED.findall(line)]
+        if f" {LOG}: " not in line:
+            return
+        told = {name: value.strip('"') for name, value in FIELD.findall(line)}
+        match told.get("event.name"), told.get("event.kind"):
+            case "codex.sse_event", "response.completed" if "input_token_count" in told:
+                yield from _request(told, reading)
+            case "codex.api_request", _ if told.get("http.response.status_code", "200") != "200":
+                yield Progress(doing=f"answered with {told['http.response.status_code']}")
+            case "codex.sandbox_outcome", _ if told.get("outcome") == "denied":
+                reading.denials.append(f"{told.get('tool_name')}: {STOPPED}")
+
     def conclude(self, ended: Ended, reading: Reading) -> None:
-        """If it did not even begin, stderr says why; later there is only noise on it."""
+        """If it did not even begin, stderr says why."""
         words = NOISE.sub("", ended.stderr).strip()
         reading.lost |= LOST in words
-        if reading.session is None and reading.failure is None and words and ended.exit_code:
+        gave_up = ended.exit_code == 1 and not reading.finished and reading.failure is None
+        never_began = gave_up and reading.session is None
+        if never_began and words:
             self._fail(words, reading)
-
-    def recount(self, reading: Reading, env: Mapping[str, str]) -> None:
-        """What its own records tell beyond what it printed. Missing or damaged ones tell nothing."""
-        if not re.fullmatch(r"[\w-]+", reading.session or ""):
-            return
-        try:
-            found = max(_home(env).glob(f"sessions/*/*/*/rollout-*-{reading.session}.jsonl"))
-            with found.open(encoding="utf-8", errors="replace") as lines:
-                recount(lines, reading)
-        except (OSError, ValueError):
-            return
+        elif gave_up and not words:
+            reading.fail(Failure.KILLED, "it ended without a word, as it does when interrupted")
+        if f" {LOG}: " in ended.stderr or never_began:
+            _account(reading)
+        if reading.denials and all(STOPPED in one for one in reading.denials):
+            reading.denials[0] += f"; {SANDBOX_STEP}"
 
     def examine(self, version: str, env: Mapping[str, str], home: Path) -> Iterable[str]:
         place = _home({"HOME": str(home), **env})
@@ -259,79 +282,67 @@ def unwrapped(command: str) -> str:
 def _failure(words: str) -> Failure | None:
     status = STATUS.search(words)
     told = trouble.by_status(int(status[1]), words) if status else None
-    return told or (Failure.OVERLOADED if BUSY.search(words) else trouble.by_words(words))
+    own = next((failure for failure, pattern in OWN_WORDS if pattern.search(words)), None)
+    return told or own or trouble.by_words(words)
 
 
 def reset_at(words: str, now: datetime) -> float | None:
-    """ "try again at 3:05 PM", "at Nov 21st, 2026 3:05 PM": local time, as `now` is. Unix seconds."""
+    """ "try again at 3:05 PM", "at Nov 21st, 2026 3:05 PM": local time, as `now` is. Unix seconds, of the end of that minute."""
     found = AGAIN_AT.search(words)
     if found is None:
         return None
     month, day, year, clock = found.groups()
+    date = f"{month} {day} {year}" if year else f"{now:%b %d %Y}"
     try:
-        if year:
-            date = f"{month} {day} {year} {clock}"
-            return datetime.strptime(date, "%b %d %Y %I:%M %p").astimezone().timestamp()
-        time = datetime.strptime(clock.upper(), "%I:%M %p").time()
+        then = datetime.strptime(f"{date} {clock}", "%b %d %Y %I:%M %p").replace(tzinfo=now.tzinfo)
     except ValueError:
         return None
-    then = datetime.combine(now.date(), time, now.tzinfo)
-    if then < now - timedelta(hours=1):  # it was said before midnight
+    if not year and then < now - timedelta(hours=1):  # it was said before midnight
         then += timedelta(days=1)
-    return then.timestamp()
+    return then.timestamp() + 60
+
+
+def _denial(words: str) -> str:
+    """ "`/bin/bash -lc 'rm -rf x'` rejected: ..." -> "rm -rf x: ..." """
+    command, rejected, because = words.partition("` rejected: ")
+    return f"{unwrapped(command.lstrip('`'))}: {because}" if rejected else words
 
 
 # --- its figures -----------------------------------------------------------------------------------
 
+EVENT = ("input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens", "reasoning_output_tokens")  # fmt: skip
+LOGGED = ("input_token_count", "cached_token_count", "cache_write_token_count", "output_token_count", "reasoning_token_count")  # fmt: skip
+NOTHING = Usage(
+    input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0, reasoning_tokens=0
+)
 
-def _usage(told: Event) -> Usage:
+
+def _usage(told: Event, names: Sequence[str]) -> Usage:
     """Its input counts the cache too; ours are disjoint."""
-    read = count_at(told, "cached_input_tokens")
-    write = count_at(told, "cache_write_input_tokens")
-    whole = count_at(told, "input_tokens")
+    whole, read, write, output, reasoning = (count_at(told, name) for name in names)
     return Usage(
         input_tokens=None if whole is None else max(0, whole - (read or 0) - (write or 0)),
-        output_tokens=count_at(told, "output_tokens"),
+        output_tokens=output,
         cache_read_tokens=read,
         cache_write_tokens=write,
-        reasoning_tokens=count_at(told, "reasoning_output_tokens"),
+        reasoning_tokens=reasoning,
     )
 
 
-def recount(lines: Iterable[str], reading: Reading) -> None:
-    """From a session's record: what its last turn asked and was refused, and the totals of all its turns."""
-    if reading.totals is None:
-        reading.totals = NOTHING.model_copy(update={"lower_bound": not reading.finished})
-    for line in lines:
-        if not any(word in line for word in RECORDED):
-            continue  # most of a record is the texts of the conversation
-        entry = decode(line)
-        told = find(entry, "payload", dict) or {}
-        match entry.get("type"), told.get("type"):
-            case "event_msg", "task_started":
-                reading.by_message.clear()
-                reading.denials = [one for one in reading.denials if SANDBOX_STEP not in one]
-            case "turn_context", _:
-                reading.model = text_at(told, "model") or reading.model
-            case "token_usage_record", _:
-                _request(told, reading)
-            case "response_item", "function_call_output":
-                _look_for_sandbox(text_at(told, "output"), reading)
-    reading.requests = list(reading.by_message.values())
+def _request(told: Mapping[str, str], reading: Reading) -> Iterator[Progress]:
+    """It is told before its tool begins, so only an answer that is on its way can be missing."""
+    counts = {name: int(told[name][:15]) for name in LOGGED if told.get(name, "")[:15].isdecimal()}
+    used = _usage(counts, LOGGED).model_copy(update={"requests": 1, "lower_bound": True})
+    reading.by_message[str(len(reading.by_message))] = used
+    reading.model = told.get("model") or reading.model
+    yield Progress(usage=booking.add(reading.by_message.values()), model=reading.model)
 
 
-RECORDED = ('"task_started"', '"turn_context"', '"token_usage_record"', "bwrap: ")
-
-
-def _request(told: Event, reading: Reading) -> None:
-    """It is written before a tool begins, so only an answer that was on its way can be missing."""
-    reading.by_message[text_at(told, "response_id")] = _usage(find(told, "usage", dict) or {})
-    totals = _usage(find(told, "thread_token_usage", dict) or {})
-    reading.totals = totals.model_copy(update={"lower_bound": not reading.finished})
-
-
-def _look_for_sandbox(output: str, reading: Reading) -> None:
-    """Commands that its sandbox cannot start are not even told as items."""
-    failed = NO_SANDBOX.search(output)
-    if failed and not any(SANDBOX_STEP in one for one in reading.denials):
-        reading.denials.append(f"{failed[1].strip()}: {SANDBOX_STEP}")
+def _account(reading: Reading) -> None:
+    """Each request was told, so its totals are not needed: they forget the answer whose tool was at work when it was killed."""
+    over = reading.finished or reading.hopeless or reading.session is None  # nothing was asked
+    bound = not over or CUT_SHORT in reading.detail  # of these it drops the figures
+    requests = list(reading.by_message.values())
+    update = {"requests": len(requests), "lower_bound": bound}
+    reading.usage = (booking.add(requests) or NOTHING).model_copy(update=update)
+    reading.totals, reading.requests, reading.turns = None, requests, len(requests)

@@ -61,7 +61,7 @@ def test_explain_tells_each_decision_with_its_reason(project: Project):
     for words in (
         "failed",
         "complexity",
-        "shell runs scripts and knows no models",
+        "shell runs scripts, no model",
         "before      red (exit 3",
         "after       red (exit 3",
         "it is red",
