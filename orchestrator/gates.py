@@ -61,8 +61,8 @@ class Gates:
         None: longer than is waited for. A quota whose end is known is waited for however long it takes.
         """
         trouble = self._troubles.get(gate, Trouble())
-        if outcome.failure is Failure.QUOTA and outcome.reset_at is not None:
-            return self._at_least(_spread(max(0.0, outcome.reset_at - now)), trouble, now)
+        if is_known(outcome, now):
+            return self._at_least(_spread((outcome.reset_at or 0.0) - now), trouble, now)
         asked = outcome.retry_after_s or 0.0
         if trouble.until > now + asked:
             return 0.0  # a sibling met the same trouble a moment ago
@@ -84,6 +84,11 @@ class Gates:
     def _answered(self, route: Route) -> None:
         for gate in route.gates:
             self._troubles.pop(gate, None)
+
+
+def is_known(outcome: Outcome, now: float) -> bool:
+    """A quota that says when it opens. One that should be open already is trouble like any other."""
+    return outcome.failure is Failure.QUOTA and (outcome.reset_at or 0.0) > now
 
 
 def gate_of(route: Route, outcome: Outcome) -> str:

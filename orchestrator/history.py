@@ -53,9 +53,15 @@ class Tried:
 @dataclass(slots=True)
 class TaskHistory:
     tried: list[Tried] = field(default_factory=list)
+    began: int = 0  # index of the first try since a person asked for it once more
     asked_at: str | None = None
     answer: Answer | None = None
     answered_at: str | None = None
+
+    @property
+    def base(self) -> tuple[Check, ...]:
+        """How the checks stood before the work began."""
+        return tuple(self.tried[self.began].before) if len(self.tried) > self.began else ()
 
     @property
     def last(self) -> Outcome | None:
@@ -207,6 +213,7 @@ def _retry_asked(history: History, event: Event) -> None:
     """A checkpoint that is asked anew has no answer yet."""
     assert event.task is not None
     past = history.of(event.task)
+    past.began = len(past.tried)
     past.answer = past.answered_at = past.asked_at = None
 
 

@@ -89,6 +89,18 @@ def test_a_quota_whose_end_is_known_is_waited_for_however_long(hours: float):
     )  # it cost nothing of our patience
 
 
+def test_a_quota_that_should_be_open_already_is_not_asked_again_and_again():
+    late = Outcome(failure=Failure.QUOTA, reset_at=NOW - 60)
+    here, now = gates(longest_s=5), NOW
+    for _ in range(1000):
+        pause = here.pause_s("anthropic", late, now)
+        if pause is None:
+            return
+        here.apply(closed(pause, now=now))
+        now += pause
+    pytest.fail("it never gives up")
+
+
 def test_a_quota_without_a_known_end_is_waited_for_like_a_limit():
     assert gates(longest_s=0).pause_s("p", Outcome(failure=Failure.QUOTA), NOW) is None
 

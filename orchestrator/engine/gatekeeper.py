@@ -47,7 +47,7 @@ class Gatekeeper:
             "detail": outcome.detail.partition("\n")[0][:300],
             "pause_s": pause,
             "until": now + pause,
-            "known": outcome.failure is Failure.QUOTA and outcome.reset_at is not None,
+            "known": gates.is_known(outcome, now),
         }
         self._record(EventKind.GATE_CLOSED, data)
 

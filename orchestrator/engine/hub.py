@@ -210,7 +210,7 @@ class Hub:
             task=task,
             worker=self.crew.workers[attempt.route.worker],
             means=self.means,
-            base=tuple(self.history.of(task.id).tried[0].before),
+            base=self.history.of(task.id).base,
             exempt=self._beside[task.id],
             record=partial(self.record, task=task.id, attempt=attempt.number),
             show=partial(self.screen.doing, task.id),

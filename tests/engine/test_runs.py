@@ -297,3 +297,22 @@ async def test_every_event_is_in_the_journal_before_anybody_is_told(tmp_path: Pa
     assert ran.watcher.events == ran.events
     assert next(e.kind for e in ran.events) is EventKind.RUN_STARTED
     assert [e.kind for e in ran.events][-1] is EventKind.RUN_FINISHED
+
+
+async def test_the_second_try_is_measured_against_what_was_before_the_first(tmp_path: Path):
+    """The first try writes what the check wants, and fails otherwise: the work began with it."""
+    script = "touch a; test -e again || { touch again; exit 1; }"
+    plan = write_plan(tmp_path, bash("Task 1: x", script, "test -e a", files="a"))
+    ran = await run(tmp_path, plan)
+    assert ran.failures("demo/1") == [Failure.EXIT, None]
+    assert ran.history.of("demo/1").last.verdict.strength == 1
+    assert [len(tried.before) for tried in ran.history.of("demo/1").tried] == [1, 0]
+
+
+async def test_what_a_person_made_green_by_hand_proves_nothing_for_the_retry(tmp_path: Path):
+    plan = write_plan(tmp_path, bash("Task 1: x", "test -e a", "test -e a", files="a"))
+    assert (await run(tmp_path, plan)).code == 1
+    (tmp_path / "a").touch()
+    ran = await resume(tmp_path, retry=("1",))
+    assert ran.code == 0
+    assert ran.history.of("demo/1").last.verdict.strength == 0
