@@ -12,6 +12,7 @@ from orchestrator.workers import Worker
 from orchestrator.workers.agent import AgentWorker
 from orchestrator.workers.api import ApiWorker
 from orchestrator.workers.claude import Claude
+from orchestrator.workers.codex import Codex
 from orchestrator.workers.command import Command
 from orchestrator.workers.gemini import Gemini
 from orchestrator.workers.opencode import OpenCode
@@ -23,6 +24,7 @@ SHELL, API = "shell", "api"
 MOST_NAMED = 10
 CLIENTS: Mapping[str, Callable[..., Client]] = {
     "claude": Claude,
+    "codex": Codex,
     "gemini": Gemini,
     "opencode": OpenCode,
     "pi": Pi,

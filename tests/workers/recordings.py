@@ -70,6 +70,10 @@ class Listener:
         self._calls[-1].heard.append((time.monotonic(), line))
         return self._client.read(line, reading)
 
+    def read_error(self, line: str, reading: Reading) -> Iterable[Progress]:
+        self._calls[-1].complained.append(line)
+        return self._client.read_error(line, reading)
+
     def conclude(self, ended: Ended, reading: Reading) -> None:
         self._calls[-1].ended = ended
         self._client.conclude(ended, reading)
@@ -82,6 +86,7 @@ class Noted:
     call: Call
     place: Path
     heard: list[tuple[float, str]] = field(default_factory=list)
+    complained: list[str] = field(default_factory=list)
     disturbed_at: float | None = None
     ended: Ended | None = None
 
@@ -95,7 +100,7 @@ class Noted:
             "lines": [line for at, line in self.heard if since is None or at <= since],
             "waits": since is not None,
             "after": [line for at, line in self.heard if since is not None and at > since],
-            "stderr": self.ended.stderr if self.ended else "",
+            "stderr": "".join(f"{line}\n" for line in self.complained),
             "exit": self.ended.exit_code if self.ended else None,
             "signal": self.ended.signal if self.ended else None,
             "made": {},
@@ -143,12 +148,15 @@ def files(work: Path) -> list[Path]:
     return [p for p in sorted(work.rglob("*")) if p.is_file() and not hidden & set(p.parts)]
 
 
-def tidy(stage: NotingStage, noise: frozenset[str]) -> list[Any]:
+def tidy(stage: NotingStage, noise: frozenset[str], hushed: str = "") -> list[Any]:
     """Its tries, without what changes from one recording to the next."""
     given = ours(scene for one in stage.tries for scene in one["scenes"])
     for scene in (scene for one in stage.tries for scene in one["scenes"]):
         for name in ("lines", "after"):
             scene[name] = [tidy_line(line, noise | NOISE) for line in scene[name]]
+        if hushed:
+            lines = scene["stderr"].splitlines(keepends=True)
+            scene["stderr"] = "".join(line for line in lines if not re.search(hushed, line))
     text = json.dumps(stage.tries)
     for placeholder, real in placeholders(stage).items():
         text = text.replace(json.dumps(real)[1:-1], placeholder)
@@ -221,7 +229,7 @@ def keep(column: Column, case: Case, stage: NotingStage) -> Path:
     assert client is not None
     path = path_of(column.name, case)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tries = tidy(stage, column.noise)
+    tries = tidy(stage, column.noise, column.hushed)
     path.write_text(lay_out(f"{client.name} {client.version}", tries), encoding="utf-8")
     return path
 

@@ -71,11 +71,11 @@ def holds(name: str, text: str) -> bool:
 
 
 def say(lines: list[str], errors: str) -> None:
-    sys.stderr.write(errors)
-    sys.stderr.flush()
     for line in lines:
         sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    sys.stdout.flush()  # before what may get it ended
+    sys.stderr.write(errors)
+    sys.stderr.flush()
 
 
 def take(path: Path) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def stays_for_ever(scene: Scene) -> Scene:
 
 
 def says_nothing(scene: Scene) -> Scene:
-    return {**scene, "lines": [], "made": {}}
+    return {**scene, "lines": [], "stderr": "", "made": {}}
 
 
 def says_no_json(scene: Scene) -> Scene:

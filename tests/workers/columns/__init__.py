@@ -45,6 +45,7 @@ class Column:
     settings: Callable[[str], Mapping[str, Any]] = lambda url: {}
     leaves: frozenset[str] = frozenset()
     noise: frozenset[str] = frozenset()  # keys of its events that no reader needs
+    hushed: str = ""  # lines of its stderr that none needs
     ends_silently: bool = False  # no event says that it is over, only its exit
     blind: bool = False  # it tells its figures only at its end
 

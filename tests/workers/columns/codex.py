@@ -43,7 +43,7 @@ COLUMN = Column(
     client=Told,
     model="gpt-5.5",
     keys=("OPENAI_API_KEY",),
-    bytes=7_500,
+    bytes=8_000,
     personal={
         ".codex/config.toml": 'developer_instructions = "PERSONAL INSTRUCTIONS"\n'
         'notify = ["touch", "{home}/PERSONAL-notify"]\n'
@@ -62,5 +62,6 @@ COLUMN = Column(
         "resume-after-failure": first("resume-after-failure", failure=Failure.OVERLOADED),
     },
     own={"gpt-5.5": Price(input=0.1, output=0.5, cache_read=0.01, cache_write=0.125)},
+    hushed=r'event.name="codex.(?!sse_event|sandbox_outcome|conversation_starts)|PATH aliases|event.kind=unknown',
     env=lambda url: {"OPENAI_BASE_URL": f"{url}/v1"},
 )  # fmt: skip
