@@ -62,12 +62,9 @@ class AgentWorker:
         absent = self.missing()
         if absent:
             return Condition(None, absent)
-        env = process.environment((*BASICS, *self._passes), {})
-        command = Command(
-            argv=(self._program, "--version"), cwd=Path.cwd(), env=env, timeout_s=LOOK_S
-        )
         try:
-            ended = await process.run(command)
+            ended = await self._try("--version")
+            broken = self._client.probe and (await self._try(*self._client.probe)).exit_code != 0
         except NotStarted as error:
             return Condition(None, str(error))
         told = (ended.stdout.strip() or ended.stderr.strip()).partition("\n")[0]
@@ -76,7 +73,17 @@ class AgentWorker:
         if is_older(told, self._client.oldest):
             wanted = ".".join(map(str, self._client.oldest))
             return Condition(told, f"{told} is too old; install {wanted} or newer")
-        return Condition(told, None, tuple(self._client.examine(told, env, Path.home())))
+        notes = self._client.examine(told, self._basics(), Path.home())
+        return Condition(told, None, (*notes, *([self._client.probe_fails] if broken else [])))
+
+    def _basics(self) -> dict[str, str]:
+        return process.environment((*BASICS, *self._passes), {})
+
+    async def _try(self, *words: str) -> Ended:
+        argv = (self._program, *words)
+        return await process.run(
+            Command(argv=argv, cwd=Path.cwd(), env=self._basics(), timeout_s=LOOK_S)
+        )
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         """Where its session is lost, it begins anew: the prompt says all that it must know."""

@@ -75,7 +75,8 @@ CLOCK = r"(\d{1,2}:\d\d [AP]M)"
 AGAIN_AT = re.compile(rf"try again at (?:(\w{{3}}) (\d{{1,2}})(?:st|nd|rd|th), (\d{{4}}) )?{CLOCK}", re.IGNORECASE)  # fmt: skip
 FIELD = re.compile(r'([\w.]+)=("[^"]*"|\S+)')
 STOPPED = "stopped by its sandbox"
-SANDBOX_STEP = 'its sandbox may not work here (try: codex sandbox -- true); where a container is the sandbox: [workers.codex] arguments = ["-c", \'sandbox_mode="danger-full-access"\']'  # fmt: skip
+OPEN = 'where a container is the sandbox: [workers.codex] arguments = ["-c", \'sandbox_mode="danger-full-access"\']'
+SANDBOX_STEP = f"its sandbox may not work here (try: codex sandbox -- true); {OPEN}"
 
 
 class Codex(Client):
@@ -88,6 +89,8 @@ class Codex(Client):
         signal.SIGTERM,
     )  # SIGTERM leaves its tools running
     reads: tuple[str, ...] = ("AGENTS.md",)
+    probe = ("sandbox", "--", "true")
+    probe_fails = f"its sandbox does not work here, and every command of it would fail: {OPEN}"
 
     def __init__(self, *, lean: bool = True, now: Callable[[], datetime] = datetime.now) -> None:
         self._lean, self._now = lean, now

@@ -87,6 +87,10 @@ class Client(Protocol):
     """What it is told to stop at by itself: "turns", "usd". The driver watches the others."""
     oldest: tuple[int, ...] = ()
     """Versions below lack what it is called with."""
+    probe: tuple[str, ...] = ()
+    """Arguments with which it shows that it can work here; they ask no model."""
+    probe_fails: str = ""
+    """What it means if that fails, with the next step."""
 
     def provider(self, model: str | None) -> str | None: ...
     def call(self, attempt: Attempt, folder: Path) -> Call: ...

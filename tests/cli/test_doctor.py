@@ -76,6 +76,24 @@ def test_one_that_is_broken_is_no_worker(project: Project, folder: Path):
     assert rows(project, "agents")
 
 
+def test_one_that_is_too_old_for_how_it_is_called_is_no_worker(project: Project, folder: Path):
+    client(folder, "claude", "2.1.197 (Claude Code)")
+    (told,) = rows(project, "worker claude")
+    assert told["text"] == "2.1.197 (Claude Code) is too old; install 2.1.259 or newer"
+
+
+def test_a_sandbox_that_cannot_work_here_is_told(project: Project, folder: Path):
+    project.environment["CODEX_API_KEY"] = "sk-x"
+    client(folder, "codex", "codex-cli 0.169.0")
+    assert len(rows(project, "worker codex")) == 1
+    (folder / "codex").write_text(
+        f"#!{folder / 'bash'}\n[[ $1 != sandbox ]] || exit 1\necho codex-cli 0.169.0\n"
+    )
+    _, note = rows(project, "worker codex")
+    assert "its sandbox does not work here" in note["text"]
+    assert "danger-full-access" in note["text"]
+
+
 def test_a_program_elsewhere_is_found_by_the_settings(
     project: Project, folder: Path, tmp_path: Path
 ):
