@@ -228,6 +228,7 @@ class Outcome(Noun):
     turns: int | None = None
     text: str = ""  # its last words; recorded, never believed
     denials: tuple[str, ...] = ()  # what it was not allowed to do
+    tail: str = ""  # of a failed one, the last of its raw output
     retry_after_s: float | None = None
     reset_at: float | None = None  # Unix seconds: when a used up quota opens again
     window: str | None = None  # the provider's name of the quota that is used up

@@ -20,6 +20,7 @@ from orchestrator.workers.reading import Call, Client, Reading
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
 GRACE_S = 5.0  # for the end after the terminal event, and after each signal
 LOOK_S = 20.0  # for a client to tell its version
+RAW_TAIL = 2000  # characters
 TAIL = 20  # lines of raw output in the detail of a failure
 SIGNALLED = {
     128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
@@ -179,6 +180,7 @@ class AgentWorker:
             turns=reading.turns,
             text=reading.text,
             denials=tuple(reading.denials),
+            tail=(ended.stdout + ended.stderr)[-RAW_TAIL:] if failure else "",
             retry_after_s=reading.retry_after_s,
             reset_at=reading.reset_at,
             window=reading.window,

@@ -13,6 +13,7 @@ from tests.agents.server import ModelServer
 from tests.cli.projects import Project
 from tests.cli.test_setup import marks
 
+KNOWN_NOTES = {"codex": ("OPENAI_API_KEY", "model_provider")}  # of the tests' own set-up
 TOOLS = ("bash", "python3", "git", "env")
 
 
@@ -125,4 +126,6 @@ def test_with_all_of_them_really_installed_each_tells_its_version(project: Proje
                 version, *notes = rows(project, f"worker {name}")
                 assert version["mark"] == "ok", version
                 assert client.version in version["text"]
-                assert notes == [], notes
+                known = KNOWN_NOTES.get(name, ())
+                assert len(notes) == len(known), notes
+                assert all(word in note["text"] for word, note in zip(known, notes, strict=True))

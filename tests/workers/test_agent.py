@@ -106,6 +106,13 @@ async def test_what_is_hopeless_is_ended_at_once(tmp_path: Path):
     assert (outcome.failure, outcome.duration_s < 10) == (Failure.AUTH, True)
 
 
+async def test_a_failure_keeps_the_end_of_what_was_said(tmp_path: Path):
+    outcome = await do(Script("printf 'x%.0s' {1..5000}; echo the end; exit 3"), tmp_path)
+    assert outcome.tail.endswith("the end\n")
+    assert len(outcome.tail) <= 2000
+    assert (await do(Script(f"SAID=ok\n{END}"), tmp_path)).tail == ""
+
+
 async def test_what_is_missing_says_the_next_step(tmp_path: Path):
     worker = AgentWorker(Claude(), WorkerSettings(program="no-such-agent"), {})
     given = attempt(workspace=str(tmp_path), transcript=str(tmp_path / "1.log"))
