@@ -12,7 +12,20 @@ from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId
 TRANSIENT = frozenset(
     {Failure.RATE_LIMIT, Failure.OVERLOADED, Failure.SERVER, Failure.NETWORK, Failure.QUOTA}
 )
-SILENT = frozenset({Failure.INTERRUPTED, Failure.UNAVAILABLE, Failure.MISSING})  # say nothing of it
+SILENT = frozenset(  # say nothing of the provider
+    {
+        Failure.INTERRUPTED,
+        Failure.UNAVAILABLE,
+        Failure.MISSING,
+        Failure.TIMEOUT,
+        Failure.STALLED,
+        Failure.KILLED,
+        Failure.NO_RESULT,
+    }
+)
+QUOTA_S = (60.0, 120.0, 300.0, 900.0)  # a used up quota that does not say until when
+MILLISECONDS = 1e11  # no time in seconds is that large
+FARTHEST_S = 40 * 86400.0  # no quota is closed for longer than a month
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 120.0
 SPREAD = 0.05  # of a known wait, so that not everybody comes back in the same moment
 LONGEST_SPREAD_S = 30.0
@@ -61,12 +74,14 @@ class Gates:
         None: longer than is waited for. A quota whose end is known is waited for however long it takes.
         """
         trouble = self._troubles.get(gate, Trouble())
-        if is_known(outcome, now):
-            return self._at_least(_spread((outcome.reset_at or 0.0) - now), trouble, now)
+        reset = reset_at(outcome, now)
+        if reset is not None:
+            return self._at_least(_spread(reset - now), trouble, now)
         asked = outcome.retry_after_s or 0.0
         if trouble.until > now + asked:
             return 0.0  # a sibling met the same trouble a moment ago
-        pause = max(self._jitter(trouble.times + 1), _spread(asked))
+        floor = QUOTA_S[min(trouble.times, 3)] if outcome.failure is Failure.QUOTA else 0.0
+        pause = max(self._jitter(trouble.times + 1), _spread(max(asked, floor)))
         return None if trouble.waited_s + pause > self._longest_s else pause
 
     def _at_least(self, pause: float, trouble: Trouble, now: float) -> float:
@@ -86,9 +101,13 @@ class Gates:
             self._troubles.pop(gate, None)
 
 
-def is_known(outcome: Outcome, now: float) -> bool:
-    """A quota that says when it opens. One that should be open already is trouble like any other."""
-    return outcome.failure is Failure.QUOTA and (outcome.reset_at or 0.0) > now
+def reset_at(outcome: Outcome, now: float) -> float | None:
+    """When a used up quota opens, Unix seconds. A time that is past or absurd is no answer: trouble like any other."""
+    told = outcome.reset_at
+    if outcome.failure is not Failure.QUOTA or told is None:
+        return None
+    told = told / 1000 if told > MILLISECONDS else told
+    return told if now < told < now + FARTHEST_S else None
 
 
 def gate_of(route: Route, outcome: Outcome) -> str:

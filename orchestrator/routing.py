@@ -67,7 +67,8 @@ def _first_tier(
         return task.model, EXPLICIT, f'model="{task.model}" in the plan'
     if task.subagent == "explore":
         return Tier.HAIKU, DEFAULT, 'subagent="explore" starts on haiku'
-    why = f"complexity {score.value} ({', '.join(score.reasons)})"
+    reasons = f" ({', '.join(score.reasons)})" if score.reasons else ""
+    why = f"complexity {score.value}{reasons}"
     if score.value <= haiku_max:
         return Tier.HAIKU, DEFAULT, f"{why}: up to {haiku_max} starts on haiku"
     if score.value <= sonnet_max:

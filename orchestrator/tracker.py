@@ -103,6 +103,7 @@ class Tracker:
         self._fail_fast = fail_fast
         self._attempts = dict.fromkeys(graph, 0)
         self._rung = dict.fromkeys(graph, 0)  # place on the ladder of the next try
+        self._worker: dict[TaskId, str] = {}  # of the latest attempt
         self.states = dict.fromkeys(graph, TaskState.WAITING)
         self.stopped: str | None = None  # why no new attempt may start
         self.closed: dict[
@@ -133,6 +134,9 @@ class Tracker:
     def parked(self) -> list[TaskId]:
         """What could start, but for a closed gate."""
         return [task for task in self._open() if self._is_held(task)]
+
+    def rung(self, task: TaskId) -> int:
+        return self._rung[task]
 
     def route(self, task: TaskId) -> Route:
         """Of its next try."""
@@ -189,8 +193,9 @@ class Tracker:
         assert new in MOVES[old], f"{task} is {old}; it cannot become {new}"
         self.states[task] = new
 
-    def _started(self, task: TaskId, _event: Event) -> None:
+    def _started(self, task: TaskId, event: Event) -> None:
         self._move(task, TaskState.RUNNING)
+        self._worker[task] = event.data.get("route", {}).get("worker", "")
         self._attempts[task] += 1
 
     def _finished(self, task: TaskId, event: Event) -> None:
@@ -199,6 +204,8 @@ class Tracker:
             self._move(task, TaskState.SUCCEEDED)
             return
         reaction = REACTIONS[outcome.failure]
+        if reaction is Reaction.STOP and self._was_sent_back(task):
+            reaction = Reaction.SAME_TRY
         if reaction is Reaction.STOP:
             self.stopped = f"{task}: {outcome.detail}"
         next_rung = self._next_rung(task, reaction)
@@ -208,11 +215,15 @@ class Tracker:
         else:
             self._fail(task)
 
+    def _was_sent_back(self, task: TaskId) -> bool:
+        """From a worker that had taken over to its own: the other one's trouble stops nobody."""
+        return self._worker[task] not in ("", self.route(task).worker)
+
     def _next_rung(self, task: TaskId, reaction: Reaction) -> int:
         """The place of the next try; the ladder's length if there is none."""
         ladder, here = self._ladders[task], self._rung[task]
         match reaction:
-            case Reaction.SAME_TRY:
+            case Reaction.SAME_TRY | Reaction.STOP:  # who puts it right resumes the run
                 return here
             case Reaction.NEXT_TRY:
                 return here + 1
@@ -221,7 +232,7 @@ class Tracker:
                 return next(
                     (n for n in above if ladder[n].tier is not ladder[here].tier), len(ladder)
                 )
-            case Reaction.FAIL | Reaction.STOP:
+            case Reaction.FAIL:
                 return len(ladder)
 
     def _fail(self, task: TaskId) -> None:

@@ -84,9 +84,8 @@ def test_a_quota_whose_end_is_known_is_waited_for_however_long(hours: float):
     here.apply(closed(pause, known=True))
     assert here.pause_s("anthropic", used_up, NOW + 1) == 0.0  # a sibling met it too
     answered(here, Failure.QUOTA)
-    assert (
-        here.pause_s("anthropic", used_up, reset + 31) is not None
-    )  # it cost nothing of our patience
+    again = used_up.model_copy(update={"reset_at": reset + 3600})
+    assert here.pause_s("anthropic", again, reset + 31) is not None  # it cost no patience
 
 
 def test_a_quota_that_should_be_open_already_is_not_asked_again_and_again():
@@ -99,6 +98,23 @@ def test_a_quota_that_should_be_open_already_is_not_asked_again_and_again():
         here.apply(closed(pause, now=now))
         now += pause
     pytest.fail("it never gives up")
+
+
+def test_a_quota_that_does_not_say_until_when_is_asked_for_seldom():
+    here, now, waits = gates(), NOW, list[float]()
+    while (pause := here.pause_s("anthropic", Outcome(failure=Failure.QUOTA), now)) is not None:
+        here.apply(closed(pause, now=now))
+        waits.append(pause)
+        now += pause + 1
+    assert [int(one // 60) for one in waits] == [1, 2, 5, 15]
+
+
+@pytest.mark.parametrize("odd", [NOW * 1000 + 3_600_000, 1e300, -1.0, 0.0])
+def test_an_odd_reset_time_breaks_nothing(odd: float):
+    told = Outcome(failure=Failure.QUOTA, reset_at=odd)
+    pause = gates(10**6).pause_s("anthropic", told, NOW)
+    assert pause is not None
+    assert 0 < pause < 4000
 
 
 def test_a_quota_without_a_known_end_is_waited_for_like_a_limit():

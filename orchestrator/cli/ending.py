@@ -72,11 +72,10 @@ def show_steps(end: End) -> None:
 
 def next_steps(watched: Watched, run: RunId, code: int) -> Iterator[str]:
     if code == 130 or (code != 5 and watched.in_state(TaskState.WAITING)):
-        yield command("resume", run)
+        right = "put right what is missing, then: " if code == 3 else ""
+        yield f"{right}{command('resume', run)}"
     if code == 5:
         yield f"answer, then: {command('resume', run)}"
-    if code == 3:
-        yield f"put right what is missing, then: {command('retry', run, 'TASK')}"
 
 
 def transcript(root: Path, run: RunId, tried: Tried) -> str | None:

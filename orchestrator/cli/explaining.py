@@ -19,6 +19,7 @@ from orchestrator.tracker import REACTIONS, Reaction
 
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
+SAID_ROWS = 40
 STEP_ROWS = 12  # the latest; all of them are in show --events
 
 
@@ -64,6 +65,7 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         for check in tried.before:
             yield "  before", _check(check)
         yield from _work(tried)
+        yield from _said(tried)
         yield from _result(tried)
         if tried.outcome and tried.outcome.failure:
             yield "  follows", _followed(found, task, tried.outcome.failure, following)
@@ -86,6 +88,15 @@ def _work(tried: Tried) -> Iterator[Row]:
     if left_out + tried.steps_left_out:
         yield "  did", f"{left_out + tried.steps_left_out} steps more, and then"
     yield from (("  did", _step(step)) for step in tried.steps[left_out:])
+
+
+def _said(tried: Tried) -> Iterator[Row]:
+    """An agent's last words: the whole result of a task that only asks. Nobody checked them."""
+    words = lines(tried.outcome.text) if tried.outcome else []
+    for number, row in enumerate(words[:SAID_ROWS]):
+        yield "  said" if number == 0 else "", row
+    if len(words) > SAID_ROWS:
+        yield "", f"[{len(words) - SAID_ROWS} more lines in the transcript]"
 
 
 def _step(step: Step) -> str:

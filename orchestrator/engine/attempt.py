@@ -14,6 +14,7 @@ from orchestrator import verify, workspace
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.siblings import Siblings
+from orchestrator.errors import RecordError
 from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Progress, Task
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
@@ -38,6 +39,7 @@ class Try:
     worker: Worker
     means: Means
     base: tuple[Check, ...]  # how the checks stood before this task's first try; () = nobody looked
+    is_first: bool  # no try before it can have written anything
     exempt: Collection[str]  # files that belong to other tasks; grows while it runs
     record: Record
     show: Callable[[str], None]
@@ -91,7 +93,14 @@ class Try:
 
     async def _work(self) -> Outcome:
         mine = siblings.prefix(self.attempt)
-        chronicle = Chronicle(self.record, self.show, lambda: self.means.siblings.spoke(mine))
+        if self.means.siblings.must_wait(mine):
+            self.show("waits for the first answer of another one, to share the provider's cache")
+        chronicle = Chronicle(
+            self.record,
+            self.show,
+            lambda: self.means.siblings.spoke(mine),
+            self.attempt.workspace,
+        )
         await self.means.siblings.wait(mine)
         try:
             async with anyio.create_task_group() as group:
@@ -106,6 +115,8 @@ class Try:
     async def _call_worker(self, report: Callable[[Progress], None]) -> Outcome:
         try:
             return await self.worker.run(self.attempt, report)
+        except RecordError:
+            raise  # not the worker: our own journal
         except Exception as bug:  # the worker boundary: one broken worker must not end the run
             trace = "".join(traceback.format_exception(bug))
             return Outcome(
@@ -115,11 +126,16 @@ class Try:
 
     def _doubts(self, outcome: Outcome, unchanged: bool) -> tuple[str, ...]:
         """Why a success that an agent reports is suspect."""
-        denied = [f"it was not allowed: {one}" for one in outcome.denials]
-        only = self.attempt.number == 1  # an earlier try of it may have written them
-        if not self.attempt.route.asks_a_model or not (self.task.files and unchanged and only):
-            return tuple(denied)
-        return (*denied, f"it changed none of its files: {', '.join(self.task.files)}")
+        doubts = [f"it was not allowed: {one}" for one in outcome.denials]
+        files = self.task.files or ()
+        if not self.attempt.route.asks_a_model or not files:
+            return tuple(doubts)
+        place = Path(self.attempt.workspace)
+        if absent := workspace.absent(place, files):
+            doubts.append(f"it was to write what is not there: {', '.join(absent)}")
+        elif unchanged and self.is_first:
+            doubts.append(f"it changed none of its files: {', '.join(files)}")
+        return tuple(doubts)
 
     def _judge(
         self,

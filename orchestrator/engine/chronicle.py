@@ -20,9 +20,14 @@ class Chronicle:
     """Of one attempt. `show` gets lines for a person; `spoke` is called at the model's first word."""
 
     def __init__(
-        self, record: Record, show: Callable[[str], None], spoke: Callable[[], None]
+        self,
+        record: Record,
+        show: Callable[[str], None],
+        spoke: Callable[[], None],
+        workspace: str = "",
     ) -> None:
         self._record, self._show, self._spoke = record, show, spoke
+        self._prefix = f"{workspace}/"  # every path begins with it: it says nothing
         self._known: dict[str, Any] = {}  # as in the journal
         self._new: dict[str, Any] = {}
         self._steps: list[Step] = []
@@ -31,7 +36,7 @@ class Chronicle:
 
     def __call__(self, progress: Progress) -> None:
         if progress.doing:
-            self._show(progress.doing)
+            self._show(self._short(progress.doing))
         if progress.usage is not None:
             self._spoke()
         for name in ("session", "model", "usage", "totals"):
@@ -40,7 +45,8 @@ class Chronicle:
                     value.model_dump(mode="json") if isinstance(value, Usage) else value
                 )
         if progress.step is not None:
-            self._add(progress.step)
+            step = progress.step
+            self._add(step.model_copy(update={"target": self._short(step.target)}))
         if progress.session or progress.totals or time.monotonic() >= self._due:
             self.flush()  # what a resume needs is written at once
 
@@ -60,6 +66,9 @@ class Chronicle:
             self._record(EventKind.WORKER_REPORTED, data)
         self._known |= self._new
         self._steps, self._due = [], time.monotonic() + OFTEN_S
+
+    def _short(self, text: str) -> str:
+        return text.replace(self._prefix, "") if self._prefix != "/" else text
 
     def _add(self, step: Step) -> None:
         if self._kept < MOST_STEPS:

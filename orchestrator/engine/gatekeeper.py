@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from orchestrator import gates
 from orchestrator.engine.order import Crew
 from orchestrator.gates import TRANSIENT, Gates
 from orchestrator.history import History
-from orchestrator.model import Event, EventKind, Failure, Outcome, Route
-from orchestrator.tracker import Tracker
+from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId, TaskState, Usage
+from orchestrator.tracker import REACTIONS, Reaction, Tracker
 
 
 class Gatekeeper:
@@ -21,24 +21,48 @@ class Gatekeeper:
         self._crew, self._record = crew, record
         self.gates = Gates(crew.longest_wait_s)
         self.stopped = False  # a quota is used up, and the settings say to stop then
+        self._unfit: set[str] = set()  # workers that took over and cannot work here
+        self._given_up: dict[
+            str, tuple[float, Outcome]
+        ] = {}  # closed for longer than is waited for
 
-    def meet(self, route: Route, outcome: Outcome) -> Outcome:
+    def meet(self, task: TaskId, route: Route, outcome: Outcome) -> Outcome:
         """Closes the gate that a trouble is about. `unavailable`: it has been closed for too long."""
         if outcome.failure not in TRANSIENT:
+            self._send_back(task, route, outcome)
             return outcome
         gate, now = gates.gate_of(route, outcome), time.time()
         pause = self.gates.pause_s(gate, outcome, now)
         if pause is None:
-            detail = (
-                f"{gate} stayed unavailable ({outcome.failure}: {outcome.detail}) beyond "
-                f"provider_wait_max_s = {self._crew.longest_wait_s:g}; later: orchestrator retry"
-            )
-            return outcome.model_copy(update={"failure": Failure.UNAVAILABLE, "detail": detail})
+            return self._give_up(gate, outcome, now)
         if pause > 0:
             self._close(gate, outcome, now, pause)
         if outcome.failure is Failure.QUOTA and self._crew.on_quota == "stop":
-            self._stop(gate, outcome)
+            self._stop(gate, gates.reset_at(outcome, now))
         return outcome
+
+    def refuses(self, route: Route) -> Outcome | None:
+        """What an attempt meets that would only find out again what was given up on."""
+        known = [self._given_up[gate] for gate in route.gates if gate in self._given_up]
+        return next((outcome for until, outcome in known if time.time() < until), None)
+
+    def _give_up(self, gate: str, outcome: Outcome, now: float) -> Outcome:
+        detail = (
+            f"{gate} stayed unavailable ({outcome.failure}: {outcome.detail}) beyond "
+            f"provider_wait_max_s = {self._crew.longest_wait_s:g}; later: orchestrator retry"
+        )
+        update = {"failure": Failure.UNAVAILABLE, "detail": detail}
+        same = Outcome(failure=Failure.UNAVAILABLE, detail=detail, usage=Usage.nothing())
+        self._given_up[gate] = (now + (outcome.retry_after_s or 0.0), same)
+        return outcome.model_copy(update=update)
+
+    def _send_back(self, task: TaskId, route: Route, outcome: Outcome) -> None:
+        """Who took over and cannot work stops nobody: the task waits for its own worker."""
+        own = self._crew.ladders[task]
+        stops = outcome.failure is not None and REACTIONS[outcome.failure] is Reaction.STOP
+        if stops and route.worker != own[0].worker:
+            self._unfit.add(route.worker)
+            self._reroute(task, own)
 
     def _close(self, gate: str, outcome: Outcome, now: float, pause: float) -> None:
         data = {
@@ -47,15 +71,21 @@ class Gatekeeper:
             "detail": outcome.detail.partition("\n")[0][:300],
             "pause_s": pause,
             "until": now + pause,
-            "known": gates.is_known(outcome, now),
+            "known": gates.reset_at(outcome, now) is not None,
         }
         self._record(EventKind.GATE_CLOSED, data)
 
-    def _stop(self, gate: str, outcome: Outcome) -> None:
+    def stop_again(self, tracker: Tracker, history: History) -> None:
+        """A run that goes on before its quota opens, and that is to stop then, stops at once."""
+        if self._crew.on_quota == "stop" and tracker.parked:
+            for gate in used_up(tracker, history):
+                self._stop(gate, tracker.closed[gate])
+
+    def _stop(self, gate: str, reset: float | None) -> None:
         if self.stopped:
             return
         self.stopped = True
-        opens = f" until {at(outcome.reset_at)}" if outcome.reset_at else ""
+        opens = f" until {at(reset)}" if reset else ""
         reason = f'the quota of {gate} is used up{opens}, and run.on_quota is "stop"'
         self._record(EventKind.DRAINING, {"reason": reason})
 
@@ -71,15 +101,38 @@ class Gatekeeper:
         """Tasks behind a used up quota go to the next worker whose gate is open, if the settings say so."""
         if self._crew.on_quota != "fallback":
             return
-        used_up = {one.gate for one in history.closings if one.failure is Failure.QUOTA}
+        for task, own in self._crew.ladders.items():
+            waits = tracker.states[task] is TaskState.WAITING
+            if waits and tracker.route(task).worker in self._unfit - {own[0].worker}:
+                self._reroute(task, own)
+        closed = used_up(tracker, history)
         for task in tracker.parked:
-            if not used_up.intersection(tracker.route(task).gates):
-                continue
-            for ladder in self._crew.others.get(task, ()):
-                if not any(gate in tracker.closed for gate in ladder[0].gates):
-                    data = {"ladder": [route.model_dump(mode="json") for route in ladder]}
-                    self._record(EventKind.REROUTED, data, task=task)
-                    break
+            here = tracker.route(task)
+            if closed.intersection(here.gates):
+                every = (self._crew.ladders[task], *self._crew.others.get(task, ()))
+                free = self._free(every, here, tracker, tracker.rung(task))
+                if free is not None:
+                    self._reroute(task, free)
+
+    def _free(
+        self, ladders: Iterable[tuple[Route, ...]], here: Route, tracker: Tracker, rung: int
+    ) -> tuple[Route, ...] | None:
+        for ladder in ladders:
+            then = ladder[min(rung, len(ladder) - 1)]
+            fit = then.worker != here.worker and then.worker not in self._unfit
+            if fit and not any(gate in tracker.closed for gate in then.gates):
+                return ladder
+        return None
+
+    def _reroute(self, task: TaskId, ladder: tuple[Route, ...]) -> None:
+        data = {"ladder": [route.model_dump(mode="json") for route in ladder]}
+        self._record(EventKind.REROUTED, data, task=task)
+
+
+def used_up(tracker: Tracker, history: History) -> set[str]:
+    """The gates that are closed now because of a quota."""
+    latest = {one.gate: one.failure for one in history.closings}
+    return {gate for gate in tracker.closed if latest.get(gate) is Failure.QUOTA}
 
 
 def at(unix_s: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.engine.order import Crew
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
-from orchestrator.model import Attempt, Failure, RunId, Session, TaskId
+from orchestrator.model import Attempt, Failure, RunId, Session, StepKind, TaskId
 from orchestrator.prompt import Before, introduce, is_fresh, tell
 from orchestrator.tracker import REACTIONS, Reaction, Start
 from orchestrator.workers import booking
@@ -82,6 +82,13 @@ def continued(
     if len(known) != 1:
         return None, None
     return resumed(history.of(known[0]).tried[-1], fork=True), known[0]
+
+
+def has_worked(tried: Tried) -> bool:
+    """It may have written something: it was seen at it, or failed by its work. Some clients tell no steps."""
+    failure = tried.outcome.failure if tried.outcome else Failure.INTERRUPTED
+    by_its_work = failure in (Failure.VERIFY, Failure.INCONCLUSIVE, Failure.EXIT, Failure.TIMEOUT)
+    return by_its_work or any(step.kind in (StepKind.WRITE, StepKind.RUN) for step in tried.steps)
 
 
 def was_cut_off(tried: Tried) -> bool:

@@ -148,6 +148,8 @@ class Hub:
 
     async def _until_done(self, group: anyio.abc.TaskGroup) -> None:
         self._read_inbox()
+        self.gatekeeper.open_due(self.tracker)
+        self.gatekeeper.stop_again(self.tracker, self.history)
         for task in self.tracker.paused:  # asked by an engine that is gone
             self._put_question(self.graph.tasks[task], group)
         while True:
@@ -205,20 +207,27 @@ class Hub:
         )
 
     async def _carry_out(self, attempt: Attempt, task: Task) -> None:
-        outcome = await Try(
-            attempt=attempt,
-            task=task,
-            worker=self.crew.workers[attempt.route.worker],
-            means=self.means,
-            base=self.history.of(task.id).base,
-            exempt=self._beside[task.id],
-            record=partial(self.record, task=task.id, attempt=attempt.number),
-            show=partial(self.screen.doing, task.id),
-        ).carry_out()
+        past, outcome = self.history.of(task.id), self.gatekeeper.refuses(attempt.route)
+        if outcome is None:
+            outcome = await Try(
+                attempt=attempt,
+                task=task,
+                worker=self.crew.workers[attempt.route.worker],
+                means=self.means,
+                base=past.base,
+                is_first=not any(map(handing.has_worked, past.tried[:-1])),
+                exempt=self._beside[task.id],
+                record=partial(self.record, task=task.id, attempt=attempt.number),
+                show=partial(self.screen.doing, task.id),
+            ).carry_out()
         self._send.send_nowait(mail.Finished(task.id, attempt.number, outcome))
 
     def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
-        outcome = self.gatekeeper.meet(self.tracker.route(task), outcome)
+        outcome = self.gatekeeper.meet(task, self.tracker.route(task), outcome)
+        tried = self.history.of(task).tried[-1]
+        if outcome.usage is None and tried.route.asks_a_model and tried.so_far is not None:
+            used = tried.so_far.model_copy(update={"lower_bound": True})
+            outcome = outcome.model_copy(update={"usage": used})
         data = {"outcome": outcome.model_dump(mode="json")}
         event = self.record(EventKind.ATTEMPT_FINISHED, data, task=task, attempt=number)
         trouble = self.books.note(
@@ -360,7 +369,8 @@ class Hub:
             return RecordError.exit_code if self._unwritten else 0
         if self.interrupted:
             return 130
-        lost = [task for task in self.graph if self.tracker.states[task] is TaskState.FAILED]
+        states, open_ = self.tracker.states, {TaskState.FAILED, TaskState.WAITING}
+        lost = [task for task in self.graph if states[task] in open_]
         failures = [past.failure for task in lost if (past := self.history.of(task).last)]
         stopped = any(failure and REACTIONS[failure] is Reaction.STOP for failure in failures)
         if stopped or self.gatekeeper.stopped:

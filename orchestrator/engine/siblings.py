@@ -30,16 +30,22 @@ class Siblings:
         self._first: dict[Prefix, anyio.Event] = {}
         self._warm_until: dict[Prefix, float] = {}
 
+    def must_wait(self, mine: Prefix | None) -> bool:
+        return bool(self._longest_s) and mine in self._first
+
     async def wait(self, mine: Prefix | None) -> None:
         """Returns at once for the first one, and for all while the cache is warm."""
-        if mine is None or not self._longest_s or self._warm_until.get(mine, 0) > time.monotonic():
-            return
-        first = self._first.get(mine)
-        if first is None:
-            self._first[mine] = anyio.Event()
+        if mine is None or not self._longest_s or self._is_warm(mine):
             return
         with anyio.move_on_after(self._longest_s):
-            await first.wait()
+            while (first := self._first.get(mine)) is not None:
+                await first.wait()
+                if self._is_warm(mine):
+                    return
+            self._first[mine] = anyio.Event()
+
+    def _is_warm(self, mine: Prefix) -> bool:
+        return self._warm_until.get(mine, 0.0) > time.monotonic()
 
     def spoke(self, mine: Prefix | None) -> None:
         if mine is not None:

@@ -80,6 +80,8 @@ class Entry(Line):
     provider: str | None
     route: Route
     tokens: Tokens
+    lower_bound: bool = False  # it used at least this much: it ended before it told everything
+    cost_basis: str = "unknown"
     verified: Verified | None
     verify_strength: Share | None
     failure: str | None  # text, as task_type: a word that only a newer version knows is no damage
@@ -153,6 +155,8 @@ def _account(usage: Usage) -> dict[str, Any]:
     return {
         "tokens_total": usage.tokens,
         "cost_usd": usage.cost_usd,
+        "lower_bound": usage.lower_bound,
+        "cost_basis": usage.cost_basis,
         "tokens": Tokens(**classes),
     }
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from orchestrator.errors import SettingsError, WorkerNotInstalled
-from orchestrator.model import Task
+from orchestrator.model import Task, Tier
 from orchestrator.settings import Settings
 from orchestrator.workers import Worker
 from orchestrator.workers.agent import AgentWorker
@@ -22,6 +22,8 @@ from orchestrator.workers.shell import ShellWorker
 
 SHELL, API = "shell", "api"
 MOST_NAMED = 10
+API_ONLY = frozenset({"base_url"})
+PROGRAMS_ONLY = frozenset({"program", "arguments", "env_pass", "lean", "argv"})
 CLIENTS: Mapping[str, Callable[..., Client]] = {
     "claude": Claude,
     "codex": Codex,
@@ -35,14 +37,39 @@ def known(settings: Settings) -> dict[str, Worker]:
     """By name: the shell, then the agents, those of the settings last."""
     clients = {name: client(lean=settings.worker(name).lean) for name, client in CLIENTS.items()}
     own = {name: Command(name, table) for name, table in settings.workers.items() if table.argv}
-    for name in {SHELL, API} & set(own):
-        raise SettingsError(f"[workers.{name}] has an argv, and {name} is no program; rename it")
+    refuse_idle(settings, (*CLIENTS, *own))
     workers: dict[str, Worker] = {SHELL: ShellWorker()}
     for name, client in (clients | own).items():
         models = settings.models.of(name)
         workers[name] = AgentWorker(client, settings.worker(name), models, settings.prices)
     workers[API] = ApiWorker(settings.worker(API), settings.models.of(API), settings.prices)
     return workers
+
+
+def refuse_idle(settings: Settings, programs: Collection[str]) -> None:
+    """Settings that would do nothing are mistakes: all of them at once, with the nearest name."""
+    wrong, everybody = list[str](), (*programs, API)
+    for name, table in settings.workers.items():
+        if name not in everybody:
+            wrong.append(f"[workers.{name}]: {_unknown(name, everybody)}")
+        idle = API_ONLY if name in programs else PROGRAMS_ONLY
+        wrong += [
+            f"workers.{name}.{key}: does nothing for {name}; take it out"
+            for key in sorted(table.model_fields_set & idle)
+            if name in everybody
+        ]
+    for tier in Tier:
+        for name in getattr(settings.models, tier):
+            if name not in everybody:
+                wrong.append(f"models.{tier}.{name}: {_unknown(name, everybody)}")
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+
+
+def _unknown(name: str, everybody: Sequence[str]) -> str:
+    close = get_close_matches(name, everybody, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(everybody)}"
+    return f"there is no worker {name}; {hint}"
 
 
 def order(settings: Settings, workers: Mapping[str, Worker]) -> tuple[str, ...]:

@@ -133,13 +133,73 @@ async def test_a_used_up_quota_sends_its_tasks_to_the_next_worker_if_so_settled(
 
 async def test_a_used_up_quota_stops_the_run_if_so_settled_and_it_can_go_on(tmp_path: Path):
     choose(tmp_path, "stop")
-    workers = {"one": Agent("one", Provider(used_up(0.2)))}
+    workers, reset = {"one": Agent("one", Provider(used_up(3.0)))}, time.time() + 3.3
     plan = write_plan(tmp_path, task(1), task(2))
     ran = await run(tmp_path, plan, workers=workers, slots=1)
     assert ran.code == 3
     assert ran.count(EventKind.ATTEMPT_STARTED) == 1
     (draining,) = kinds(ran, EventKind.DRAINING)
     assert "quota of one's is used up" in json.dumps(draining)
+    early = await resume(tmp_path, workers=workers)
+    assert (early.code, early.count(EventKind.ATTEMPT_STARTED)) == (
+        3,
+        1,
+    )  # it does not sit and wait
+    await anyio.sleep_until(anyio.current_time() + reset - time.time())
+    assert (await resume(tmp_path, workers=workers)).code == 0
+
+
+async def test_one_that_took_over_and_cannot_work_stops_nobody(tmp_path: Path):
+    """No login there: its task waits for its own worker, and the next one does not go there at all."""
+    choose(tmp_path, "fallback")
+    refused = Outcome(failure=Failure.AUTH, detail="no login")
+    workers = {
+        "one": Agent("one", Provider(used_up(3.0))),
+        "two": Agent("two", Provider(*[refused] * 9)),
+    }
+    ran = await run(tmp_path, write_plan(tmp_path, task(1), task(2)), workers=workers, slots=1)
+    assert ran.code == 0
+    tried = [t.route.worker for n in (1, 2) for t in ran.history.of(f"demo/{n}").tried]
+    assert tried.count("two") == 1
+    assert tried[-1] == "one"
+
+
+async def test_who_took_over_gives_back_when_the_first_is_open_again(tmp_path: Path):
+    choose(tmp_path, "fallback")
+    workers = {
+        "one": Agent("one", Provider(used_up(2.0))),
+        "two": Agent("two", Provider(used_up(3600))),
+    }
+    with anyio.fail_after(30):
+        ran = await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers)
+    assert [t.route.worker for t in ran.history.of("demo/1").tried] == ["one", "two", "one"]
+
+
+async def test_a_quota_of_the_past_reroutes_nobody(tmp_path: Path):
+    choose(tmp_path, "fallback")
+    slow = Outcome(failure=Failure.OVERLOADED, retry_after_s=0.3)
+    answers = Provider(used_up(1.0), slow)
+    workers = {"one": Agent("one", answers)}
+    ran = await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers, wait_s=60)
+    assert ran.code == 0
+    assert ran.count(EventKind.REROUTED) == 0
+
+
+async def test_what_is_not_waited_for_is_asked_once_and_not_for_every_task(tmp_path: Path):
+    far = Outcome(failure=Failure.RATE_LIMIT, retry_after_s=3600, detail="429")
+    provider = Provider(*[far] * 20)
+    tasks = [task(n) for n in range(1, 9)]
+    ran = await run(
+        tmp_path, write_plan(tmp_path, *tasks), workers={"one": Agent("one", provider)}, slots=1
+    )
+    assert (ran.code, provider.calls) == (1, 1)
+    assert {ran.failures(f"demo/{n}")[-1] for n in range(1, 9)} == {Failure.UNAVAILABLE}
+
+
+async def test_who_puts_it_right_resumes_the_run(tmp_path: Path):
+    refused = Outcome(failure=Failure.AUTH, detail="the key was refused (401): log in")
+    workers = {"one": Agent("one", Provider(refused))}
+    assert (await run(tmp_path, write_plan(tmp_path, task(1), task(2)), workers=workers)).code == 3
     assert (await resume(tmp_path, workers=workers)).code == 0
 
 

@@ -33,8 +33,19 @@ NINE = (
     *("tokens_total", "cost_usd", "model_version", "timestamp"),
 )
 FURTHER = (
-    *("v", "attempt", "run_id", "project", "worker", "provider", "route", "tokens", "verified"),
-    *("verify_strength", "failure", "escalated_from", "area", "risk", "task_type", "checksum"),
+    *("v", "attempt", "run_id", "project", "worker", "provider", "route", "tokens"),
+    *(
+        "lower_bound",
+        "cost_basis",
+        "verified",
+        "verify_strength",
+        "failure",
+        "escalated_from",
+        "area",
+        "risk",
+        "task_type",
+        "checksum",
+    ),
 )
 SHELL = Route(worker="shell", confidence=1.0, reason="the plan says bash")
 CLAUDE = Route(

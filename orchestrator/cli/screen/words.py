@@ -185,7 +185,7 @@ def reason(outcome: Outcome) -> str:
     """The kind of failure and its first words."""
     assert outcome.failure is not None
     detail = next((row for row in outcome.detail.splitlines() if row.strip()), "")
-    kind, first = str(outcome.failure), plain(detail, 100)
+    kind, first = str(outcome.failure), plain(detail, 240)
     if outcome.failure is Failure.EXIT and first == f"{kind} 141":
         return first + SIGPIPE
     if first.startswith(f"{kind} "):
