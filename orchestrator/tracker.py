@@ -207,7 +207,7 @@ class Tracker:
         if reaction is Reaction.STOP and self._was_sent_back(task):
             reaction = Reaction.SAME_TRY
         if reaction is Reaction.STOP:
-            self.stopped = f"{task}: {outcome.detail}"
+            self.stopped = f"{task} met {outcome.failure}, and somebody must put that right first"
         next_rung = self._next_rung(task, reaction)
         if next_rung < len(self._ladders[task]):
             self._rung[task] = next_rung

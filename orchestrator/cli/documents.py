@@ -49,6 +49,7 @@ def task_document(watched: Watched, task: TaskId) -> dict[str, Any]:
         "detail": last.detail if last else "",
         "tokens": spent.tokens if past.tried else None,
         "cost_usd": spent.cost_usd if past.tried else None,
+        "lower_bound": bool(past.tried) and not spent.whole,
         "duration_s": round(sum(times), 3) if times else None,
         **_verdict(last),
         "asks": _asks(watched, task),

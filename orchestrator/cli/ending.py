@@ -17,6 +17,7 @@ from orchestrator.engine import answers
 from orchestrator.history import Tried
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
 from orchestrator.reader.discover import project_root
+from orchestrator.tracker import REACTIONS, Reaction
 
 MARKS = {
     TaskState.FAILED: ("✗", "red"),
@@ -150,6 +151,9 @@ def _open(watched: Watched, task: TaskId) -> str:
     missing = [one for one in before if watched.states[one] is not TaskState.SUCCEEDED]
     if missing:
         return f"{WAITS}{', '.join(missing)}"
+    last = watched.outcome(task)
+    if last and last.failure and REACTIONS[last.failure] is Reaction.STOP:
+        return reason(last)
     if watched.of(task).tried:
         return STOPPED
     return f"not started: {plain(watched.tracker.stopped or 'the run ended before')}"

@@ -163,6 +163,7 @@ def _document(found: Past) -> dict[str, Any]:
         "attempts": total.attempts,
         "tokens": total.tokens,
         "cost_usd": total.cost_usd,
+        "lower_bound": not total.whole,
         "tasks": tasks,
     }
 

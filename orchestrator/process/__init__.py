@@ -132,6 +132,16 @@ def environment(passed: Sequence[str], extra: Mapping[str, str]) -> dict[str, st
     return {**own, **extra}
 
 
+def refuse_nul(command: Command) -> None:
+    """NUL ends a word in an order: what follows it would become another argument or variable."""
+    places = [("the working folder", str(command.cwd))]
+    places += [(f"argument {number}", word) for number, word in enumerate(command.argv)]
+    places += [(f"the variable {name!r}", name + value) for name, value in command.env.items()]
+    for place, text in places:
+        if "\0" in text:
+            raise NotStarted(f"{place} of {command.argv[0]!r} has a NUL in it")
+
+
 async def run(
     command: Command,
     on_line: OnLine | None = None,
@@ -143,6 +153,7 @@ async def run(
     `on_line` gets each line of stdout as it comes, `on_error_line` those of stderr; they must not raise, and may pull
     the `leash`. Cancelled, it ends the whole tree first.
     """
+    refuse_nul(command)
     with ExitStack() as stack:
         tree = Tree(command, stack, leash or Leash())
         await tree.start()

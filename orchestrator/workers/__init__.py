@@ -46,6 +46,10 @@ class Worker(Protocol):
         """Why it is not usable on this machine, with the next step; None = it is."""
         ...
 
+    def has_no_login(self) -> bool:
+        """No login or key of it can be seen here; it may have one all the same."""
+        ...
+
     async def examine(self) -> Condition:
         """How it stands on this machine. Spends nothing."""
         ...

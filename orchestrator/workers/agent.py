@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from orchestrator.model import Attempt, Failure, Outcome, Price, Progress, Task,
 from orchestrator.process import Command, Ended, Leash, NotStarted, ProgramMissing
 from orchestrator.settings import WorkerSettings
 from orchestrator.workers import Condition, Report, booking
+from orchestrator.workers.api import instructions
 from orchestrator.workers.reading import Call, Client, Reading
 
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
@@ -22,6 +24,7 @@ GRACE_S = 5.0  # for the end after the terminal event, and after each signal
 LOOK_S = 20.0  # for a client to tell its version
 RAW_TAIL = 2000  # characters
 TAIL = 20  # lines of raw output in the detail of a failure
+SESSION = re.compile(r"[A-Za-z0-9][\w.:/-]{0,199}", re.ASCII)  # it becomes an argument
 SIGNALLED = {
     128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
 }
@@ -29,6 +32,20 @@ EVERYBODY = (  # how to reach the world, from wherever this machine stands
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "XDG_*",
 )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Watched:
+    """What the driver itself knows of an attempt: its last figures as told, the same with their price, and the cap that ended it."""
+
+    told: Usage | None = None
+    priced: Usage | None = None
+    capped: tuple[Failure, str] | None = None
+
+    def insist(self, reading: Reading) -> None:
+        """What it said of its end after its cap is only that we ended it."""
+        if self.capped:
+            reading.fail(*self.capped)
 
 
 class AgentWorker:
@@ -59,10 +76,14 @@ class AgentWorker:
             return None
         return f"{self._program} is not on the PATH"
 
+    def has_no_login(self) -> bool:
+        notes = self._client.examine("", self._basics(), Path.home())
+        return any(note.startswith("no login found") for note in notes)
+
     async def examine(self) -> Condition:
         absent = self.missing()
-        if absent:
-            return Condition(None, absent)
+        if absent or not self._client.tells_version:
+            return Condition(shutil.which(self._program), absent)
         try:
             ended = await self._try("--version")
             broken = self._client.probe and (await self._try(*self._client.probe)).exit_code != 0
@@ -78,7 +99,7 @@ class AgentWorker:
         return Condition(told, None, (*notes, *([self._client.probe_fails] if broken else [])))
 
     def _basics(self) -> dict[str, str]:
-        return process.environment((*BASICS, *self._passes), {})
+        return process.environment((*BASICS, *self._passes(self._client.passes)), {})
 
     async def _try(self, *words: str) -> Ended:
         argv = (self._program, *words)
@@ -87,22 +108,24 @@ class AgentWorker:
         )
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
-        """Where its session is lost, it begins anew: the prompt says all that it must know."""
+        """Where its session is lost, it begins anew: the prompt says all that it must know. What has cost something is never done twice."""
         reading = Reading()
         outcome = await self._run(attempt, report, reading)
-        if not (reading.lost and attempt.session):
+        nothing_used = not (outcome.usage and outcome.usage.tokens)
+        if not (reading.lost and attempt.session and nothing_used) or outcome.ok:
             return outcome
         report(Progress(doing="its session is gone: it begins anew"))
         return await self._run(attempt.model_copy(update={"session": None}), report, Reading())
 
     async def _run(self, attempt: Attempt, report: Report, reading: Reading) -> Outcome:
-        leash = Leash()
+        leash, watched = Leash(), Watched()
+        attempt = instructed(attempt, self._client.told)
         call = self._client.call(attempt, folder(attempt))
 
         def take(every: Iterable[Progress]) -> None:
             for progress in every:
-                report(self._booked(progress, attempt))
-            self._watch_caps(reading, attempt)
+                report(self._booked(progress, reading, attempt, watched))
+            self._watch_caps(reading, attempt, watched)
             if reading.finished:
                 leash.pull(self._grace_s)
             elif reading.hopeless:
@@ -124,21 +147,22 @@ class AgentWorker:
         for step in reading.open_steps.values():
             report(Progress(step=step))
         self._client.conclude(ended, reading)
+        watched.insist(reading)
         return self._outcome(reading, ended, attempt)
 
     @property
     def _program(self) -> str:
         return self._settings.program or self._client.program
 
-    @property
-    def _passes(self) -> tuple[str, ...]:
-        return (*EVERYBODY, *self._client.passes, *self._settings.env_pass)
+    def _passes(self, needed: Iterable[str]) -> tuple[str, ...]:
+        return (*EVERYBODY, *needed, *self._settings.env_pass)
 
     def _order(self, call: Call, attempt: Attempt) -> Command:
+        passes = self._passes(self._client.needs(attempt.route.model, os.environ))
         return Command(
             argv=(self._program, *call.argv[1:], *self._settings.arguments),
             cwd=Path(attempt.workspace),
-            env={**attempt.environment, **process.environment(self._passes, call.env)},
+            env={**attempt.environment, **process.environment(passes, call.env)},
             stdin=call.stdin.encode(),
             timeout_s=attempt.timeout_s,
             stall_s=self._settings.stall_s or attempt.stall_s,
@@ -147,24 +171,32 @@ class AgentWorker:
             transcript=Path(attempt.transcript),
         )
 
-    def _watch_caps(self, reading: Reading, attempt: Attempt) -> None:
+    def _watch_caps(self, reading: Reading, attempt: Attempt, watched: Watched) -> None:
         """For clients that cannot be told to stop by themselves: they are stopped one request too late."""
         if reading.finished or reading.hopeless:
             return
-        turns, caps = len(reading.by_message), self._client.caps
+        caps = self._client.caps
+        turns = len(reading.requests or reading.by_message) or reading.turns or 0
+        cost = watched.priced.cost_usd if watched.priced else None
         if "turns" not in caps and attempt.max_turns is not None and turns > attempt.max_turns:
-            reading.hopeless = True
-            reading.fail(Failure.MAX_TURNS, f"stopped after {attempt.max_turns} turns")
-        if "usd" not in caps and attempt.max_usd is not None and reading.by_message:
-            cost = self._usage(reading, attempt).cost_usd
-            if cost is not None and cost > attempt.max_usd:
-                reading.hopeless = True
-                reading.fail(Failure.BUDGET, f"stopped at ${cost:.4f} of ${attempt.max_usd:g}")
+            watched.capped = Failure.MAX_TURNS, f"stopped after {attempt.max_turns} turns"
+        most = None if "usd" in caps else attempt.max_usd
+        if most is not None and cost is not None and cost > most:
+            watched.capped = Failure.BUDGET, f"stopped at ${cost:.4f} of ${most:g}"
+        reading.hopeless = watched.capped is not None
+        watched.insist(reading)
 
-    def _booked(self, progress: Progress, attempt: Attempt) -> Progress:
-        if progress.totals is None:
-            return progress
-        return progress.model_copy(update={"usage": _difference(progress.totals, attempt)})
+    def _booked(
+        self, progress: Progress, reading: Reading, attempt: Attempt, watched: Watched
+    ) -> Progress:
+        """With what is not told otherwise before the end: it may never come to that."""
+        usage = progress.usage
+        if progress.totals is not None:
+            usage = _difference(progress.totals, attempt)
+        if usage is not None and usage != watched.told:
+            watched.told, watched.priced = usage, self._price(usage, reading, attempt)
+        priced = None if usage is None else watched.priced
+        return progress.model_copy(update={"usage": priced, "session": _safe(progress.session)})
 
     def _outcome(self, reading: Reading, ended: Ended, attempt: Attempt) -> Outcome:
         failure, detail = judge(reading, ended, attempt)
@@ -176,7 +208,7 @@ class AgentWorker:
             usage=self._usage(reading, attempt),
             totals=reading.totals,
             model=reading.model,
-            session=reading.session,
+            session=_safe(reading.session),
             turns=reading.turns,
             text=reading.text,
             denials=tuple(reading.denials),
@@ -196,6 +228,9 @@ class AgentWorker:
             usage = booking.add(reading.by_message.values()) or Usage(lower_bound=True)
         if usage.requests is None:
             usage = usage.model_copy(update={"requests": len(reading.by_message) or None})
+        return self._price(usage, reading, attempt)
+
+    def _price(self, usage: Usage, reading: Reading, attempt: Attempt) -> Usage:
         model = reading.model or attempt.route.model
         return prices.price(
             usage,
@@ -218,6 +253,12 @@ BASICS = ("PATH", "HOME", "LANG", "LC_*", "USER", "TMPDIR", "TERM")
 def folder(attempt: Attempt) -> Path:
     """Where files that only this attempt's client needs are put."""
     return Path(attempt.transcript).with_suffix(".files")
+
+
+def instructed(attempt: Attempt, names: Sequence[str]) -> Attempt:
+    """With the project's own instructions, for a client that does not read them by itself."""
+    system = instructions.joined(attempt.system, attempt.workspace, names, most=1)
+    return attempt.model_copy(update={"system": system})
 
 
 def write(call: Call, place: Path) -> None:
@@ -255,6 +296,11 @@ def _tail(ended: Ended) -> str:
     said = [line for line in ended.stdout.splitlines() if line and not line.startswith("{")]
     lines = (ended.stderr.strip().splitlines() or said)[-TAIL:]
     return "\n".join(line[:500] for line in lines)
+
+
+def _safe(session: str | None) -> str | None:
+    """Whatever it printed: what is no plain name is no session that can be gone on with."""
+    return session if session and SESSION.fullmatch(session) else None
 
 
 def _difference(totals: Usage, attempt: Attempt) -> Usage:

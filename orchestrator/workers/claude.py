@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,6 +26,7 @@ from orchestrator.workers.reading import (
 )
 
 TOOLS = "Bash,Read,Edit,Write"
+ALLOWED = "Bash,Read"  # edits too, but only in the workspace: the mode sees to that, a name here would allow them anywhere
 SYSTEM = "system.txt"  # in a file: Linux refuses an argument of 128 KB
 QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": "2",  # more of them hold a slot for minutes; gates wait better
@@ -32,6 +34,10 @@ QUIET = {
     "DISABLE_AUTOUPDATER": "1",
 }
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+CLOUDS = "CLAUDE_CODE_USE_"  # BEDROCK, VERTEX, FOUNDRY: billed there
+AT_HOME = ("firstParty", "")  # older clients do not tell
+INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md")
+MILLISECONDS = 1e11  # as seconds that is in the year 5138
 BY_REASON = {
     "max_turns": Failure.MAX_TURNS,
     "budget_exhausted": Failure.BUDGET,
@@ -69,12 +75,13 @@ class Claude(Client):
         signal.SIGINT,
         signal.SIGTERM,
     )  # only on SIGINT it still tells what it used
-    reads: tuple[str, ...] = ("CLAUDE.md", "AGENTS.md")  # the second where there is no first
     caps: Collection[str] = ("turns", "usd")
     oldest = (2, 1, 259)  # --permission-prompts
 
-    def __init__(self, *, lean: bool = True) -> None:
-        self._lean = lean
+    def __init__(self, *, lean: bool = True, env: Mapping[str, str] = os.environ) -> None:
+        self._lean, self._env = lean, env
+        self.reads: tuple[str, ...] = () if lean else INSTRUCTIONS
+        self.told: tuple[str, ...] = INSTRUCTIONS if lean else ()
 
     def provider(self, model: str | None) -> str | None:
         return "anthropic"
@@ -88,18 +95,23 @@ class Claude(Client):
         )
 
     def _profile(self, folder: Path) -> Iterator[str]:
-        """Lean: a tenth of its own instructions, none of the person's plug-ins; the project's CLAUDE.md is still read."""
+        """Lean: a tenth of its own instructions, none of the person's plug-ins, and no settings.
+
+        Those of the project could send the key to another host and run commands: whoever works there can write them.
+        Without them it reads no CLAUDE.md either, so we tell it.
+        """
         if not self._lean:
             yield from ("--append-system-prompt-file", str(folder / SYSTEM))
             return
         yield from ("--tools", TOOLS, "--disable-slash-commands", "--strict-mcp-config")
-        yield from ("--setting-sources", "project", "--settings", '{"disableAllHooks":true}')
+        yield from ("--setting-sources", "", "--settings", '{"disableAllHooks":true}')
         yield from ("--system-prompt-file", str(folder / SYSTEM))
 
     def read(self, line: str, reading: Reading) -> Iterable[Progress]:
         event = decode(line)
         match event.get("type"):
             case "system":
+                reading.notional |= self._is_subscription(event)
                 yield from _system(event, reading)
             case "assistant":
                 yield from _assistant(event, reading)
@@ -109,6 +121,11 @@ class Claude(Client):
                 _quota(event, reading)
             case "result":
                 yield from _result(event, reading)
+
+    def _is_subscription(self, event: Event) -> bool:
+        """It tells no source of a key for a login, but neither for a token of a gateway, nor for Bedrock and its like."""
+        others = [name for name in self._env if name in KEYS or name.startswith(CLOUDS)]
+        return text_at(event, "apiKeySource") == "none" and not any(map(self._env.get, others))
 
     def conclude(self, ended: Ended, reading: Reading) -> None:
         """If it did not even begin, stderr says why; later there is only noise on it."""
@@ -121,7 +138,7 @@ class Claude(Client):
         config = Path(env.get("CLAUDE_CONFIG_DIR") or home / ".claude")
         logged_in = (config / ".credentials.json").is_file() or "CLAUDE_CODE_OAUTH_TOKEN" in env
         keys = [name for name in KEYS if env.get(name)]
-        if not (logged_in or keys or any(name.startswith("CLAUDE_CODE_USE_") for name in env)):
+        if not (logged_in or keys or any(name.startswith(CLOUDS) for name in env)):
             yield f"no login found: {NEXT_STEP}"
         elif logged_in and keys:
             yield f"{keys[0]} is set and wins over your login: it is billed by use; unset it to use the plan"
@@ -130,7 +147,7 @@ class Claude(Client):
 def _mode() -> Iterator[str]:
     yield from ("-p", "--verbose", "--output-format", "stream-json")
     yield from ("--permission-mode", "acceptEdits", "--permission-prompts", "none")
-    yield from ("--allowedTools", TOOLS)
+    yield from ("--allowedTools", ALLOWED)
 
 
 def _session(attempt: Attempt) -> Iterator[str]:
@@ -159,7 +176,6 @@ def _system(event: Event, reading: Reading) -> Iterator[Progress]:
     match event.get("subtype"):
         case "init":
             reading.session, reading.model = text_at(event, "session_id"), text_at(event, "model")
-            reading.notional = text_at(event, "apiKeySource") not in KEYS
             yield Progress(doing="thinking", session=reading.session, model=reading.model)
         case "api_retry":
             word, status = text_at(event, "error"), find(event, "error_status", int)
@@ -167,7 +183,12 @@ def _system(event: Event, reading: Reading) -> Iterator[Progress]:
             if failure is Failure.AUTH:  # it would go on for minutes
                 reading.hopeless = True
                 reading.fail(failure, f"the key was refused ({status or word}): {NEXT_STEP}")
-            yield Progress(doing=f"{failure or word}: its own try {count_at(event, 'attempt')}")
+            delay_s = (amount_at(event, "retry_delay_ms") or 0.0) / 1000
+            reading.retry_after_s = delay_s or None  # what the last of them was told to wait
+            number, soon = count_at(event, "attempt"), f", again in {delay_s:.0f} s"
+            yield Progress(
+                doing=f"{failure or word}: its own try {number}{soon if delay_s else ''}"
+            )
         case "permission_denied":
             yield Progress(doing=f"denied: {text_at(event, 'tool_name')}")
 
@@ -205,7 +226,8 @@ def _tool_results(event: Event, reading: Reading) -> Iterator[Progress]:
 def _quota(event: Event, reading: Reading) -> None:
     info = find(event, "rate_limit_info", dict) or {}
     if info.get("status") == "rejected":
-        reading.reset_at = find(info, "resetsAt", float)
+        at = find(info, "resetsAt", float)
+        reading.reset_at = at / 1000 if at is not None and at > MILLISECONDS else at
         reading.window = text_at(info, "rateLimitType") or None
 
 
@@ -225,6 +247,8 @@ def _result(event: Event, reading: Reading) -> Iterator[Progress]:
 
 def _fail(event: Event, reading: Reading) -> None:
     """`subtype` says "success" even of an HTTP error: the reason and the status decide, then what was met before."""
+    if reading.hopeless:
+        return  # we ended it: what it says of that is not what was wrong
     errors = [one for one in find(event, "errors", list) or [] if isinstance(one, str)]
     words = reading.text or "; ".join(errors) or text_at(event, "subtype")
     status = find(event, "api_error_status", int)
@@ -241,7 +265,7 @@ def _fail(event: Event, reading: Reading) -> None:
     )
     step = f": {NEXT_STEP}" if failure is Failure.AUTH else ""
     reading.fail(failure, f"{words}{step}")
-    reading.retry_after_s = trouble.wait_s(words)
+    reading.retry_after_s = trouble.wait_s(words) or reading.retry_after_s
 
 
 def _denial(denial: Event) -> str:
@@ -274,6 +298,7 @@ def _book(event: Event, reading: Reading) -> None:
     """
     since = find(event, "model_usage_since_last_result", dict)
     models = find(event, "modelUsage", dict) or {} if since is None else since
+    reading.notional &= all(text_at(one, "provider") in AT_HOME for one in models.values())
     figures = _over_models(models, reading.notional)
     if since is None:
         reading.totals = figures

@@ -41,6 +41,7 @@ class Command(Client):
         self.sessions: Collection[str] = tuple(way for way, words in ways.items() if words)
         self.passes: tuple[str, ...] = ()  # env_pass of every agent is enough
         polite = (signal.SIGINT,) if settings.stop == "SIGINT" else ()
+        self.tells_version = False
         self.stop: tuple[signal.Signals, ...] = (*polite, signal.SIGTERM)
         self.reads: tuple[str, ...] = ()
 
@@ -114,7 +115,7 @@ class Command(Client):
         yield from self._fold(found, reading)
         if is_end:
             reading.finished = True
-            self._end(_holds(event, self._settings.success), found, reading)
+            self._end(_holds(event, self._settings.success), reading)
 
     def _text(self, line: str, reading: Reading) -> Iterator[Progress]:
         """All that the patterns find on one line belongs together: one request, not several."""
@@ -133,14 +134,14 @@ class Command(Client):
         lines = text.splitlines()
         return any(m and m["success"] for mark in marks for m in map(mark.search, lines))
 
-    def _end(self, well: bool, found: Found, reading: Reading) -> None:
+    def _end(self, well: bool, reading: Reading) -> None:
+        """Only an error is read for its meaning: an agent's answer may speak of any trouble, and has none."""
         if well:
             reading.failure, reading.detail = None, ""
             return
-        words = found.get("error") or reading.text or reading.detail
-        failure = trouble.by_words(words) or reading.failure or Failure.EXIT
-        reading.fail(failure, words or "it says that it did not succeed, and not why")
-        reading.retry_after_s = trouble.wait_s(words)
+        if reading.failure is None:  # what it told as its error is folded already
+            words = reading.text or "it says that it did not succeed, and not why"
+            reading.fail(Failure.EXIT, words)
 
     # --- what it tells ---------------------------------------------------------------------------
 
@@ -246,6 +247,8 @@ def _unfinished(ended: Ended, reading: Reading) -> None:
     reading.totals = at_least(reading.totals) if reading.totals else None
     if reading.failure is not None or not ended.exit_code:
         return
-    words = (ended.stderr.strip() or ended.stdout.strip())[-2000:]
-    failure = trouble.by_words(words) or Failure.EXIT
-    reading.fail(failure, words or f"it gave up with exit {ended.exit_code} and no word")
+    complaint, said = ended.stderr.strip()[-2000:], ended.stdout.strip()[-2000:]
+    failure = trouble.by_words(complaint) or Failure.EXIT
+    reading.fail(
+        failure, complaint or said or f"it gave up with exit {ended.exit_code} and no word"
+    )

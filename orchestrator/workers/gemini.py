@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.model import Attempt, Failure, Progress, StepKind, Tier, Usage
 from orchestrator.process import Ended
-from orchestrator.workers import trouble
+from orchestrator.workers import booking, trouble
 from orchestrator.workers.reading import (
     LONGEST_WORDS,
     Call,
@@ -147,6 +147,8 @@ class Gemini(Client):
         code = ended.exit_code or 0
         if reading.session is None and code:
             reading.usage = NOTHING  # it did not begin
+        if reading.hopeless and reading.failure:
+            return  # we ended it: its exit code tells of that
         if (reading.finished and reading.failure is None) or code == 0:
             return
         words = reading.detail or _last_words(ended.stderr)
@@ -203,6 +205,7 @@ def _words(event: Event, reading: Reading) -> Iterator[Progress]:
     shown = _short(reading.text)
     if _answers(reading):
         reading.text = ""
+        yield Progress(usage=booking.add(reading.by_message.values()))
     reading.text += text_at(event, "content")
     if (line := _short(reading.text)) != shown:
         yield Progress(doing=line)
@@ -217,7 +220,8 @@ def _answers(reading: Reading) -> bool:
 
 
 def _tool(event: Event, reading: Reading) -> Iterator[Progress]:
-    _answers(reading)
+    if _answers(reading):
+        yield Progress(usage=booking.add(reading.by_message.values()))
     tool, given = text_at(event, "tool_name"), event.get("parameters")
     yield reading.begin_step(text_at(event, "tool_id"), step(tool, given))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.model import Attempt, Failure, Progress, Tier, Usage
 from orchestrator.process import Ended
-from orchestrator.workers import booking, trouble
+from orchestrator.workers import booking, keys, trouble
 from orchestrator.workers.reading import (
     LONGEST_WORDS,
     Call,
@@ -58,6 +58,8 @@ DENIED = re.compile(r"specified a rule which prevents|rejected permission")
 UNKNOWN = re.compile(r"Model not found: ([^\s\"]+?)\.?(?: Did you mean: ([^?\"]*)\?|[)\s\"]|$)")
 UNIFIED = "anthropic-ratelimit-unified-"
 LOST = "Session not found"
+COMPLAINT = re.compile(r"(?:\x1b\[[\d;]*m)*Error\b|(?:.* )?level=ERROR ")
+LONGEST_TIME, MILLISECONDS = 15, 1e11  # digits; from here on it is no number of seconds
 LOGIN = "log in with: opencode auth login, or set the key of its provider"
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY", "OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "XAI_API_KEY")  # fmt: skip
 
@@ -72,6 +74,9 @@ class OpenCode(Client):
 
     def __init__(self, *, lean: bool = True) -> None:
         self._lean = lean
+
+    def needs(self, model: str | None, env: Mapping[str, str]) -> tuple[str, ...]:
+        return (*keys.of(model), "OPENCODE_*")
 
     def provider(self, model: str | None) -> str | None:
         """anthropic/claude-haiku-5-5 -> anthropic"""
@@ -134,7 +139,8 @@ class OpenCode(Client):
         """Its last event is its last word: error, or a step that stopped by itself. Exit 1 may only tell of an overflow that it mended."""
         if ended.exit_code is None:
             return
-        reading.lost = LOST in ended.stderr
+        complaints = _complaints(ended.stderr)
+        reading.lost = LOST in complaints and not reading.requests
         last = next(filter(None, map(decode, reversed(ended.stdout.splitlines()))), {})
         reason = text_at(last, "part.reason") if last.get("type") == "step_finish" else ""
         if reason == "stop" and (ended.exit_code == 0 or reading.failure is Failure.CONTEXT):
@@ -142,7 +148,7 @@ class OpenCode(Client):
         elif reading.failure is None:
             _give_up(reason, ended, reading)
         elif reading.failure is Failure.EXIT:
-            _explain(ended.stderr, reading)
+            _explain(complaints, reading)
         told_all = last.get("type") == "error" or reason not in ("", "tool-calls")
         if reading.usage is not None and told_all:
             reading.usage = reading.usage.model_copy(update={"lower_bound": False})
@@ -159,7 +165,7 @@ class OpenCode(Client):
 
 def _argv(attempt: Attempt) -> Iterator[str]:
     yield from ("opencode", "run", "--format", "json", "--agent", AGENT)
-    yield from ("--title", attempt.name[:80] or AGENT)  # else it asks a model for one, unreported
+    yield f"--title={attempt.name[:80] or AGENT}"  # else it asks a model for one, unreported
     yield from ("--print-logs", "--log-level", "ERROR")  # only there it says which model is unknown
     if attempt.route.model:
         yield from ("--model", attempt.route.model)
@@ -228,19 +234,28 @@ def _error(event: Event, reading: Reading) -> None:
 def _wait(headers: Mapping[str, Any], reading: Reading) -> None:
     """It is the only client that hands these on."""
     reading.retry_after_s = _seconds(headers) or trouble.wait_s(reading.detail)
-    reset = text_at(headers, f"{UNIFIED}reset")
-    if reset.isdigit():
-        reading.reset_at = float(reset)
+    reset = _moment(text_at(headers, f"{UNIFIED}reset"))
+    if reset is not None:
+        reading.reset_at = reset
         reading.window = text_at(headers, f"{UNIFIED}representative-claim") or None
     if text_at(headers, f"{UNIFIED}status") == "rejected":
         reading.failure = Failure.QUOTA
+
+
+def _moment(told: str) -> float | None:
+    """Unix seconds, of these or of milliseconds; nonsense is no time."""
+    if not (told.isascii() and told.isdigit() and len(told) <= LONGEST_TIME):
+        return None
+    number = float(told)
+    return number / 1000 if number > MILLISECONDS else number
 
 
 def _seconds(headers: Mapping[str, Any]) -> float | None:
     """retry-after in seconds, or as a date, which counts from the date of the answer."""
     told = text_at(headers, "retry-after")
     try:
-        return float(told)
+        seconds = float(told)
+        return seconds if 0 <= seconds < MILLISECONDS else None  # inf and nan are none
     except ValueError:
         pass
     try:
@@ -263,7 +278,12 @@ def _give_up(reason: str, ended: Ended, reading: Reading) -> None:
         reading.fail(failure, f"its last step ended with {reason!r}, not with 'stop'")
     elif ended.exit_code:
         reading.fail(Failure.EXIT, ended.stderr.strip()[-2000:])
-        _explain(ended.stderr, reading)
+        _explain(_complaints(ended.stderr), reading)
+
+
+def _complaints(stderr: str) -> str:
+    """Its own lines alone: what its tools print may stand between them."""
+    return "\n".join(line for line in stderr.splitlines() if COMPLAINT.match(line))
 
 
 def _explain(stderr: str, reading: Reading) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.model import Attempt, Failure, Progress, Tier, Usage
 from orchestrator.process import Ended
-from orchestrator.workers import booking, trouble
+from orchestrator.workers import booking, keys, trouble
 from orchestrator.workers.reading import (
     LONGEST_WORDS,
     Call,
@@ -33,16 +33,18 @@ KEYS = (
     "AI_GATEWAY_API_KEY", "ZAI_API_KEY", "MISTRAL_API_KEY", "MINIMAX_API_KEY", "MOONSHOT_API_KEY",
     "OPENCODE_API_KEY", "KIMI_API_KEY", "CLOUDFLARE_*", "XIAOMI_*", "AWS_*",
 )  # fmt: skip
+PLACES = ("PI_CODING_AGENT_*", "PI_PACKAGE_DIR")
 CLOUD = ("AZURE_OPENAI_API_KEY", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")
 FAILED = ("error", "aborted")
 STATUS = re.compile(r"(\d{3})\b")  # its words begin with it
-REFUSED = re.compile(r"content_filter|refus", re.IGNORECASE)
+REFUSED = re.compile(r"content_filter|\brefusal\b", re.IGNORECASE)
 LOST = "No session found matching"
 GUESS = "Using custom model id"  # on stderr: then it takes another model's price
 NOTHING = Usage(
     input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0, requests=0
 )
 TERMINATED = 143
+CUT_OFF = (None, Failure.KILLED, Failure.MAX_TURNS, Failure.BUDGET)  # it may have asked once more
 NEXT_STEP = 'start "pi" and use /login, or set the key of the provider'
 
 
@@ -50,12 +52,15 @@ class Pi(Client):
     name = program = "pi"
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[str] = ("resume", "fork")
-    passes: tuple[str, ...] = (*KEYS, "PI_CODING_AGENT_*", "PI_PACKAGE_DIR")
+    passes: tuple[str, ...] = (*KEYS, *PLACES)
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     reads: tuple[str, ...] = ("AGENTS.md", "CLAUDE.md")
 
     def __init__(self, *, lean: bool = True) -> None:
         self._lean = lean
+
+    def needs(self, model: str | None, env: Mapping[str, str]) -> tuple[str, ...]:
+        return (*keys.of(model), *PLACES)
 
     def provider(self, model: str | None) -> str | None:
         """The part of "provider/id" before the slash."""
@@ -111,7 +116,7 @@ class Pi(Client):
             reading.fail(trouble.by_words(words) or Failure.EXIT, words)
         if reading.failure is Failure.AUTH:
             reading.detail = f"{reading.detail}: {NEXT_STEP}"
-        over = reading.finished or reading.failure not in (None, Failure.KILLED)
+        over = reading.finished or reading.failure not in CUT_OFF
         _book(reading, over=over, guessed=GUESS in words)
 
     def examine(self, version: str, env: Mapping[str, str], home: Path) -> Iterable[str]:
@@ -166,7 +171,7 @@ def _end(event: Event, reading: Reading) -> Iterator[Progress]:
         found = STATUS.match(words)
         status = int(found[1]) if found else None
         failure = trouble.by_status(status, words) or trouble.by_words(words)
-        if REFUSED.search(words):
+        if failure is None and REFUSED.search(words):
             failure = Failure.REFUSED
         reading.fail(
             failure or Failure.EXIT, words or f"its last answer ended with {stop or 'nothing'}"

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from orchestrator.model import Attempt, Failure, Progress, Step, StepKind, Tier, Usage
 from orchestrator.process import Ended
+from orchestrator.workers import keys
 
 LONGEST_TARGET, LONGEST_WORDS = 300, 120
 ENDLESS = 1e15  # no count, no sum and no time is that large
@@ -83,14 +84,22 @@ class Client(Protocol):
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     reads: tuple[str, ...] = ()
     """The project's instruction files that it reads by itself."""
+    told: tuple[str, ...] = ()
+    """Those that the driver puts into `system` for it: the first that is there."""
     caps: Collection[str] = ()
     """What it is told to stop at by itself: "turns", "usd". The driver watches the others."""
     oldest: tuple[int, ...] = ()
     """Versions below lack what it is called with."""
+    tells_version: bool = True
+    """With --version; a program that nobody knows could do its work instead."""
     probe: tuple[str, ...] = ()
     """Arguments with which it shows that it can work here; they ask no model."""
     probe_fails: str = ""
     """What it means if that fails, with the next step."""
+
+    def needs(self, model: str | None, env: Mapping[str, str]) -> tuple[str, ...]:
+        """Of `passes`, what it gets for an attempt with this model; `env` is our own environment."""
+        return keys.without_amazon(self.passes, env)
 
     def provider(self, model: str | None) -> str | None: ...
     def call(self, attempt: Attempt, folder: Path) -> Call: ...

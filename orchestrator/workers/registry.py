@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
@@ -35,9 +36,10 @@ CLIENTS: Mapping[str, Callable[..., Client]] = {
 
 def known(settings: Settings) -> dict[str, Worker]:
     """By name: the shell, then the agents, those of the settings last."""
+    names = [name for name, table in settings.workers.items() if table.argv]
+    refuse_idle(settings, (*CLIENTS, *(name for name in names if name not in (SHELL, API))))
     clients = {name: client(lean=settings.worker(name).lean) for name, client in CLIENTS.items()}
-    own = {name: Command(name, table) for name, table in settings.workers.items() if table.argv}
-    refuse_idle(settings, (*CLIENTS, *own))
+    own = {name: Command(name, settings.worker(name)) for name in names}
     workers: dict[str, Worker] = {SHELL: ShellWorker()}
     for name, client in (clients | own).items():
         models = settings.models.of(name)
@@ -53,6 +55,8 @@ def refuse_idle(settings: Settings, programs: Collection[str]) -> None:
         if name not in everybody:
             wrong.append(f"[workers.{name}]: {_unknown(name, everybody)}")
         idle = API_ONLY if name in programs else PROGRAMS_ONLY
+        if table.program and not shutil.which(table.program):
+            wrong.append(f"workers.{name}.program = {table.program}: no such program; correct it")
         wrong += [
             f"workers.{name}.{key}: does nothing for {name}; take it out"
             for key in sorted(table.model_fields_set & idle)
@@ -82,9 +86,10 @@ def order(settings: Settings, workers: Mapping[str, Worker]) -> tuple[str, ...]:
 
 
 def able(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> list[Worker]:
-    """All that can do it, the first choice first. A worker that the task names is the only one asked."""
+    """All that can do it, the first choice first: one whose login is not to be seen comes last. A worker that the task names is the only one asked."""
     names = [task.worker] if task.worker else asked
-    return [workers[name] for name in names if explain(task, workers.get(name)) is None]
+    found = [workers[name] for name in names if explain(task, workers.get(name)) is None]
+    return sorted(found, key=lambda worker: worker.has_no_login())  # else in the order asked
 
 
 def choose(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> Worker:

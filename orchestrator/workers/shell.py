@@ -42,6 +42,9 @@ class ShellWorker:
     def missing(self) -> str | None:
         return None if shutil.which("bash") else "bash is not on the PATH: install bash"
 
+    def has_no_login(self) -> bool:
+        return False
+
     async def examine(self) -> Condition:
         return Condition(None, self.missing())
 

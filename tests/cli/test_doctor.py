@@ -108,9 +108,11 @@ def test_a_program_elsewhere_is_found_by_the_settings(
 
 def test_an_agent_of_ones_own_is_examined_too(project: Project, folder: Path):
     client(folder, "mule", "mule 1.0")
+    (folder / "mule").write_text(f"#!{folder / 'bash'}\n: > {project.root / 'ran'}\n")
     table = '[workers.mule]\nargv = ["mule", "--go"]\n[prices."hay-1"]\ninput = 1.0\noutput = 2.0\n'
     (project.root / ".orchestrator" / "config.toml").write_text(table)
-    assert rows(project, "worker mule")[0]["text"] == "mule 1.0"
+    assert rows(project, "worker mule")[0]["text"] == str(folder / "mule")
+    assert not (project.root / "ran").exists(), "doctor starts nothing that could do its work"
     assert "and 1 price of your own" in rows(project, "prices")[0]["text"]
 
 

@@ -169,6 +169,9 @@ class TieredAgent:
     def provider(self, model: str | None) -> str | None:
         return "somebody"
 
+    def has_no_login(self) -> bool:
+        return False
+
     async def examine(self) -> Condition:
         return Condition("9")
 

@@ -451,3 +451,21 @@ async def test_many_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
             group.start_soon(one, number)
     seen = {number: (ended.exit_code, ended.stdout) for number, ended in results.items()}
     assert seen == {number: (number, f"word {number}\n") for number in range(20)}
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "cwd", "place"),
+    [
+        (("true", "a\0EVIL=1"), {}, "", "argument 1"),
+        (("true",), {"A": "b\0EVIL=1"}, "", "the variable 'A'"),
+        (("true",), {"A\0B": "b"}, "", "the variable 'A\\x00B'"),
+        (("true",), {}, "a\0b", "the working folder"),
+    ],
+)
+async def test_what_has_a_nul_in_it_is_not_started(
+    tmp_path: Path, argv: tuple[str, ...], env: dict[str, str], cwd: str, place: str
+):
+    """What follows it would be another argument or variable."""
+    with pytest.raises(NotStarted) as refused:
+        await run(Command(argv=argv, cwd=tmp_path / cwd, env={"PATH": PATH, **env}, timeout_s=9))
+    assert str(refused.value) == f"{place} of 'true' has a NUL in it"

@@ -282,6 +282,13 @@ ENDS = (
         DONE,
         denials=("rm -rf made",),
     ),
+    one(
+        "outside",
+        "its tool for files is asked to write outside of the workspace: denied, and nothing is there",
+        write("{work}/../outside.txt", TEXT, usage=USED),
+        DONE,
+        denials=("outside.txt",),
+    ),
 )
 SIGNALS = (
     one("cancel", "we cancel it while a tool runs", BUSY, happens=Happens.CANCEL, cancelled=True),

@@ -43,11 +43,11 @@ def main(scene: dict[str, Any], arguments: list[str]) -> int:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    say(scene["lines"], scene["stderr"])
-    for name, text in scene["made"].items():
+    for name, text in scene["made"].items():  # before what it says can get it ended
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    say(scene["lines"], scene["stderr"])
     if scene["waits"]:
         signal.sigwait(ANSWERED)
         say(scene["after"], "")

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.model import Failure, Outcome, Progress
+from orchestrator.model import Failure, Outcome, Price, Progress, Route, Session
 from orchestrator.process import Ended
 from orchestrator.settings import WorkerSettings
 from orchestrator.workers.agent import AgentWorker, folder, judge, write
 from orchestrator.workers.claude import Claude
+from orchestrator.workers.opencode import OpenCode
 from orchestrator.workers.reading import Call, Reading
 from tests.workers.test_claude import attempt, ended
 
@@ -163,3 +164,125 @@ def test_a_file_of_a_call_replaces_the_one_of_before(tmp_path: Path):
 def test_an_end_by_an_unknown_signal_has_a_name():
     assert ended(signal=77).signal_name == "signal 77"
     assert isinstance(ended(), Ended)
+
+
+# --- what the driver counts, and ends -------------------------------------------------------------
+
+STEP = '{"type":"step_finish","sessionID":"ses_1","part":{"reason":"tool-calls","tokens":{"input":1000,"output":100}}}'
+SAYS_STEPS = f"for n in 1 2 3; do echo '{STEP}'; done"
+OWN = {"a/model": Price(input=1.0, output=10.0)}  # 0.002 a step
+
+
+class Stepping(OpenCode):
+    """OpenCode, as far as it is read; what it says is a script of ours."""
+
+    def __init__(self, script: str) -> None:
+        super().__init__()
+        self.script, self.starts = script, 0
+
+    def call(self, attempt: Any, folder: Path) -> Call:
+        self.starts += 1
+        return Call(argv=("bash", "-c", self.script))
+
+
+async def step(
+    client: Stepping, place: Path, model: str = "a/model", **more: Any
+) -> tuple[Outcome, list[Progress]]:
+    heard: list[Progress] = []
+    route = Route(worker="opencode", model=model, confidence=1.0, reason="a test")
+    basics = {"PATH": os.environ["PATH"]}
+    usual = {"workspace": str(place), "transcript": str(place / "1.log"), "environment": basics}
+    worker = AgentWorker(client, WorkerSettings(program="bash"), {}, OWN, grace_s=0.2)
+    return await worker.run(attempt(**usual, route=route, **more), heard.append), heard
+
+
+@pytest.mark.parametrize(
+    ("cap", "failure", "words"),
+    [
+        ({"max_turns": 2}, Failure.MAX_TURNS, "stopped after 2 turns"),
+        ({"max_usd": 0.005}, Failure.BUDGET, "stopped at $0.0060 of $0.005"),
+    ],
+)
+async def test_who_knows_no_cap_is_stopped_one_request_late(
+    tmp_path: Path, cap: dict[str, Any], failure: Failure, words: str
+):
+    outcome, _ = await step(Stepping(f"{SAYS_STEPS}; exec sleep 600"), tmp_path, **cap)
+    assert (outcome.failure, outcome.detail) == (failure, words)
+    assert outcome.duration_s < 10
+
+
+@pytest.mark.parametrize("cap", [{"max_turns": 3}, {"max_usd": 0.006}])
+async def test_who_stays_below_its_cap_is_let_be(tmp_path: Path, cap: dict[str, Any]):
+    end = STEP.replace("tool-calls", "stop")
+    script = SAYS_STEPS.replace("1 2 3", "1 2") + f"; echo '{end}'"
+    assert (await step(Stepping(script), tmp_path, **cap))[0].ok
+
+
+async def test_what_it_says_after_its_cap_is_only_that_we_ended_it(tmp_path: Path):
+    aborted = '{"type":"error","error":{"name":"MessageAbortedError","data":{"message":"no"}}}'
+    lines = " ".join(f"'{line}'" for line in (STEP, STEP, STEP, aborted))
+    client = Stepping(f"printf '%s\\n' {lines}; exit 1")
+    outcome, _ = await step(client, tmp_path, max_turns=2)
+    assert outcome.failure is Failure.MAX_TURNS
+
+
+async def test_what_it_used_until_now_has_its_price(tmp_path: Path):
+    """An attempt that is killed has told nothing else."""
+    _, heard = await step(Stepping(SAYS_STEPS), tmp_path)
+    told = [one.usage for one in heard if one.usage]
+    assert [one.cost_usd for one in told] == pytest.approx([0.002, 0.004, 0.006])
+    assert {one.cost_basis for one in told} == {"priced"}
+
+
+LOST = "echo Error: Session not found >&2; exit 1"
+
+
+@pytest.mark.parametrize(("before", "starts"), [("true", 2), (f"echo '{STEP}'", 1)])
+async def test_what_has_cost_something_is_not_begun_anew(tmp_path: Path, before: str, starts: int):
+    class Always(Stepping):
+        def conclude(self, ended: Ended, reading: Reading) -> None:
+            super().conclude(ended, reading)
+            reading.lost = True
+
+    client = Always(f"{before}; {LOST}")
+    await step(client, tmp_path, session=Session(id="ses_1", fork=False))
+    assert client.starts == starts
+
+
+async def test_a_success_is_not_done_again(tmp_path: Path):
+    class Always(Stepping):
+        def conclude(self, ended: Ended, reading: Reading) -> None:
+            reading.finished = reading.lost = True
+
+    client = Always("true")
+    outcome, _ = await step(client, tmp_path, session=Session(id="ses_1", fork=False))
+    assert (outcome.ok, client.starts) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("session", "kept"),
+    [
+        ("ses_1", True),
+        ("0199:a/b.c-d", True),
+        ("--yolo", False),
+        ("a b", False),
+        ("a\\u0000EVIL=1", False),
+        ("a" * 201, False),
+        ("\u00e9t\u00e9", False),
+    ],
+)
+async def test_a_session_is_a_plain_name_or_none(tmp_path: Path, session: str, kept: bool):
+    script = f"""echo '{STEP.replace("ses_1", session)}'"""
+    outcome, heard = await step(Stepping(script), tmp_path)
+    assert (outcome.session is not None) == kept
+    assert any(one.session for one in heard) == kept
+
+
+async def test_an_agent_gets_the_keys_of_its_provider_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "OPENCODE_X"):
+        monkeypatch.setenv(name, "given")
+    client = Stepping("env -0 | tr '\\0' '\\n' | sed -n 's/=given//p'; exit 3")
+    outcome, _ = await step(client, tmp_path, model="anthropic/x")
+    assert sorted(outcome.tail.split()) == ["ANTHROPIC_API_KEY", "OPENCODE_X"]

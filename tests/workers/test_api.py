@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from orchestrator.model import Attempt, Failure, Outcome, Progress, Route, RunId, Session, TaskId
 from orchestrator.settings import WorkerSettings
-from orchestrator.workers.api import INSTRUCTIONS_BYTES, ApiWorker, access
+from orchestrator.workers.api import ApiWorker, access
 from orchestrator.workers.api.confined import Folder, Refused, fits
+from orchestrator.workers.api.instructions import LONGEST
 from orchestrator.workers.api.tools import LONGEST_LINE, SHOWN_BYTES, Answer, Tools
 from tests.agents import clients
 from tests.agents.canary import Canary
@@ -307,7 +308,7 @@ async def test_long_instructions_are_cut_and_links_out_are_not_read(tmp_path: Pa
     work.mkdir()
     (tmp_path / "secret.md").write_text("SECRET")
     (work / "AGENTS.md").symlink_to(tmp_path / "secret.md")
-    (work / "CLAUDE.md").write_text("x" * (INSTRUCTIONS_BYTES + 5))
+    (work / "CLAUDE.md").write_text("x" * (LONGEST + 5))
     with ModelServer({"default": [say("hi")]}) as server:
         await run(tmp_path, server, CLAUDE)
         system = server.requests[0].system

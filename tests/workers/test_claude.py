@@ -233,9 +233,29 @@ def test_a_subscription_pays_in_words_only():
         "model": MODEL,
         "apiKeySource": "none",
     }
-    reading, _ = told(init, result(model_usage_since_last_result={MODEL: {"costUSD": 0.1}}))
-    assert reading.usage
-    assert (reading.usage.cost_usd, reading.usage.cost_basis) == (0.1, "notional")
+
+    def basis(source: str | None, provider: str = "firstParty", **env: str) -> str | None:
+        figures = {"costUSD": 0.1, "provider": provider}
+        reading, usage = Reading(), result(model_usage_since_last_result={MODEL: figures})
+        for event in ({**init, "apiKeySource": source}, usage):
+            list(Claude(env=env).read(json.dumps(event), reading))
+        assert reading.usage
+        assert reading.usage.cost_usd == 0.1
+        return reading.usage.cost_basis
+
+    assert basis("none", CLAUDE_CODE_OAUTH_TOKEN="t", CLAUDE_CODE_USE_BEDROCK="") == "notional"
+    assert basis("none", provider="bedrock") == "reported"
+    assert basis("none", ANTHROPIC_AUTH_TOKEN="t") == "reported"
+    assert basis("none", CLAUDE_CODE_USE_VERTEX="1") == "reported"
+    for source in ("ANTHROPIC_API_KEY", "apiKeyHelper", "/login managed key", "", None):
+        assert basis(source) == "reported", source
+
+
+def test_a_reset_is_told_in_seconds_or_milliseconds():
+    for at in (4_102_444_800, 4_102_444_800_000):
+        info = {"status": "rejected", "resetsAt": at, "rateLimitType": "five_hour"}
+        reading, _ = told({"type": "rate_limit_event", "rate_limit_info": info})
+        assert (reading.reset_at, reading.window) == (4_102_444_800.0, "five_hour")
 
 
 def test_a_refused_key_is_hopeless_before_it_has_tried_for_minutes():
@@ -310,6 +330,14 @@ def test_a_worker_that_is_not_lean_keeps_what_the_person_has():
     assert argv[-2:] == ("--append-system-prompt-file", str(HERE / "system.txt"))
     assert call.files == {"system.txt": "the rules"}
     assert not {"--tools", "--setting-sources", "--strict-mcp-config"} & set(argv)
+
+
+def test_lean_it_reads_no_settings_and_is_told_the_project_s_instructions_by_us():
+    lean, full = Claude(), Claude(lean=False)
+    argv = lean.call(attempt(), HERE).argv
+    assert argv[argv.index("--setting-sources") + 1] == ""
+    assert (lean.reads, full.told) == ((), ())
+    assert lean.told == full.reads == ("CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md")
 
 
 def test_doctor_hears_of_a_missing_login_and_of_a_key_that_wins(tmp_path: Path):

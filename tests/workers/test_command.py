@@ -338,3 +338,39 @@ async def test_a_placeholder_in_a_value_is_not_replaced_again(stage: Stage):
     stage.plays("odd", "hello\n")
     await stage.run(stage.worker("odd", text))
     assert stage.called[0] == "-m={workspace}{{model}}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I could not repair the authentication tests",
+        "The rate limit test still fails: 429 expected",
+    ],
+)
+async def test_an_answer_that_speaks_of_trouble_is_not_in_it(stage: Stage, said: str):
+    """AUTH would stop the whole run, and RATE_LIMIT close a gate."""
+    ends = f'{{"ok": false, "say": "{said}"}}\n'
+    head = 'success = { ok = true }\npaths.text = "say"\n'
+    for text, out in [
+        ('[workers.one]\nargv = ["one"]\n', said),
+        (f'[workers.one]\nargv = ["one"]\nformat = "json"\n{head}', ends),
+        (f'[workers.one]\nargv = ["one"]\nformat = "ndjson"\nend = {{ ok = false }}\n{head}', ends),
+    ]:
+        stage.plays("one", out, code=1)
+        outcome, _ = await stage.run(stage.worker("one", text))
+        assert (outcome.failure, outcome.detail) == (Failure.EXIT, said)
+        assert outcome.retry_after_s is None
+
+
+async def test_what_it_calls_its_error_counts_though_its_answer_comes_after(stage: Stage):
+    text = '[workers.one]\nargv = ["one"]\nformat = "ndjson"\nend = { end = true }\nsuccess = { ok = true }\npaths.text = "say"\npaths.error = "wrong"\n'
+    stage.plays("one", '{"wrong": "429 slow down"}\n{"end": true, "say": "I gave up"}\n')
+    outcome, _ = await stage.run(stage.worker("one", text))
+    assert (outcome.failure, outcome.detail) == (Failure.RATE_LIMIT, "429 slow down")
+
+
+async def test_who_counts_each_request_is_stopped_at_its_cap(stage: Stage):
+    text = '[workers.one]\nargv = ["one"]\nformat = "ndjson"\nusage = "sum"\nsuccess = { ok = true }\npaths.output_tokens = "out"\n'
+    stage.plays("one", '{"out": 1}\n' * 3 + '{"ok": true}\n')
+    outcome, _ = await stage.run(stage.worker("one", text), max_turns=2)
+    assert outcome.failure is Failure.MAX_TURNS

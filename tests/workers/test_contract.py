@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT, SIGTERM
@@ -19,6 +19,7 @@ from orchestrator.prompt import introduce, tell
 from orchestrator.workers.reading import Reading
 from tests import build
 from tests.agents import clients
+from tests.agents.server import ModelServer
 from tests.workers import tokens
 from tests.workers.cases import CASES, Case
 from tests.workers.columns import Column, columns
@@ -39,6 +40,7 @@ async def test_a_real_client_keeps_the_contract(column: Column, case: Case, tmp_
     clients.needs(column.name)
     with real_stage(column, case, tmp_path) as stage:
         played = await play(column, case, stage)
+        assert not (stage.place.root / "outside.txt").exists()
     judge(column, case, played)
 
 
@@ -123,22 +125,49 @@ async def test_the_project_is_heard_and_the_person_is_not(column: Column, tmp_pa
     words = {"system": introduce(plan, task), "prompt": tell(plan, task, [], None)}
     case = case.but(tries=(replace(case.last, change=words),))
     with real_stage(column, case, tmp_path) as stage:
-        for name in column.client().reads:
-            (stage.place.work / name).write_text(f"The word of {name} is PROJECT.\n")
-        for name, text in column.personal.items():
-            path = stage.place.home / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.replace("{home}", str(stage.place.home)))
+        words_of = {name: f"The word of {name} is PROJECT.\n" for name in heard(column)}
+        put(words_of, stage.place.work)
+        put(column.personal, stage.place.home, home=str(stage.place.home))
         played = await play(column, case, stage)
         first = next(one for one in stage.server.requests if not one.side)
     judge(column, case, played)
     body = json.dumps(first.body)
-    for name in column.client().reads[:1]:
-        assert f"The word of {name} is PROJECT." in body
+    assert f"The word of {heard(column)[0]} is PROJECT." in body
     assert "do only this task" in body.casefold()
     assert "PERSONAL" not in body
     assert list(stage.place.home.glob("PERSONAL*")) == []
     assert first.bytes <= column.bytes
+
+
+@pytest.mark.parametrize(
+    "column", [pytest.param(one, id=name) for name, one in COLUMNS.items() if one.hostile]
+)
+async def test_no_file_of_the_workspace_redirects_the_key_or_runs_a_command(
+    column: Column, tmp_path: Path
+):
+    """Any agent, and any command that it runs, can write such a file for the next one."""
+    clients.needs(column.name)
+    case = CASES["success"]
+    with real_stage(column, case, tmp_path) as stage, ModelServer({}) as thief:
+        put(column.hostile, stage.place.work, home=str(stage.place.home), thief=thief.url)
+        played = await play(column, case, stage)
+        assert (thief.requests, thief.others) == ([], [])
+    judge(column, case, played)
+    assert list(stage.place.home.glob("HOSTILE*")) == []
+
+
+def put(texts: Mapping[str, str], place: Path, **words: str) -> None:
+    for name, text in texts.items():
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for key, word in words.items():
+            text = text.replace(f"{{{key}}}", word)
+        path.write_text(text)
+
+
+def heard(column: Column) -> tuple[str, ...]:
+    client = column.client()
+    return (*client.reads, *client.told)
 
 
 def told() -> tuple[Plan, Task]:

@@ -138,7 +138,27 @@ def test_the_exit_code_knows_what_the_words_do_not(code: int, failure: Failure):
     assert failed("[API Error: it did not work]", exit_code=code).failure is failure
 
 
+def test_why_we_ended_it_stays():
+    """The words are ours then, and its exit code is of our signal."""
+    reading = Reading(session="s", hopeless=True)
+    reading.fail(Failure.MAX_TURNS, "stopped after 503 turns")
+    Gemini().conclude(ended(exit_code=143), reading)
+    assert (reading.failure, reading.detail) == (Failure.MAX_TURNS, "stopped after 503 turns")
+
+
 # --- its figures ---------------------------------------------------------------------------------
+
+
+def test_it_tells_of_each_request_as_soon_as_it_answers():
+    """Who waits for its first word need not wait for its end."""
+    word = {"type": "message", "role": "assistant", "content": "a"}
+    use = {"type": "tool_use", "tool_name": "read_file", "tool_id": "1", "parameters": {}}
+    _, progress = told(INIT, word, word, use, {"type": "tool_result", "tool_id": "1"}, use)
+    usages = [one.usage for one in progress if one.usage]
+    assert [(one.requests, one.lower_bound, one.tokens) for one in usages] == [
+        (1, True, None),
+        (2, True, None),
+    ]
 
 
 def test_thoughts_are_what_its_total_has_more():

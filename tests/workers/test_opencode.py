@@ -93,7 +93,7 @@ def test_lean_it_has_its_own_rules_and_four_tools():
     assert call.env["OPENCODE_CONFIG_DIR"] == str(FOLDER)
     assert "OPENCODE_CONFIG_CONTENT" not in call.env
     assert call.argv[call.argv.index("--model") + 1] == "a/b/c"
-    assert call.argv[call.argv.index("--title") + 1] == "say hello"
+    assert "--title=say hello" in call.argv
 
 
 def test_not_lean_it_keeps_all_that_the_person_has():
@@ -212,6 +212,9 @@ def test_a_prompt_that_was_made_shorter_is_no_failure():
         ({"retry-after": "Fri, 20 Nov 2026 23:36:29 GMT", "date": "Fri, 20 Nov 2026 23:34:29 GMT"}, 120.0),
         ({"retry-after": "Fri, 20 Nov 2026 23:36:29 GMT"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "-5"}, None),
         ({}, None),
     ],
 )  # fmt: skip
@@ -241,3 +244,32 @@ def test_only_its_log_knows_of_a_model_that_is_not_there(told: str, failure: Fai
 def test_a_session_that_is_not_there_is_lost():
     assert read(code=1, stderr="Error: Session not found").lost
     assert not read(finish("stop")).lost
+    assert read(code=1, stderr="\x1b[91m\x1b[1mError: \x1b[0mSession not found").lost
+    assert not read(code=1, stderr="a test said: Session not found").lost
+    assert not read(finish("tool-calls"), code=1, stderr="Error: Session not found").lost
+
+
+def test_only_its_own_lines_are_read_for_trouble():
+    said = "I could not repair the authentication tests"
+    assert read(code=1, stderr=said).failure is Failure.EXIT
+    assert read(error("UnknownError"), code=1, stderr=said).failure is Failure.EXIT
+    log = 'timestamp=1 level=ERROR run=1 message=process error="fetch failed"'
+    assert read(code=1, stderr=log).failure is Failure.NETWORK
+
+
+@pytest.mark.parametrize(
+    ("told", "at"),
+    [
+        ("1795251338", 1795251338.0),
+        ("1795251338385", 1795251338.385),
+        ("\u00b2", None),
+        ("\u0663", None),
+        ("9" * 400, None),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_when_a_quota_opens_is_a_time_or_unknown(told: str, at: float | None):
+    headers = {"anthropic-ratelimit-unified-reset": told}
+    assert read(error(statusCode=429, responseHeaders=headers), code=1).reset_at == at

@@ -114,6 +114,10 @@ def test_exit_0_and_the_end_of_the_agent_are_no_success():
         ("400 the maximum context length is 8192 tokens", Failure.CONTEXT),
         ("Provider finish_reason: content_filter", Failure.REFUSED),
         ("Connection error.", Failure.NETWORK),
+        ("connect ECONNREFUSED 127.0.0.1:9", Failure.NETWORK),
+        ("Connection refused", Failure.NETWORK),
+        ("stop_reason: refusal", Failure.REFUSED),
+        ("429 content_filter", Failure.RATE_LIMIT),
         ("something else", Failure.EXIT),
     ],
 )
@@ -140,6 +144,17 @@ def test_it_is_ended_when_it_would_try_a_third_time():
 def test_exit_143_is_a_signal_that_was_not_ours():
     reading, _ = told(HEAD, START, exit_code=143)
     assert judge(reading, ended(), attempt())[0] is Failure.KILLED
+
+
+def test_what_we_ended_at_its_cap_may_have_asked_once_more():
+    reading, client = Reading(), Pi()
+    for event in (HEAD, START, answer("toolUse")[0]):
+        list(client.read(json.dumps(event), reading))
+    reading.hopeless = True
+    reading.fail(Failure.MAX_TURNS, "stopped after 0 turns")
+    client.conclude(ended(exit_code=143), reading)
+    assert reading.usage is not None
+    assert reading.usage.lower_bound
 
 
 def test_a_session_that_is_not_there_is_lost():

@@ -27,11 +27,15 @@ class Agent:
     absent: str | None = None
     tiers: tuple[Tier, ...] = tuple(Tier)
     asks_a_model: bool = True
+    logged_out: bool = False
     models: Mapping[Tier, str] = field(default_factory=dict)
     sessions: tuple[str, ...] = ()
 
     def provider(self, model: str | None) -> str | None:
         return None
+
+    def has_no_login(self) -> bool:
+        return self.logged_out
 
     async def examine(self) -> Condition:
         return Condition("1")
@@ -132,3 +136,28 @@ def test_a_setting_that_names_nobody_is_refused() -> None:
     settings = load(Path("/nowhere"), {"run": {"agents": ("claude", "cloude")}})
     with pytest.raises(SettingsError, match=r"run.agents names 'cloude'.*known: claude"):
         order(settings, known(settings))
+
+
+def test_one_without_a_login_to_be_seen_is_asked_last() -> None:
+    workers = team(Agent("a", logged_out=True), Agent("b"))
+    assert [worker.name for worker in able(task(), workers, ("a", "b"))] == ["b", "a"]
+    assert choose(task(worker="a"), workers, ("a", "b")).name == "a"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"models": {"haiku": {"cluade": "x"}}}, "models.haiku.cluade: .* did you mean claude?"),
+        ({"workers": {"cluade": {"program": "x"}}}, r"\[workers.cluade\]: .* did you mean claude?"),
+        ({"workers": {"claude": {"base_url": "x"}}}, "workers.claude.base_url: does nothing"),
+        ({"workers": {"api": {"program": "x"}}}, "workers.api.program: does nothing"),
+        ({"workers": {"shell": {"argv": ("x",)}}}, "workers.shell"),
+        (
+            {"workers": {"claude": {"program": "/nowhere/claude"}}},
+            "/nowhere/claude: no such program",
+        ),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        known(load(Path("/nowhere"), flags))

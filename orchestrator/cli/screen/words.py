@@ -20,6 +20,7 @@ from orchestrator.model import (
     TaskState,
     Verified,
 )
+from orchestrator.tracker import REACTIONS, Reaction
 
 STARTED, ASKED = "▸", "?"
 SIGPIPE = " (SIGPIPE: a pipe's reader ended early, and scripts run with pipefail)"
@@ -93,6 +94,9 @@ class Words:
             return Line("…", f"{text}  {reason(tried.outcome)}; no try is spent", "yellow")
         if tried.outcome.failure is Failure.INTERRUPTED:
             return Line("-", f"{text}  interrupted: {plain(tried.outcome.detail, 80)}", "yellow")
+        failure = tried.outcome.failure
+        if again and failure and REACTIONS[failure] is Reaction.STOP:
+            return Line("✗", f"{text}  {failure}: nothing new starts", "red")
         tries = counted(len(self.tries(event.task)), "try", "tries")
         end = "tries again" if again else f"failed after {tries}"
         why = f"{reason(tried.outcome)}; {end}"

@@ -18,16 +18,15 @@ from orchestrator.model import Attempt, Failure, Outcome, Price, Progress, Task,
 from orchestrator.process.output import Transcript
 from orchestrator.settings import WorkerSettings
 from orchestrator.workers import Condition, Report
-from orchestrator.workers.api import access, history
+from orchestrator.workers.api import access, history, instructions
 from orchestrator.workers.api.access import Access, NoAccess
-from orchestrator.workers.api.confined import Folder, Refused
+from orchestrator.workers.api.confined import Refused
 
 if TYPE_CHECKING:
     from orchestrator.workers.api import talk
 
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
 INSTRUCTIONS = ("AGENTS.md", "CLAUDE.md")
-INSTRUCTIONS_BYTES = 20_000  # of each file
 CLOSING_S = 2.0
 ABSENT = "its libraries are not installed: install them with pip install 'plan-orchestrator[api]'"
 
@@ -56,6 +55,9 @@ class ApiWorker:
 
     def missing(self) -> str | None:
         return None if find_spec("pydantic_ai") else ABSENT
+
+    def has_no_login(self) -> bool:
+        return access.has_no_key(os.environ, self._settings.base_url)
 
     async def examine(self) -> Condition:
         absent = self.missing()
@@ -93,7 +95,7 @@ class ApiWorker:
         held = talk.Talk(
             attempt=attempt,
             access=found,
-            system=instructions(attempt),
+            system=instructions.joined(attempt.system, attempt.workspace, INSTRUCTIONS),
             history=kept,
             transcript=transcript,
             report=report,
@@ -121,24 +123,3 @@ class ApiWorker:
             )
 
         return price
-
-
-def instructions(attempt: Attempt) -> str:
-    """Ours, and those of the project; a file that leads out of the workspace is not read."""
-    folder, parts = Folder(Path(attempt.workspace)), [attempt.system]
-    for name in INSTRUCTIONS:
-        try:
-            text = folder.read(name).strip()
-        except Refused:
-            continue
-        if text and not any(text in part for part in parts):
-            parts.append(f"The project's own instructions ({name}):\n{clipped(text)}")
-    return "\n\n".join(parts)
-
-
-def clipped(text: str) -> str:
-    data = text.encode()
-    if len(data) <= INSTRUCTIONS_BYTES:
-        return text
-    head = data[:INSTRUCTIONS_BYTES].decode("utf-8", "ignore")
-    return f"{head}\n[... {len(data) - INSTRUCTIONS_BYTES} bytes cut ...]"

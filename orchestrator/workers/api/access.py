@@ -68,10 +68,14 @@ def own_key(provider: str) -> str:
     return f"{provider.upper().replace('-', '_')}_API_KEY"
 
 
+def has_no_key(env: Mapping[str, str], base_url: str | None) -> bool:
+    return base_url is None and not any(env.get(name) for names in KEYS.values() for name in names)
+
+
 def notes(env: Mapping[str, str], base_url: str | None) -> Iterable[str]:
     """Which keys are there, by name."""
     there = [name for names in KEYS.values() for name in names if env.get(name)]
     if there:
         yield f"keys: {', '.join(there)}"
-    elif base_url is None:
+    elif has_no_key(env, base_url):
         yield f"no key is set: set {', '.join(names[0] for names in KEYS.values())}, or [workers.api] base_url"

@@ -30,7 +30,8 @@ class Column:
     """`differs` has a changed case or its absence, by the case's name; `leaves` are hosts that it is known to ask for.
 
     `keys` are variables that "no key" takes away. `personal` writes what a person keeps in the home: none of these words
-    may reach the model. `bytes` bounds the first request of the lean profile with a real prompt.
+    may reach the model. `bytes` bounds the first request of the lean profile with a real prompt. `hostile` lies in the
+    workspace, where any agent can write, and must change nothing: `{thief}` is another server, `{home}` the home.
     """
 
     name: Name
@@ -39,6 +40,7 @@ class Column:
     keys: tuple[str, ...]
     bytes: int
     personal: Mapping[str, str]
+    hostile: Mapping[str, str] = field(default_factory=dict)
     differs: Mapping[str, Case | Absent] = field(default_factory=dict)
     own: Mapping[str, Price] = field(default_factory=dict)
     env: Callable[[str], Mapping[str, str | None]] = lambda url: {}

@@ -48,5 +48,6 @@ COLUMN = ApiColumn(
         **dict.fromkeys(SIGNALS, NO_PROGRAM),
         **{name: CASES[name].expecting(figures="lower bound") for name in BOUND},
         "denied": Absent("it denies no command"),
+        "outside": Absent("its tools refuse such a path and tell the model: no denial is booked"),
     },
 )

@@ -10,7 +10,7 @@ from tests.workers.cases import CASES
 from tests.workers.columns import Absent, Column
 
 POLICY = Path(__file__).parents[1] / "columns/gemini-denied.toml"
-NO_CAPS = Absent("it takes such a cap only from settings that belong to root or to the person")
+NO_CAP = Absent("it tells what it used only at its end, so nobody can count its money before")
 NO_SESSIONS = Absent("its --resume sends each tool's answer twice, which Google refuses")
 UNTOLD = ("hang", "cancel", "cancel-waiting", "sigkill", "cancel-orphan")
 
@@ -38,7 +38,8 @@ COLUMN = Column(
         "sigint": CASES["sigint"].expecting(failure=Failure.NO_RESULT, figures="unknown"),
         "sigterm": CASES["sigterm"].expecting(failure=Failure.NO_RESULT, figures="unknown"),
         **{name: CASES[name].expecting(figures="unknown") for name in UNTOLD},
-        **dict.fromkeys(("max-turns", "max-budget"), NO_CAPS),
+        "max-turns": CASES["max-turns"].expecting(figures="unknown"),  # we end it
+        "max-budget": NO_CAP,
         **{name: NO_SESSIONS for name in CASES if name.startswith(("resume", "fork"))},
     },
 )

@@ -15,7 +15,6 @@ SLOW = Absent(
     "it waits 2, 4, 8, 16 and 30 s between its own tries, and no setting makes them fewer"
 )
 COPIES = Absent("a copy of a session goes on working in the folder of the original")
-CAPS = Absent("it has no cap of turns or money")
 NOTHING_NEW = Absent("read like another cell, and each takes seconds")
 
 
@@ -90,12 +89,12 @@ COLUMN = Column(
         "no-key": CASES["no-key"].expecting(session=True),
         "sigterm": killed("sigterm"),
         "cancel": killed("cancel"),
+        **{name: CASES[name].expecting(figures="either") for name in ("max-turns", "max-budget")},
         "hang": CASES["hang"].expecting(figures="lower bound"),
         **dict.fromkeys(("resume-after-failure", "503", "500", "529", "refused", "drop-before", "drop-forever"), SLOW),
         **dict.fromkeys(("fork",), COPIES),
-        **dict.fromkeys(("max-turns", "max-budget", "resume-after-budget", "resume-after-turns"), CAPS),
         **dict.fromkeys(
-            ("403", "retry-after-90", "529-then-ok", "sigint", "sigkill", "cancel-orphan", "resume-twice", "resume-after-cancel", "resume-after-sigterm", "resume-after-sigkill"),
+            ("403", "retry-after-90", "529-then-ok", "sigint", "sigkill", "cancel-orphan", "resume-twice", "resume-after-cancel", "resume-after-sigterm", "resume-after-sigkill", "resume-after-budget", "resume-after-turns"),
             NOTHING_NEW,
         ),
     },

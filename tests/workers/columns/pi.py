@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,6 @@ from tests.workers.cases import CASES, ON, several
 from tests.workers.columns import Absent, Column
 
 HOMES: list[TemporaryDirectory[str]] = []  # gone when the tests are over
-NO_CAPS = Absent("it has no cap of turns or money")
 WAITS = Absent(
     "it waits for as long as it is told and prints nothing: only the stall watch ends it"
 )
@@ -25,7 +25,9 @@ BOUND = (
     "cancel",
     "cancel-orphan",
 )
+CAPS = ("max-turns", "max-budget")  # we end it: it may have asked once more by then
 CUT = CASES["cancel"].expecting(figures="lower bound").last
+CAPPED = {name: CASES[name].expecting(figures="either") for name in CAPS}
 
 
 def env(url: str) -> Mapping[str, str]:
@@ -49,15 +51,25 @@ COLUMN = Column(
     noise=frozenset({"api", "assistantMessageEvent", "partialResult", "responseId", "toolResults"}),
     differs={
         **dict.fromkeys(("retry-after-90", "retry-after-3600"), WAITS),
-        **dict.fromkeys(
-            ("max-turns", "max-budget", "resume-after-turns", "resume-after-budget"), NO_CAPS
-        ),
-        "denied": Absent("it denies nothing"),
+        **dict.fromkeys(("denied", "outside"), Absent("it denies nothing")),
         "400-context": CASES["400-context"].expecting(figures="unknown"),  # of its compaction
         "refusal": CASES["refusal"].expecting(failure=Failure.EXIT, figures="lower bound"),
         **{name: CASES[name].expecting(figures="lower bound") for name in BOUND},
+        **CAPPED,
         "resume-after-cancel": several(
             "resume-after-cancel", "it goes on after we cancelled it", CUT, ON
+        ),
+        "resume-after-turns": several(
+            "resume-after-turns",
+            "it goes on after its cap of turns, with the same cap",
+            CAPPED["max-turns"].last,
+            replace(ON, change={"max_turns": 2}),
+        ),
+        "resume-after-budget": several(
+            "resume-after-budget",
+            "it goes on after its cap of money, with a new cap that is enough",
+            CAPPED["max-budget"].last,
+            replace(ON, change={"max_usd": 0.1}),
         ),
     },
 )
