@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socketserver
 import threading
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -40,6 +42,11 @@ class Canary:
     def attempts(self) -> list[str]:
         with self._lock:
             return list(self._attempts)
+
+    def other_than(self, patterns: Sequence[str]) -> list[str]:
+        """The attempts at hosts that fit none of them; `registry.*` is a package registry, whoever runs it."""
+        known = (any(fnmatchcase(host, one) for one in patterns) for host in self.attempts)
+        return [host for host, fits in zip(self.attempts, known, strict=True) if not fits]
 
     @property
     def loops(self) -> list[str]:

@@ -45,7 +45,7 @@ class Column:
     own: Mapping[str, Price] = field(default_factory=dict)
     env: Callable[[str], Mapping[str, str | None]] = lambda url: {}
     settings: Callable[[str], Mapping[str, Any]] = lambda url: {}
-    leaves: frozenset[str] = frozenset()
+    leaves: tuple[str, ...] = ()
     noise: frozenset[str] = frozenset()  # keys of its events that no reader needs
     hushed: str = ""  # lines of its stderr that none needs
     ends_silently: bool = False  # no event says that it is over, only its exit

@@ -99,6 +99,6 @@ COLUMN = Column(
         ),
     },
     env=env,
-    leaves=frozenset({"registry.npmjs.org"}),
+    leaves=("registry.*",),
     noise=frozenset({"id", "messageID", "snapshot", "time", "callID"}),
 )  # fmt: skip
