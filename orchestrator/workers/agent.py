@@ -74,6 +74,8 @@ class AgentWorker:
     def missing(self) -> str | None:
         if shutil.which(self._program):
             return None
+        if os.sep in self._program:
+            return f"there is no program {self._program}"
         return f"{self._program} is not on the PATH"
 
     def has_no_login(self) -> bool:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from orchestrator.errors import SettingsError, WorkerNotInstalled
+from orchestrator.errors import SettingsError
 from orchestrator.model import Task, Tier
 from orchestrator.settings import Settings
 from orchestrator.workers import Worker
@@ -92,14 +92,6 @@ def able(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> lis
     return sorted(found, key=lambda worker: worker.has_no_login())  # else in the order asked
 
 
-def choose(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> Worker:
-    """The first that can do it. Raises WorkerNotInstalled."""
-    found = able(task, workers, asked)
-    if not found:
-        raise WorkerNotInstalled("\n".join(unable([task], workers, asked)))
-    return found[0]
-
-
 def unable(tasks: Iterable[Task], workers: Mapping[str, Worker], asked: Sequence[str]) -> list[str]:
     """A message for the tasks that nobody can do, one for each reason: all at once, before anything starts."""
     stuck: dict[str, list[Task]] = {}
@@ -136,7 +128,8 @@ def suggest(task: Task, workers: Mapping[str, Worker]) -> str:
         close = get_close_matches(task.worker, workers, n=1)
         hint = f'did you mean worker="{close[0]}"? ' if close else ""
         return f"Next: {hint}known workers: {', '.join(workers)}."
-    return (
-        "Next: install one of them (orchestrator doctor says what is there), or give the task "
-        'subagent="bash" and a fenced ```bash block in its <action>.'
-    )
+    block = 'give the task subagent="bash" and a fenced ```bash block in its <action>'
+    if task.worker == SHELL:
+        return f"Next: {block}."
+    what = task.worker or "one of them"
+    return f"Next: install {what} (orchestrator doctor says what is there), or {block}."

@@ -90,13 +90,19 @@ ODD: dict[Callable[[Scene], Scene], dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("column", EVERY)
-@pytest.mark.parametrize("change", ODD, ids=lambda change: change.__name__)
+# Who does not say that it is over cannot be late: only the stall watch ends it.
+ODD_CELLS = [
+    pytest.param(change, column, id=f"{change.__name__}-{column.name}")
+    for change in ODD
+    for column in COLUMNS.values()
+    if not (column.ends_silently and change in (stays, stays_for_ever))
+]
+
+
+@pytest.mark.parametrize(("change", "column"), ODD_CELLS)
 async def test_an_odd_client_is_ended_and_not_believed(
     column: Column, change: Callable[[Scene], Scene], tmp_path: Path
 ):
-    if column.ends_silently and change in (stays, stays_for_ever):
-        return  # who does not say that it is over cannot be late; only the stall watch ends it
     expected = ODD[change]
     if column.blind and change is stops_before_the_end:
         expected = {**expected, "figures": "unknown"}

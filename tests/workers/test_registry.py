@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.model import Attempt, Outcome, Position, Task, TaskId, Tier
 from orchestrator.settings import load
 from orchestrator.workers import Condition, Report, Worker
-from orchestrator.workers.registry import able, choose, known, order, unable
+from orchestrator.workers.registry import able, known, order, unable
 
 SCRIPT = "```bash\ntrue\n```"
 
@@ -59,6 +59,13 @@ def task(ordinal: int = 1, **more: Any) -> Task:
         label=str(ordinal),
         **more,
     )
+
+
+def choose(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> Worker:
+    """As the engine does: the first that can, after all that nobody can do was refused."""
+    if refused := unable([task], workers, asked):
+        raise WorkerNotInstalled("\n".join(refused))
+    return able(task, workers, asked)[0]
 
 
 def team(*agents: Agent) -> dict[str, Worker]:
