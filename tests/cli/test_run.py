@@ -56,6 +56,7 @@ def test_json_is_one_document_and_nothing_else(project: Project):
         "detail": "",
         "tokens": 0,
         "cost_usd": 0.0,
+        "lower_bound": False,
         "verified": "command",
         "verify_strength": 1.0,
         "asks": None,
