@@ -27,6 +27,7 @@ from orchestrator.workers.reading import (
 
 TOOLS = "Bash,Read,Edit,Write"
 ALLOWED = "Bash,Read"  # edits too, but only in the workspace: the mode sees to that, a name here would allow them anywhere
+OWN_PAUSE_S = 5.0  # its own first pauses are shorter: a longer one is what the provider asked for
 SYSTEM = "system.txt"  # in a file: Linux refuses an argument of 128 KB
 QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": "2",  # more of them hold a slot for minutes; gates wait better
@@ -184,7 +185,7 @@ def _system(event: Event, reading: Reading) -> Iterator[Progress]:
                 reading.hopeless = True
                 reading.fail(failure, f"the key was refused ({status or word}): {NEXT_STEP}")
             delay_s = (amount_at(event, "retry_delay_ms") or 0.0) / 1000
-            reading.retry_after_s = delay_s or None  # what the last of them was told to wait
+            reading.retry_after_s = delay_s if delay_s > OWN_PAUSE_S else None
             number, soon = count_at(event, "attempt"), f", again in {delay_s:.0f} s"
             yield Progress(
                 doing=f"{failure or word}: its own try {number}{soon if delay_s else ''}"
@@ -242,6 +243,7 @@ def _result(event: Event, reading: Reading) -> Iterator[Progress]:
         _fail(event, reading)
     else:
         reading.failure, reading.detail = None, ""  # what it met on the way is over
+        reading.retry_after_s = None
     yield Progress(doing="finishing", usage=reading.usage, totals=reading.totals)
 
 
