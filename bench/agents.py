@@ -107,7 +107,10 @@ async def work(worker: AgentWorker, attempts: list[Attempt]) -> float:
 
 def measure(column: Column, lean: bool, count: int) -> tuple[float, float, int]:
     """Seconds, the most megabytes of one attempt, bytes of the first request."""
-    with tempfile.TemporaryDirectory() as place, ModelServer({"default": [say("done")] * 99}) as server:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        ModelServer({"default": [say("done")] * 99}) as server,
+    ):
         root = Path(place)
         home = clients.prepare_home(root / "home", server)
         environment = clients.environment(home, server, clients.bin_folder(root))
@@ -146,7 +149,9 @@ def main(names: list[str]) -> None:
             f"{max(held, held_of_five):.0f} MB",
         )
         print("".join(f"{word:>14}" for word in row))
-    print(f"{process.__name__}: memory is the sum of an attempt's processes, the warden's 11 MB with it")
+    print(
+        f"{process.__name__}: memory is the sum of an attempt's processes, the warden's 11 MB with it"
+    )
 
 
 if __name__ == "__main__":
