@@ -114,6 +114,8 @@ def measure(column: Column, lean: bool, count: int) -> tuple[float, float, int]:
         root = Path(place)
         home = clients.prepare_home(root / "home", server)
         environment = clients.environment(home, server, clients.bin_folder(root))
+        own = column.env(server.url).items()
+        environment |= {key: value for key, value in own if value is not None}
         os.environ.update(environment)
         case = column.cases[0]
         made: Callable[[], AgentWorker] = lambda: AgentWorker(  # noqa: E731
@@ -142,7 +144,7 @@ def main(names: list[str]) -> None:
             name,
             f"{lean / 1000:.1f} KB",
             f"{default / 1000:.1f} KB",
-            f"{lean / default:.2f}",
+            f"{lean / default:.2f}" if default else "-",
             f"{one_s:.1f} s",
             f"{five_s:.1f} s",
             f"{five_s / one_s:.1f}",
