@@ -17,7 +17,8 @@ from orchestrator.workers.agent import AgentWorker, folder, judge, write
 from orchestrator.workers.claude import Claude
 from orchestrator.workers.opencode import OpenCode
 from orchestrator.workers.reading import Call, Reading
-from tests.workers.test_claude import attempt, ended
+from tests.workers.handed import ended
+from tests.workers.test_claude import attempt
 
 FINISHED = Reading(finished=True)
 FAILED = Reading(finished=True, failure=Failure.SERVER, detail="it broke")

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.model import Attempt, Failure, Progress, Route, RunId, Session, TaskId
-from orchestrator.process import Ended
+from orchestrator.model import Failure, Progress, Session
 from orchestrator.workers.agent import judge
 from orchestrator.workers.claude import Claude
 from orchestrator.workers.reading import Reading
+from tests.workers.handed import attempt as any_attempt
+from tests.workers.handed import ended
 
 HERE = Path("/w")
 MODEL = "claude-haiku-5-5"
-
-
-def attempt(**more: Any) -> Attempt:
-    given = {
-        "run": RunId("r"),
-        "task": TaskId("p/1"),
-        "name": "say hello",
-        "number": 1,
-        "action": "",
-        "system": "the rules",
-        "prompt": "say hello",
-        "route": Route(worker="claude", model=MODEL, confidence=1.0, reason=""),
-        "workspace": "/w",
-        "timeout_s": 9.0,
-        "stall_s": 9.0,
-        "transcript": "/w/1.log",
-        "environment": {},
-    }
-    return Attempt(**{**given, **more})
-
-
-def ended(**more: Any) -> Ended:
-    usual = {"exit_code": 0, "signal": None, "stdout": "", "stderr": "", "timed_out": False}
-    return Ended(**{**usual, "stalled": False, "duration_s": 1.0, **more})
+attempt = partial(any_attempt, "claude", MODEL)
 
 
 def told(*events: Any, **end: Any) -> tuple[Reading, list[Progress]]:

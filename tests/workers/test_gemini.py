@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.model import Attempt, Failure, Progress, Route, RunId, TaskId
-from orchestrator.process import Ended
+from orchestrator.model import Failure, Progress, TaskId
 from orchestrator.workers.agent import judge
 from orchestrator.workers.gemini import Gemini
 from orchestrator.workers.reading import Reading
+from tests.workers.handed import attempt as any_attempt
+from tests.workers.handed import ended
 
 MODEL = "gemini-2.5-flash"
+attempt = partial(any_attempt, "gemini", MODEL)
 INIT = {"type": "init", "session_id": "s", "model": MODEL}
 DONE = {"type": "result", "status": "success"}
 ADVICE = (
@@ -25,30 +28,6 @@ ADVICE = (
     " or switch to another /auth method"
 )
 STATS = {"total_tokens": 1260, "input_tokens": 1000, "output_tokens": 200, "cached": 400}
-
-
-def attempt(**more: Any) -> Attempt:
-    usual = {
-        "run": RunId("r"),
-        "task": TaskId("p/1"),
-        "name": "say hello",
-        "number": 1,
-        "action": "",
-        "system": "the rules",
-        "prompt": "say hello",
-        "route": Route(worker="gemini", model=MODEL, confidence=1.0, reason=""),
-        "workspace": "/w",
-        "timeout_s": 9.0,
-        "stall_s": 9.0,
-        "transcript": "/w/1.log",
-        "environment": {},
-    }
-    return Attempt(**{**usual, **more})
-
-
-def ended(**more: Any) -> Ended:
-    usual = {"exit_code": 0, "signal": None, "stdout": "", "stderr": "", "timed_out": False}
-    return Ended(**{**usual, "stalled": False, "duration_s": 1.0, **more})
 
 
 def told(*events: Any, **end: Any) -> tuple[Reading, list[Progress]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,40 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.model import Attempt, Failure, Progress, Route, RunId, Session, TaskId
-from orchestrator.process import Ended
+from orchestrator.model import Failure, Progress, Session
 from orchestrator.workers.agent import judge
 from orchestrator.workers.pi import Pi
 from orchestrator.workers.reading import Reading
+from tests.workers.handed import attempt as any_attempt
+from tests.workers.handed import ended
 
 MODEL = "anthropic/claude-haiku-4-5"
+attempt = partial(any_attempt, "pi", MODEL)
 HEAD = {"type": "session", "id": "s"}
 START = {"type": "agent_start"}
 USAGE = {"input": 10, "output": 5, "cacheRead": 3, "cacheWrite": 2}
-
-
-def attempt(**more: Any) -> Attempt:
-    usual = {
-        "run": RunId("r"),
-        "task": TaskId("p/1"),
-        "name": "say hello",
-        "number": 1,
-        "action": "",
-        "system": "the rules",
-        "prompt": "say hello",
-        "route": Route(worker="pi", model=MODEL, confidence=1.0, reason=""),
-        "workspace": "/w",
-        "timeout_s": 9.0,
-        "stall_s": 9.0,
-        "transcript": "/w/1.log",
-        "environment": {},
-    }
-    return Attempt(**{**usual, **more})
-
-
-def ended(**more: Any) -> Ended:
-    usual = {"exit_code": 0, "signal": None, "stdout": "", "stderr": "", "timed_out": False}
-    return Ended(**{**usual, "stalled": False, "duration_s": 1.0, **more})
 
 
 def told(*events: Any, **end: Any) -> tuple[Reading, list[Progress]]:
