@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from orchestrator.codes import diagnostic
 from orchestrator.errors import RecordError
-from orchestrator.model import Diagnostic, Plan, Severity
+from orchestrator.model import Diagnostic, Plan
 
 NOTE = (
     "working in the plain directory: nothing is committed, tasks that may write the same file take "
@@ -23,11 +24,11 @@ def check(plan: Plan, root: Path) -> Iterator[Diagnostic]:
         text = (
             "workspace: worktree is not available yet; write workspace: directory, or leave it out"
         )
-        yield _say(plan, 1, 1, "P604", text)
+        yield diagnostic("P604", plan.path, plan.place("workspace"), text)
     for task in plan.tasks:
         for file in leaving(root, task.files or ()):
             text = f"<files> of {task.id} names {file}, a link to outside of the project; name the real place"
-            yield _say(plan, task.position.line, task.position.column, "P603", text)
+            yield diagnostic("P603", plan.path, task.place("files"), text)
 
 
 def leaving(root: Path, files: Iterable[str]) -> Iterator[str]:
@@ -97,14 +98,3 @@ def write_whole(path: Path, text: str) -> None:
         raise RecordError(
             f"cannot write {path}: {refused.strerror}; the run is in the journal"
         ) from refused
-
-
-def _say(plan: Plan, line: int, column: int, code: str, message: str) -> Diagnostic:
-    return Diagnostic(
-        file=plan.path,
-        line=line,
-        column=column,
-        code=code,
-        severity=Severity.ERROR,
-        message=message,
-    )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.model import Diagnostic, Noun, Plan, Severity, Task, TaskId
+from orchestrator.codes import diagnostic
+from orchestrator.model import Diagnostic, Noun, Plan, Task, TaskId
 
 
 class Reason(StrEnum):
@@ -142,7 +143,7 @@ class _Names:
                 f'depends-on="{number}" of {task.id} could mean "{by_label.title}" (its label) '
                 f'or "{by_ordinal.title}" (its place); read as "{chosen.title if chosen else "-"}"'
             )
-            self._said.append(say(self.plan, task, "G504", text, Severity.WARNING))
+            self._said.append(say(self.plan, task, "G504", text))
         return chosen
 
 
@@ -151,17 +152,9 @@ def _plain(number: str) -> str:
     return number.lstrip("0") or number
 
 
-def say(
-    plan: Plan, task: Task, code: str, message: str, severity: Severity = Severity.ERROR
-) -> Diagnostic:
-    place = task.position
-    return Diagnostic(
-        file=plan.path,
-        line=place.line,
-        column=place.column,
-        code=code,
-        severity=severity,
-        message=message,
+def say(plan: Plan, task: Task, code: str, message: str) -> Diagnostic:
+    return diagnostic(
+        code, plan.path, task.place("id" if code == "G503" else "depends-on"), message
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from orchestrator.codes import diagnostic
 from orchestrator.graph.edges import KnownPlan, Reason
-from orchestrator.model import Diagnostic, Noun, Plan, PlanId, Severity
+from orchestrator.model import Diagnostic, Noun, Plan, PlanId
 
 STEM = re.compile(r"^(?P<phase>\d+(?:\.\d+)*[a-z]?)-(?P<plan>\d+[a-z]?)(?:-(?P<slug>.+))?$")
 PLAN_SUFFIX = re.compile(r"(?:[-_.]?plan)?(?:\.md)?$")
@@ -100,7 +101,7 @@ def _declared(plan: Plan, reference: str, book: Book, said: list[Diagnostic]) ->
     found = book.find(plan, reference)
     if found is None:
         text = f'depends_on "{reference}" names no plan that is here; it is taken as met'
-        said.append(_say(plan, "G511", text, Severity.WARNING))
+        said.append(_say(plan, "G511", text))
     elif found.path == plan.path:
         said.append(_say(plan, "G512", f'depends_on "{reference}" is this plan; remove it'))
     elif isinstance(found, Plan):
@@ -134,7 +135,7 @@ def disagreeing_waves(plans: Sequence[Plan], edges: Iterable[PlanEdge]) -> Itera
             continue
         if before.wave >= after.wave and phase_folder(before.path) == phase_folder(after.path):
             text = f"wave {after.wave} is not after wave {before.wave} of {before.id}, which it depends on; depends_on counts"
-            yield _say(after, "G514", text, Severity.WARNING)
+            yield _say(after, "G514", text)
 
 
 def _phases(plans: Sequence[Plan]) -> Iterator[PlanEdge]:
@@ -171,7 +172,6 @@ def _siblings(plans: Sequence[Plan]) -> Mapping[str, list[Plan]]:
     return siblings
 
 
-def _say(plan: Plan, code: str, message: str, severity: Severity = Severity.ERROR) -> Diagnostic:
-    return Diagnostic(
-        file=plan.path, line=1, column=1, code=code, severity=severity, message=message
-    )
+def _say(plan: Plan, code: str, message: str) -> Diagnostic:
+    place = plan.place("wave" if code == "G514" else "depends_on")
+    return diagnostic(code, plan.path, place, message)

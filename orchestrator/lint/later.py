@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.model import Diagnostic, Plan, Position, Severity
+from orchestrator.codes import diagnostic
+from orchestrator.model import Diagnostic, Plan, Position
 
 ATTRIBUTES = ("review",)
 KEYS = ("budget", "priority", "not-before")
@@ -13,20 +14,14 @@ KEYS = ("budget", "priority", "not-before")
 def check(plan: Plan) -> Iterator[Diagnostic]:
     """Once for each word and plan."""
     for name in ATTRIBUTES:
-        place = next((task.position for task in plan.tasks if name in task.attributes), None)
+        place = next((task.place(name) for task in plan.tasks if name in task.attributes), None)
         if place is not None:
             yield _say(plan, place, f"the attribute {name}")
     for key in KEYS:
         if key in plan.frontmatter:
-            yield _say(plan, Position(line=1, column=1), f"the key {key}")
+            yield _say(plan, plan.place(key), f"the key {key}")
 
 
 def _say(plan: Plan, place: Position, what: str) -> Diagnostic:
-    return Diagnostic(
-        file=plan.path,
-        line=place.line,
-        column=place.column,
-        code="L701",
-        severity=Severity.WARNING,
-        message=f"{what} has no effect in this version yet; it is kept",
-    )
+    text = f"{what} has no effect in this version yet; it is kept"
+    return diagnostic("L701", plan.path, place, text)

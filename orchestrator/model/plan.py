@@ -118,7 +118,17 @@ class Task(Noun):
     estimated_tokens: Estimate | None = None
     estimated_duration_s: Estimate | None = None
     attributes: Mapping[str, str] = {}  # all, as written, `_` turned into `-`
+    places: Mapping[str, Position] = {}  # of each attribute
     elements: tuple[Element, ...] = ()
+
+    def place(self, name: str) -> Position:
+        """Where the attribute or else the element of that name stands; the task itself without it."""
+        found = next((one.position for one in self.elements if one.tag == name), self.position)
+        return self.places.get(name, found)
+
+    def text(self, tag: str) -> str:
+        """The raw text of the first element of that name."""
+        return next((one.text for one in self.elements if one.tag == tag), "")
 
     @property
     def is_checkpoint(self) -> bool:
@@ -151,6 +161,11 @@ class Plan(Noun):
     files_modified: tuple[str, ...] = ()
     wave: int | None = None
     commands: tuple[str, ...] = ()  # shell fences of <verification>: run once at the end
+    places: Mapping[str, Position] = {}  # of each key of the frontmatter, `_` for `-`
+
+    def place(self, key: str) -> Position:
+        """Where a key of the frontmatter stands; the top of the file without it."""
+        return self.places.get(key.replace("-", "_"), Position(line=1, column=1))
 
     def section(self, tag: str) -> str:
         return next((section.text for section in self.sections if section.tag == tag), "")

@@ -54,7 +54,7 @@ def read(data: bytes, path: str, *, id: PlanId, max_bytes: int, max_tasks: int) 
     if not found.tasks and not _errors(source):
         source.say(*kinds.refusal(text))
     elements = _tree(source, found)
-    built = None if elements is None else plan.build(source, id, elements, front.values)
+    built = None if elements is None else plan.build(source, id, elements, front)
     return _reading(source, built, len(found.tasks))
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from orchestrator.model import Element, Position
 from orchestrator.reader import values
+from orchestrator.reader.grammar import ATTRIBUTE, OPENER
 from orchestrator.reader.near import near
 from orchestrator.reader.source import Source
 
@@ -34,6 +35,10 @@ class Attributes:
         }
         self._place: Position = element.position
         self._source = source
+        self.places = attribute_places(element, source)
+
+    def _at(self, name: str) -> Position:
+        return self.places.get(name, self._place)
 
     def text(self, name: str) -> str | None:
         """The value without outer spaces; None for an absent or empty attribute."""
@@ -52,7 +57,7 @@ class Attributes:
         value = parse(text)
         if value is None:
             self._source.say_at(
-                code, self._place, f'{name}="{text[:60]}" cannot be read; write {wanted}'
+                code, self._at(name), f'{name}="{text[:60]}" cannot be read; write {wanted}'
             )
         return value
 
@@ -92,7 +97,7 @@ class Attributes:
     ) -> None:
         advice = f'did you mean {name}="{meant}"?' if meant else f"write {_one_of(sorted(known))}"
         written = (self.text(name) or "")[:60]
-        self._source.say_at(code, self._place, f'{name}="{written}" {told}; {advice}')
+        self._source.say_at(code, self._at(name), f'{name}="{written}" {told}; {advice}')
 
     def flag(self, name: str) -> bool:
         return bool(self.parsed(name, "T309", "true or false", values.boolean))
@@ -104,6 +109,18 @@ class Attributes:
 
     def timeout_s(self) -> float | None:
         return self.parsed("timeout", "T306", "seconds, or 90s, 15min, 1h", values.seconds)
+
+
+def attribute_places(element: Element, source: Source) -> dict[str, Position]:
+    """Where each attribute begins in the open tag."""
+    if not element.attributes:
+        return {}
+    start = source.offset(element.position.line, element.position.column)
+    tag = OPENER.match(source.text, start)
+    if tag is None:  # a damaged tag has no attributes
+        return {}
+    found = ATTRIBUTE.finditer(source.text, *tag.span(2))
+    return {one[1].replace("_", "-"): source.position(one.start()) for one in found}
 
 
 def _complexity(text: str) -> int | None:

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from orchestrator.model import Position
 from orchestrator.reader import lines
 from orchestrator.reader.source import Source
 
 BLOCK = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.S | re.M)
 OPENED = re.compile(r"\ufeff?---[ \t]*\r?\n")
+KEY = re.compile(r"^[\"']?([\w.-]+)[\"']?[ \t]*:", re.M)
 MAX_DEPTH = 50
 MAX_NODES = 100_000
 
@@ -40,6 +42,7 @@ _Dumper.add_representer(str, _represent_text)
 class Block(NamedTuple):
     values: Mapping[str, Any]
     end: int  # offset behind the block; 0 without one
+    places: Mapping[str, Position]  # of the keys at the left edge, `_` for `-`
 
 
 class TooDeep(Exception):
@@ -52,8 +55,8 @@ def read(source: Source) -> Block:
     if match is None:
         if OPENED.match(source.text):
             source.say("F201", 0, "the frontmatter is not closed; add a line --- behind it")
-        return Block({}, 0)
-    return Block(_values(source, match), match.end())
+        return Block({}, 0, {})
+    return Block(_values(source, match), match.end(), _places(source, match))
 
 
 def parse(text: str) -> Mapping[str, Any]:
@@ -81,6 +84,11 @@ def _values(source: Source, match: re.Match[str]) -> Mapping[str, Any]:
     if value:
         source.say("F204", match.start(1), "the frontmatter has no keys; write `key: value` lines")
     return {}
+
+
+def _places(source: Source, match: re.Match[str]) -> dict[str, Position]:
+    keys = KEY.finditer(source.text, *match.span(1))
+    return {key[1].replace("-", "_"): source.position(key.start()) for key in keys}
 
 
 def _say_invalid(source: Source, match: re.Match[str], error: Exception) -> None:

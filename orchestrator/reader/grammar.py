@@ -34,7 +34,9 @@ SECTIONS: Final = frozenset(_SECTIONS.split())
 
 NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
 # Values may not span lines: an unclosed quote must not swallow the plan.
-ATTRIBUTES = rf"(?:\s+{NAME}\s*=\s*(?:\"[^\"\n]*\"|'[^'\n]*'))*"
+_VALUE = r"\s*=\s*(?:\"[^\"\n]*\"|'[^'\n]*')"
+ATTRIBUTE: Final = re.compile(rf"({NAME}){_VALUE}")
+ATTRIBUTES = rf"(?:\s+{NAME}{_VALUE})*"
 
 NAMED: Final = re.compile(NAME)
 OPENER: Final = re.compile(rf"<({NAME})({ATTRIBUTES})\s*(/?)>")

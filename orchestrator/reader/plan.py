@@ -7,9 +7,21 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, cast
 
-from orchestrator.model import Element, Estimate, Gate, Option, Plan, PlanId, Task, TaskId, Tier
+from orchestrator.model import (
+    Element,
+    Estimate,
+    Gate,
+    Option,
+    Plan,
+    PlanId,
+    Position,
+    Task,
+    TaskId,
+    Tier,
+)
 from orchestrator.reader import commands, values
-from orchestrator.reader.attributes import KNOWN, Attributes
+from orchestrator.reader.attributes import KNOWN, Attributes, attribute_places
+from orchestrator.reader.frontmatter import Block
 from orchestrator.reader.near import hint
 from orchestrator.reader.source import Source
 
@@ -19,6 +31,9 @@ _LABEL = re.compile(
 
 
 MAX_LISTED = 5
+
+Places = Mapping[str, Position]
+TOP = Position(line=1, column=1)
 
 
 class _Parallel(StrEnum):
@@ -36,9 +51,8 @@ class _Workspace(StrEnum):
     WORKTREE = "worktree"
 
 
-def build(
-    source: Source, id: PlanId, elements: tuple[Element, ...], frontmatter: Mapping[str, Any]
-) -> Plan:
+def build(source: Source, id: PlanId, elements: tuple[Element, ...], block: Block) -> Plan:
+    frontmatter, places = block.values, block.places
     tasks = [element for element in _unwrapped(elements) if element.tag == "task"]
     sections = tuple(element for element in elements if element.tag not in ("tasks", "task"))
     _say_unknown(source, tasks)
@@ -48,11 +62,14 @@ def build(
         path=source.path,
         tasks=tuple(_task(source, id, task, number) for number, task in enumerate(tasks, 1)),
         frontmatter=dict(frontmatter),
+        places=dict(places),
         sections=sections,
-        workspace=cast("Literal['directory', 'worktree'] | None", _workspace(source, front)),
+        workspace=cast(
+            "Literal['directory', 'worktree'] | None", _workspace(source, front, places)
+        ),
         depends_on=values.references(front["depends_on"]) if "depends_on" in front else None,
         files_modified=values.paths(front.get("files_modified", [])),
-        wave=_wave(source, front),
+        wave=_wave(source, front, places),
         commands=tuple(
             command
             for section in sections
@@ -74,45 +91,41 @@ def _say_unknown(source: Source, tasks: list[Element]) -> None:
     """Once per name and file."""
     said: set[str] = set()
     for task in tasks:
-        names = [name.replace("_", "-") for name in task.attributes]
-        for name in names:
+        places = attribute_places(task, source)
+        for name in (name.replace("_", "-") for name in task.attributes):
             if name not in KNOWN and name not in said:
                 said.add(name)
                 told = f"the attribute {name} is not known; it is kept and not used"
-                source.say_at("S110", task.position, told + hint(name, KNOWN))
+                place = places.get(name, task.position)
+                source.say_at("S110", place, told + hint(name, KNOWN))
 
 
 # --- the frontmatter ------------------------------------------------------------------------------
 
 
-def _key_offset(source: Source, key: str) -> int:
-    match = re.search(rf"^[\"']?{key.replace('_', '[-_]')}[\"']?[ \t]*:", source.text, re.M)
-    return match.start() if match is not None else 0
-
-
-def _workspace(source: Source, front: Mapping[str, Any]) -> _Workspace | None:
+def _workspace(source: Source, front: Mapping[str, Any], places: Places) -> _Workspace | None:
     value = front.get("workspace", "")
     if value in ("", "null", "~"):
         return None
     if value in list(_Workspace):
         return _Workspace(value)
-    source.say(
+    source.say_at(
         "F207",
-        _key_offset(source, "workspace"),
+        places.get("workspace", TOP),
         f"workspace: {str(value)[:60]} is not known; write directory or worktree",
     )
     return None
 
 
-def _wave(source: Source, front: Mapping[str, Any]) -> int | None:
+def _wave(source: Source, front: Mapping[str, Any], places: Places) -> int | None:
     value = front.get("wave", "")
     if value in ("", "null", "~"):
         return None
     if isinstance(value, str) and re.fullmatch(r"\d{1,6}", value.strip(), re.ASCII):
         return int(value)
-    source.say(
+    source.say_at(
         "F206",
-        _key_offset(source, "wave"),
+        places.get("wave", TOP),
         f"wave: {str(value)[:60]} is not a whole number and is not used; write a number",
     )
     return None
@@ -148,6 +161,7 @@ def _task(source: Source, plan: PlanId, element: Element, ordinal: int) -> Task:
         estimated_tokens=_estimate(source, metrics, "estimated-tokens"),
         estimated_duration_s=_estimate(source, metrics, "estimated-duration"),
         attributes=attributes.written,
+        places=attributes.places,
         elements=element.children,
         **_routing(attributes),
     )

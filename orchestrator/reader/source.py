@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import chain
 
+from orchestrator.codes import diagnostic, severity
 from orchestrator.model import Diagnostic, Position
-from orchestrator.reader.codes import severity
 
 MAX_SHOWN = 1000
 
@@ -53,16 +53,7 @@ class Source:
         if len(self.diagnostics) >= MAX_SHOWN:
             self.hidden += 1
             return
-        self.diagnostics.append(
-            Diagnostic(
-                file=self.path,
-                line=place.line,
-                column=place.column,
-                code=code,
-                severity=severity(code),
-                message=message,
-            )
-        )
+        self.diagnostics.append(diagnostic(code, self.path, place, message))
 
     def say_all(self, problems: Iterable[tuple[str, int, str]]) -> None:
         for code, offset, message in problems:

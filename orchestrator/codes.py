@@ -1,11 +1,11 @@
-"""Every code the reader can say, with its meaning; it refuses a code that is not in this table."""
+"""Every rule that can be said about a plan, by its code; it refuses a code that is not in this table."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import Final
 
-from orchestrator.model import Severity
+from orchestrator.model import Diagnostic, Position, Severity
 
 E, W = Severity.ERROR, Severity.WARNING
 
@@ -69,9 +69,42 @@ CODES: Final = MappingProxyType(
         "K403": (E, "a GSD-2 plan with checkboxes"),
         "K404": (E, "a file without tasks"),
         "K405": (E, "a <task> with a Markdown body and no elements"),
+        # who waits for whom
+        "G501": (E, "depends-on names no task"),
+        "G502": (E, "a task depends on itself"),
+        "G503": (E, "an id= that another task has"),
+        "G504": (W, "a number in depends-on that is one task's label and another's place"),
+        "G505": (E, "tasks wait for each other"),
+        "G506": (
+            E,
+            "depends-on names a task of a plan that is not finished and not part of the run",
+        ),
+        "G511": (W, "depends_on names no plan"),
+        "G512": (E, "a plan depends on itself"),
+        "G513": (E, "depends_on names a plan that is not finished and not part of the run"),
+        "G514": (W, "a wave that disagrees with depends_on"),
+        # paths
+        "P601": (E, "an absolute path in <files>"),
+        "P602": (E, "a path in <files> that leaves the project by '..'"),
+        "P603": (E, "a path in <files> that leaves the project by a link"),
+        "P604": (E, "a workspace that is not available yet"),
+        # words without effect
+        "L701": (W, "an attribute or key that has no effect yet"),
     }
 )
 
 
 def severity(code: str) -> Severity:
     return CODES[code][0]
+
+
+def diagnostic(code: str, file: str, place: Position, message: str) -> Diagnostic:
+    """The severity is that of the code."""
+    return Diagnostic(
+        file=file,
+        line=place.line,
+        column=place.column,
+        code=code,
+        severity=severity(code),
+        message=message,
+    )
