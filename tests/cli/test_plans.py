@@ -26,10 +26,10 @@ def test_an_error_is_shown_with_its_line_and_a_caret(project: Project):
     project.write(GOOD, makes("Task 2: b", "b.txt", 'depends-on="9"'))
     head, side, source, caret, empty, count = project.told("lint", PLAN, code=2).splitlines()
     assert head == (
-        'demo-PLAN.md:13:1: G501 depends-on="9" of demo/2 names no task; this plan has 1, 2'
+        'demo-PLAN.md:13:35: G501 depends-on="9" of demo/2 names no task; this plan has 1, 2'
     )
     assert source.startswith('13 | <task type="auto" subagent="bash" depends-on="9">')
-    assert (side, caret, empty) == ("   |", "   | ^", "")
+    assert (side, caret, empty) == ("   |", f"   | {' ' * 34}^", "")
     assert count == "1 error, 0 warnings in 1 plan, 2 tasks"
 
 
@@ -38,14 +38,14 @@ def test_the_caret_is_below_the_column_also_in_long_lines(project: Project):
     path.write_text(path.read_text().replace("<tasks>\n", f"<tasks><!-- {'x' * 300} -->"))
     rows = project.told("lint", PLAN, code=2).splitlines()
     source, caret = next(pair for pair in pairwise(rows) if "^" in pair[1])
-    assert source[caret.index("^") :].startswith("<task type")
+    assert source[caret.index("^") :].startswith("timeout=")
     assert len(source) < 140
 
 
 def test_warnings_are_marked_and_are_no_error(project: Project):
     project.write(makes("Task 1: a", "a.txt", 'odd="1"'))
     told = project.told("lint", PLAN)
-    assert f"{PLAN}:8:1: S110 warning: the attribute odd is not known" in told
+    assert f"{PLAN}:8:35: S110 warning: the attribute odd is not known" in told
     assert "0 errors, 1 warning" in told
 
 
@@ -58,7 +58,7 @@ def test_lint_json_has_the_documented_shape(project: Project):
     (one,) = found["diagnostics"]
     message = one.pop("message")
     assert message.startswith("estimated-complexity")
-    assert one == {"file": PLAN, "line": 8, "column": 1, "code": "T303", "severity": "error"}
+    assert one == {"file": PLAN, "line": 8, "column": 35, "code": "T303", "severity": "error"}
     assert found["plans"] == [
         {"file": PLAN, "tasks": 1},
         {"file": "sub/other-PLAN.md", "tasks": 1},

@@ -223,7 +223,7 @@ def test_a_known_type_is_read_in_any_case_and_kept_in_lower_case(written: str, r
 def test_an_unknown_type_is_said(written: str, read: str, code: str, advice: str) -> None:
     found = read_plan(wrap(BODY, attributes=f'type="{written}"'))
     assert codes(found) == [code]
-    assert place(found, code) == (2, 1)
+    assert place(found, code) == (2, 7)
     assert said(found, code).endswith(advice)
     assert found.plan.tasks[0].type == read
     assert found.plan.tasks[0].attributes["type"] == written

@@ -145,7 +145,7 @@ def test_an_unclosed_fence_in_an_action_hides_no_later_task() -> None:
         (plan("<action>x</action>", "<action>y</action>"), "S107", (5, 1)),
         (plan("<action>x", "<task>", "<name>m</name>", "</action>"), "S108", (5, 1)),
         (plan("<action>x</action>", "stray words", "and more"), "S109", (5, 1)),
-        (plan("<action>x</action>").replace("<task>", '<task colour="red">'), "S110", (2, 1)),
+        (plan("<action>x</action>").replace("<task>", '<task colour="red">'), "S110", (2, 7)),
         (plan("<action>x</action>").replace("<task>", "<task type=auto>"), "S111", (2, 1)),
         (plan("<action>x</action>").replace("<task>", '<task type="auto'), "S111", (2, 1)),
         (plan("<action>x</action>") + "<Task>\n", "S111", (7, 1)),

@@ -52,11 +52,11 @@ def test_underscores_and_single_quotes_are_accepted() -> None:
         ('tdd="perhaps"', "T309"),
     ],
 )
-def test_a_bad_value_is_an_error_at_its_task_and_the_plan_is_still_read(
+def test_a_bad_value_is_an_error_at_its_attribute_and_the_plan_is_still_read(
     attribute: str, code: str
 ) -> None:
     found = read_plan(wrap(BODY, attributes=attribute))
-    assert [(d.code, d.line, d.column) for d in found.errors] == [(code, 2, 1)]
+    assert [(d.code, d.line, d.column) for d in found.errors] == [(code, 2, 7)]
     assert found.plan is not None
 
 
