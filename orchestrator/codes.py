@@ -47,7 +47,7 @@ CODES: Final = MappingProxyType(
         "F206": (W, "wave is not a whole number"),
         "F207": (E, "workspace is neither directory nor worktree"),
         # task values
-        "T301": (E, "an automatic task without a name"),
+        "T301": (W, "an automatic task without a name"),
         "T302": (E, "an automatic task without an action"),
         "T303": (E, "estimated-complexity is not 1 to 10"),
         "T304": (E, "an unknown model tier"),
@@ -62,13 +62,13 @@ CODES: Final = MappingProxyType(
         "T313": (W, "an unknown kind of checkpoint"),
         "T316": (E, "an unknown type that may mean a checkpoint"),
         "T314": (W, "an unknown subagent"),
+        "T317": (W, "an automatic task whose action has another name"),
         "T315": (W, "an entry of <files> that was split at spaces"),
         # kinds of file that are not run
-        "K401": (E, "a Markdown plan with '## Task N' headings"),
-        "K402": (E, "a TDD plan with <feature> and no tasks"),
+        "K401": (W, "a Markdown plan: its 'Task N' headings are the tasks"),
         "K403": (E, "a GSD-2 plan with checkboxes"),
         "K404": (E, "a file without tasks"),
-        "K405": (E, "a <task> with a Markdown body and no elements"),
+        "K405": (W, "a <task> with a Markdown body and no elements"),
         # who waits for whom
         "G501": (E, "depends-on names no task"),
         "G502": (E, "a task depends on itself"),

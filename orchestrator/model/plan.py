@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, NewType
@@ -80,6 +81,7 @@ class Estimate(Noun):
     high: float
 
 
+SEPARATOR = re.compile("[:\u2014\u2013]| - ")  # behind "Task N"
 QUESTIONS = ("decision", "what-built", "action", "instructions", "how-to-verify")
 
 
@@ -139,7 +141,7 @@ class Task(Noun):
         """The name without its "Task N:" prefix, on one line; a checkpoint without one shows what it asks."""
         text = " ".join(self.name.split())
         if self.label is not None:
-            text = text.partition(":")[2].strip() or text
+            text = SEPARATOR.split(text, maxsplit=1)[-1].strip() or text
         return text or self._question() or f"{self.type} {self.ordinal}"
 
     def _question(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from orchestrator.model import Diagnostic, Element, Noun, Plan, PlanId, Severity
-from orchestrator.reader import frontmatter, kinds, plan, xml
+from orchestrator.reader import frontmatter, kinds, outline, plan, xml
 from orchestrator.reader.labels import labels
 from orchestrator.reader.scanner import Scan, scan
 from orchestrator.reader.source import Source, decode
@@ -51,19 +51,42 @@ def read(data: bytes, path: str, *, id: PlanId, max_bytes: int, max_tasks: int) 
         return _reading(source, None, len(found.tasks))
     source.say_all(found.problems)
     _say_mentions(source, found)
-    if not found.tasks and not _errors(source):
-        source.say(*kinds.refusal(text))
     elements = _tree(source, found)
+    if elements is not None and not found.tasks:
+        elements = _unmarked(source, elements, front.end)
     built = None if elements is None else plan.build(source, id, elements, front)
-    return _reading(source, built, len(found.tasks))
+    tasks = len(built.tasks) if built is not None else 0
+    return _reading(source, built, len(found.tasks) or tasks)
 
 
 def _tree(source: Source, found: Scan) -> tuple[Element, ...] | None:
     """What lxml built; nothing is parsed of a text that declares a document type."""
     declared = any(d.code == "S103" for d in source.diagnostics)
-    if declared or found.tags is None or not found.tasks:
+    if declared or found.tags is None:
         return None
     return xml.build(source, found.tags)
+
+
+def _unmarked(
+    source: Source, elements: tuple[Element, ...], start: int
+) -> tuple[Element, ...] | None:
+    """A file without `<task>`: its features or headings are the tasks, else it is refused by its kind."""
+    if _errors(source):
+        return None
+    features = [one for one in elements if one.tag == "feature"]
+    if features:
+        rest = tuple(one for one in elements if one.tag != "feature")
+        return (*rest, *(outline.feature(source, one) for one in features))
+    tasks = outline.read(source, start)
+    if not tasks:
+        source.say(*kinds.refusal(source.text))
+        return None
+    source.say_at(
+        "K401",
+        tasks[0].position,
+        f"no <task> here: read as Markdown, {len(tasks)} headings 'Task N' are the tasks, in their order",
+    )
+    return (*elements, *tasks)
 
 
 def _say_mentions(source: Source, found: Scan) -> None:

@@ -6,16 +6,6 @@ import re
 
 _KINDS = (
     (
-        "K401",
-        re.compile(r"^#{1,6}[ \t]+(?:\*\*)?(?:Task|Step)[ \t]+[\w.-]+", re.M | re.I),
-        "a Markdown plan with '## Task N' headings is not run; put each task into <task> … </task>",
-    ),
-    (
-        "K402",
-        re.compile(r"^[ \t]*<feature[\s>]", re.M),
-        "a TDD plan with <feature> has no tasks to run; put its steps into <task> … </task>",
-    ),
-    (
         "K403",
         re.compile(r"^[ \t]*- \[[ xX]\][ \t]+\*\*T\d+", re.M),
         "a GSD-2 plan with checkboxes is not run; put each task into <task> … </task>",

@@ -46,6 +46,14 @@ def fences(text: str) -> list[tuple[str, str]]:
     return [_fence(token) for token in _blocks().parse(flatten(text)) if token.type == "fence"]
 
 
+def fenced_lines(text: str) -> frozenset[int]:
+    """The numbers of the lines of a whole file that stand in its fences, 1-based."""
+    if not _may_have_fences(text):
+        return frozenset()
+    maps = [token.map for token in _blocks().parse(text) if token.type == "fence" and token.map]
+    return frozenset(line + 1 for begin, end in maps for line in range(begin, end))
+
+
 def spans(text: str) -> list[str] | None:
     """The code spans of a text that has nothing else in it but what joins them; else None."""
     if len(text) > _LONG or "`" not in text or _PROSE.search(_SPAN.sub("", text)):

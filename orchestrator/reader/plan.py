@@ -19,7 +19,7 @@ from orchestrator.model import (
     TaskId,
     Tier,
 )
-from orchestrator.reader import commands, values
+from orchestrator.reader import commands, outline, values
 from orchestrator.reader.attributes import KNOWN, Attributes, attribute_places
 from orchestrator.reader.frontmatter import Block
 from orchestrator.reader.near import hint
@@ -31,6 +31,8 @@ _LABEL = re.compile(
 
 
 MAX_LISTED = 5
+LONGEST_NAME = 70
+ACTIONS = ("implementation", "description", "steps", "instructions", "what", "behavior")
 
 Places = Mapping[str, Position]
 TOP = Position(line=1, column=1)
@@ -135,23 +137,29 @@ def _wave(source: Source, front: Mapping[str, Any], places: Places) -> int | Non
 
 
 def _task(source: Source, plan: PlanId, element: Element, ordinal: int) -> Task:
+    if not element.children and element.text.strip():
+        element = _from_markdown(source, element)
     attributes = Attributes(element, source)
     kind = attributes.text("kind")
     name = _text(element, "name") or attributes.text("name") or attributes.text("title") or ""
+    of_type = attributes.type()
+    action = _action(source, element, of_type)
+    if not name.strip() and not of_type.startswith("checkpoint"):
+        name = _first_words(action)
     verify = _child(element, "verify")
     checks, humans = commands.checks(verify, kind) if verify is not None else ((), ())
-    files = _child(element, "files")
+    files = _child(element, "files") or _child(element, "files_modified")
     metrics = _child(element, "metrics")
     label = _LABEL.match(name)
     task = Task(
         id=TaskId(f"{plan}/{ordinal}"),
         ordinal=ordinal,
         position=element.position,
-        type=attributes.type(),
+        type=of_type,
         name=name,
         label=label["label"] if label is not None else None,
         alias=attributes.text("id"),
-        action=_text(element, "action"),
+        action=action,
         done=_text(element, "done"),
         files=_files(source, files) if files is not None else None,
         commands=checks,
@@ -188,6 +196,37 @@ def _routing(attributes: Attributes) -> dict[str, Any]:
         "risk": attributes.text("risk"),
         "area": attributes.text("area"),
     }
+
+
+def _from_markdown(source: Source, element: Element) -> Element:
+    source.say_at(
+        "K405",
+        element.position,
+        "this <task> has a Markdown body and is read by its labels; "
+        "put its parts into <name>, <action> and <verify>",
+    )
+    return outline.body(source, element)
+
+
+def _action(source: Source, element: Element, kind: str) -> str:
+    """`<action>`, else what an automatic task calls its work instead."""
+    told = _text(element, "action")
+    if told.strip() or kind.startswith("checkpoint"):
+        return told
+    other = next((c for tag in ACTIONS if (c := _child(element, tag)) and c.text.strip()), None)
+    if other is None:
+        return told
+    if element.attributes.get("type") != "tdd" or other.tag != "implementation":
+        text = f"<{other.tag}> is read as what to do; call it <action>"
+        source.say_at("T317", other.position, text)
+    return other.text
+
+
+def _first_words(text: str) -> str:
+    """A title for a task without one: its first sentence, cut."""
+    line = next((row for row in map(str.strip, text.splitlines()) if row), "")
+    sentence = re.split(r"(?<=[.!?:])\s", line, maxsplit=1)[0].strip("#*- ").rstrip(".:")
+    return sentence if len(sentence) <= LONGEST_NAME else sentence[: LONGEST_NAME - 1] + "…"
 
 
 def _child(element: Element, tag: str) -> Element | None:
@@ -253,14 +292,8 @@ def _estimate(source: Source, metrics: Element | None, tag: str) -> Estimate | N
 def _say_incomplete(source: Source, task: Task, element: Element) -> None:
     if task.is_checkpoint:
         return
-    if not element.children and element.text.strip():
-        source.say_at(
-            "K405",
-            task.position,
-            "this <task> has a Markdown body; put its parts into <name>, <action> and <verify>",
-        )
-        return
-    if not task.name.strip():
-        source.say_at("T301", task.position, "this task has no name; add <name>…</name>")
     if not task.action.strip():
         source.say_at("T302", task.position, "this task says nothing to do; add <action>…</action>")
+    elif not _text(element, "name").strip() and not {"name", "title"} & set(task.attributes):
+        told = "this task has no name and is called by its first words; add <name>…</name>"
+        source.say_at("T301", task.position, told)

@@ -39,7 +39,7 @@ class _Inside:
     def __init__(self) -> None:
         self.seen: set[str] = set()
         self.strange: list[tuple[int, str]] = []  # tags whose names may be misspelt
-        self.has_stray = False
+        self.stray: int | None = None
 
 
 def _end(cursor: Cursor, at: int, offset: int) -> int | None:
@@ -81,11 +81,8 @@ def _skip_stray(cursor: Cursor, offset: int, inside: _Inside) -> int:
     written = WRITTEN.match(cursor.text, offset)
     if written is not None and near(written[1], CHILDREN):
         inside.strange.append((offset, written[1]))
-    elif not inside.has_stray:  # once for a task is enough
-        inside.has_stray = True
-        cursor.say(
-            "S109", offset, "text in a task but in none of its elements; move it into <action>"
-        )
+    elif inside.stray is None:  # once for a task is enough
+        inside.stray = offset
     return cursor.line_end(offset)
 
 
@@ -111,6 +108,9 @@ def _read_child(cursor: Cursor, name: str, offset: int, start: int, inside: _Ins
 
 def _say_strange(cursor: Cursor, inside: _Inside) -> None:
     """Each tag that is not known; a core element that is lost with it is an error."""
+    if inside.stray is not None and inside.seen:  # without any element the text is the task
+        told = "text in a task but in none of its elements; move it into <action>"
+        cursor.say("S109", inside.stray, told)
     absent = CORE - inside.seen
     for offset, name in inside.strange:
         lost = near(name, absent)

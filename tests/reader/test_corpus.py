@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,26 @@ def corpus(shared: Path) -> list[Row]:
     return rows
 
 
-def test_ninety_nine_of_a_hundred_plans_have_no_structure_error(corpus: list[Row]) -> None:
+def counted(text: str) -> int:
+    """How upstream counts the tasks of a plan."""
+    tags = re.findall(r"<task[\s>]", text, re.I)
+    return len(tags or re.findall(r"##\s*Task\s*\d+", text, re.I))
+
+
+def validated(text: str) -> int:
+    """The tasks that upstream's validator sees; where it sees none, its count of headings."""
+    blocks = r"<task(\s[^>]{0,1000})?>((?:(?!<task[\s>])[\s\S])*?)<\/task>"
+    return len(re.findall(blocks, text)) or counted(text)
+
+
+def test_nearly_every_plan_has_no_structure_error(corpus: list[Row]) -> None:
     bad = [
-        entry["path"] for entry, reading in corpus if any(d.code[0] in "SF" for d in reading.errors)
+        entry["path"]
+        for entry, reading in corpus
+        if any(d.code[0] in "SFT" for d in reading.errors)
     ]
     assert len(corpus) == 1344
-    assert len(bad) <= len(corpus) // 100, bad
+    assert len(bad) <= 0.005 * len(corpus), bad
 
 
 def test_every_file_gives_a_plan_or_an_error(corpus: list[Row]) -> None:
@@ -43,14 +58,14 @@ def test_every_file_gives_a_plan_or_an_error(corpus: list[Row]) -> None:
 
 
 def test_every_task_tag_is_a_task_or_a_known_difference(corpus: list[Row]) -> None:
-    """The table says for each file why it has fewer tasks than tags: mentions and fenced examples."""
+    """The table says for each file why we and the two expressions of upstream differ."""
     known = json.loads(Path(__file__).with_name("corpus_differences.json").read_text())
     different = {
-        entry["sha256"][:12]: entry["n_task_tags"] - reading.tasks
+        entry["sha256"][:12]: [reading.tasks, counted(reading.text), validated(reading.text)]
         for entry, reading in corpus
-        if entry["n_task_tags"] != reading.tasks
+        if {counted(reading.text), validated(reading.text)} != {reading.tasks}
     }
-    assert different == {sha: row["tags"] - row["tasks"] for sha, row in known.items()}
+    assert different == {sha: row["counts"] for sha, row in known.items()}
 
 
 def test_every_task_tag_at_the_start_of_a_line_is_a_task_or_said(corpus: list[Row]) -> None:
@@ -68,10 +83,13 @@ def test_raw_texts_are_parts_of_the_file(corpus: list[Row]) -> None:
             assert reading.errors or "</task>" not in task.name, entry["path"]
 
 
-def test_files_without_tasks_are_refused_by_their_kind(corpus: list[Row]) -> None:
-    kinds = [reading.errors[0].code for entry, reading in corpus if not entry["n_task_tags"]]
-    assert len(kinds) == 113
-    assert set(kinds) == {"K401", "K402", "K403", "K404"}
+def test_files_without_tasks_are_read_by_their_headings_or_refused_by_their_kind(
+    corpus: list[Row],
+) -> None:
+    rest = [reading for entry, reading in corpus if not entry["n_task_tags"]]
+    refused = Counter(reading.errors[0].code for reading in rest if reading.errors)
+    assert refused == {"K403": 9, "K404": 65}
+    assert sum(reading.tasks > 0 for reading in rest) == 32 + 7  # by headings, by features
 
 
 def test_the_example_of_seed_002_reads_as_seven_tasks(shared: Path) -> None:

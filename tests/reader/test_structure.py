@@ -262,11 +262,8 @@ def test_self_closed_elements_and_tags_on_one_line_are_structure() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "line"),
     [
-        ("# Plan\n\n## Task 1: go\n\ntext\n", "K401", 3),
-        ("---\ntype: tdd\n---\n<feature>\n<name>f</name>\n</feature>\n", "K402", 4),
         ("# S01\n\n- [ ] **T01: Title** `est:30m`\n", "K403", 3),
         ("# Thoughts\n\nNothing here.\n", "K404", 1),
-        ('<tasks>\n<task id="1">\n**Files:** a.py\n**What:** do\n</task>\n</tasks>\n', "K405", 2),
     ],
 )
 def test_kinds_that_are_not_run_are_refused_by_name(text: str, code: str, line: int) -> None:

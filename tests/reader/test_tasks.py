@@ -70,7 +70,8 @@ def test_an_unknown_attribute_is_kept_and_said_once() -> None:
 
 
 def test_an_automatic_task_needs_a_name_and_an_action() -> None:
-    assert [d.code for d in read_plan(wrap("<done>d</done>")).errors] == ["T301", "T302"]
+    assert [d.code for d in read_plan(wrap("<done>d</done>")).errors] == ["T302"]
+    assert [d.code for d in read_plan(wrap("<action>d</action>")).diagnostics] == ["T301"]
     assert (
         read_plan(
             wrap("<what-built>w</what-built>", attributes='type="checkpoint:human-verify"')
