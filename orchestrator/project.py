@@ -90,7 +90,8 @@ def others(root: Path, files: Sequence[Path]) -> list[KnownPlan]:
 
 def _home(file: Path) -> Path:
     """The folder of all phases for a plan of a phase, else the plan's own."""
-    phases = file.parent.parent
+    folder = file.parent.parent if file.parent.name == "plans" else file.parent
+    phases = folder.parent
     return phases if phases.name == "phases" or phases.name.endswith("-phases") else file.parent
 
 

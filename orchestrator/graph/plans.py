@@ -11,8 +11,10 @@ from pathlib import PurePosixPath
 from orchestrator.codes import diagnostic
 from orchestrator.graph.edges import KnownPlan, Reason
 from orchestrator.model import Diagnostic, Noun, Plan, PlanId
+from orchestrator.model.plan import stem
 
 STEM = re.compile(r"^(?P<phase>\d+(?:\.\d+)*[a-z]?)-(?P<plan>\d+[a-z]?)(?:-(?P<slug>.+))?$")
+FLOAT = re.compile(r"^(\d+)\.(\d+)$")  # 1.1 for plan 01 of phase 01
 PLAN_SUFFIX = re.compile(r"(?:[-_.]?plan)?(?:\.md)?$")
 PHASE = re.compile(r"^(\d+(?:\.\d+)*)([a-z]?)(?![a-z])")
 
@@ -60,7 +62,8 @@ class Book:
     def find(self, plan: Plan, reference: str) -> Plan | KnownPlan | None:
         name = _normal(reference)
         folder = phase_folder(plan.path)
-        near = self._near.get((folder, name)) or self._near.get((folder, _canonical(name)))
+        spellings = (name, _canonical(name), FLOAT.sub(r"\1-\2", name))
+        near = next((one for each in spellings if (one := self._near.get((folder, each)))), None)
         if near:
             return near
         far = self._far.get(name) or self._far.get(_canonical(name)) or []
@@ -74,17 +77,18 @@ class Book:
 
 def _normal(reference: str) -> str:
     name = reference.strip().strip("\"'").replace("\\", "/").rpartition("/")[2].lower()
-    return PLAN_SUFFIX.sub("", name)
+    nested = re.match(r"plan[-_ ]?(?=\d)", name)  # `PLAN-02-auth.md`, `plan 02`
+    return PLAN_SUFFIX.sub("", name[nested.end() :] if nested else name)
 
 
 def _spellings(path: str) -> list[str]:
     """Longest first: "01-02-auth", "1-2", "2", and the slug."""
-    stem = _normal(path)
-    found = STEM.match(stem)
+    name = stem(path).lower()
+    found = STEM.match(name)
     if not found:
-        return [stem, _canonical(stem)]
-    slug = [found["slug"]] if found["slug"] else []
-    return [stem, _canonical(stem), _plain(found["plan"]), *slug]
+        return [name, _canonical(name)]
+    slug = [found["slug"], f"{found['plan']}-{found['slug']}"] if found["slug"] else []
+    return [name, _canonical(name), _plain(found["plan"]), *slug]
 
 
 def _canonical(name: str) -> str:

@@ -82,6 +82,20 @@ class Estimate(Noun):
 
 
 SEPARATOR = re.compile("[:\u2014\u2013]| - ")  # behind "Task N"
+NESTED = re.compile(
+    r"(?:.*/)?(?P<phase>\d[\d.]*[A-Za-z]?)(?:-[^/]*)?/plans/PLAN-(?P<rest>\d.*)\.md"
+)
+SUFFIX = re.compile(r"(?:[-/]PLAN)?\.md\Z", re.I)
+
+
+def stem(path: str) -> str:
+    """A plan's name from its path: `01-02-auth` of `01-02-auth-PLAN.md` and of `01-x/plans/PLAN-02-auth.md`."""
+    nested = NESTED.fullmatch(path)
+    if nested is not None:
+        return f"{nested['phase']}-{nested['rest']}"
+    return SUFFIX.sub("", path.rpartition("/")[2])
+
+
 QUESTIONS = ("decision", "what-built", "action", "instructions", "how-to-verify")
 
 

@@ -11,6 +11,13 @@ from orchestrator.reader.source import decode
 
 _IGNORED = frozenset({".git", ".orchestrator", "node_modules", ".venv"})
 _PLAN = re.compile(r"(?:.*-)?PLAN\.md")
+_NESTED = re.compile(r"PLAN-\d.*\.md")  # in a folder `plans/` of a phase
+_ALMOST = re.compile(r"(?:.*[-_ .])?plan(?:[-_ .].*)?\.(?:md|markdown|md\.txt)|.*plan\.md", re.I)
+_OTHERS = re.compile(r".*-OUTLINE\.md|.*\.pre-bounce\.md|.*SUMMARY.*", re.I)
+_SIGNS = re.compile(
+    rb"^[ \t]*<task[\s>]|\A---\r?\n(?:.*\n)*?(?:wave|depends_on|files_modified)\s*:", re.M
+)
+_HEAD = 200_000  # bytes in which a plan shows itself
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -21,12 +28,39 @@ def plan_files(under: Path) -> list[Path]:
     found = []
     for folder, folders, names in os.walk(under):  # does not follow links to folders
         folders[:] = [name for name in folders if name not in _IGNORED]
-        found += [Path(folder, name) for name in names if _PLAN.fullmatch(name)]
+        found += [Path(folder, name) for name in names if is_plan(Path(folder, name))]
     return sorted(found, key=_natural)
+
+
+def is_plan(file: Path) -> bool:
+    """Whether its name is that of a plan."""
+    nested = file.parent.name == "plans" and _NESTED.fullmatch(file.name)
+    return bool(nested or _PLAN.fullmatch(file.name)) and not _OTHERS.fullmatch(file.name)
+
+
+def misnamed(under: Path) -> list[Path]:
+    """Files below a folder that hold a plan and whose names say so, but not as plans are named."""
+    found = []
+    for folder, folders, names in os.walk(under):
+        folders[:] = [name for name in folders if name not in _IGNORED]
+        paths = (Path(folder, name) for name in names if _ALMOST.fullmatch(name))
+        found += [file for file in paths if not is_plan(file) and _holds_plan(file)]
+    return sorted(found, key=_natural)
+
+
+def _holds_plan(file: Path) -> bool:
+    if _OTHERS.fullmatch(file.name):
+        return False
+    try:
+        return _SIGNS.search(file.read_bytes()[:_HEAD]) is not None
+    except OSError:
+        return False
 
 
 def summary_path(plan: Path) -> Path:
     """`08-02-PLAN.md` -> `08-02-SUMMARY.md`; a file of another name gets `-SUMMARY` at its end."""
+    if plan.parent.name == "plans" and _NESTED.fullmatch(plan.name):
+        return plan.with_name("SUMMARY" + plan.name.removeprefix("PLAN"))
     if _PLAN.fullmatch(plan.name):
         return plan.with_name(plan.name.removesuffix("PLAN.md") + "SUMMARY.md")
     return plan.with_name(f"{plan.stem}-SUMMARY.md")

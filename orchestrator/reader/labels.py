@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from orchestrator.model import PlanId
+from orchestrator.model.plan import SUFFIX, stem
 
-_SUFFIX = re.compile(r"(?:[-/]PLAN)?\.md\Z", re.I)
 _NUMBERED = re.compile(r"(?P<label>\d+[A-Za-z]?(?:\.\d+)*-\d+[A-Za-z]?)(?:-.*)?")
 
 
@@ -17,7 +17,7 @@ def labels(paths: Sequence[str]) -> dict[str, PlanId]:
     """For each path its label, or the path without its suffix where the label is empty or not unique."""
     short = {path: _label(path) for path in paths}
     counts = Counter(map(_plain, short.values()))
-    long = {path: _SUFFIX.sub("", path) or path for path in paths}
+    long = {path: SUFFIX.sub("", path) or path for path in paths}
     taken = Counter(long.values())
     return {
         path: PlanId(
@@ -35,9 +35,8 @@ def _label(path: str) -> str:
     name = PurePosixPath(path).name
     if name.upper() == "PLAN.MD":
         return PurePosixPath(path).parent.name
-    stem = _SUFFIX.sub("", name)
-    match = _NUMBERED.fullmatch(stem)
-    return match["label"] if match is not None else stem
+    match = _NUMBERED.fullmatch(stem(path))
+    return match["label"] if match is not None else stem(path)
 
 
 def _plain(label: str) -> str:

@@ -16,12 +16,20 @@ MAX_SHOWN = 1000
 _CP1252 = {byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(128, 160)}
 
 
+_TO_LATIN1 = {ord(character): byte for byte, character in _CP1252.items()}
+
+
 def decode(data: bytes) -> tuple[str, int | None]:
     """The text, and the offset of the first byte that is not UTF-8. A byte order mark is kept."""
     try:
         return data.decode("utf-8"), None
     except UnicodeDecodeError as error:
         return data.decode("latin-1").translate(_CP1252), error.start
+
+
+def encode(text: str, *, foreign: bool) -> bytes:
+    """The bytes that `decode` read; `foreign`: it found some that are not UTF-8."""
+    return text.translate(_TO_LATIN1).encode("latin-1") if foreign else text.encode("utf-8")
 
 
 class Source:

@@ -31,6 +31,35 @@ def test_every_spelling_of_depends_on_finds_its_plan(reference: str):
     assert order(second, third) == {("01-02-auth/1", "01-03/1", "plan")}
 
 
+NESTED = ".planning/phases/04-shop/plans/PLAN-02-cart.md"
+
+
+@pytest.mark.parametrize(
+    "reference", ["04-02", "02", "2", "04-02-cart", "PLAN-02-cart.md", "PLAN-02", "plan 2", "cart"]
+)
+def test_a_nested_plan_is_found_by_its_spellings(reference: str):
+    second = plan(task(1, "04-02"), id="04-02", path=NESTED)
+    path = ".planning/phases/04-shop/plans/PLAN-03-pay.md"
+    third = plan(task(1, "04-03"), id="04-03", path=path, depends_on=(reference,))
+    assert order(second, third) == {("04-02/1", "04-03/1", "plan")}
+
+
+@pytest.mark.parametrize(
+    ("name", "reference"),
+    [
+        ("02.1-01", "02.1-01"),
+        ("02.1-01", "2.1-1"),
+        ("36A-01", "36A-01"),
+        ("36A-01", "36a-1"),
+        ("01-01", "1.1"),
+        ("50-13a", "50-13a"),
+    ],
+)
+def test_decimals_letters_and_floats_find_their_plan(name: str, reference: str):
+    edges = order(phase_plan(name), phase_plan("99-01", depends_on=(reference,)))
+    assert edges == {(f"{name}/1", "99-01/1", "plan")}
+
+
 def test_a_bare_number_means_the_same_phase():
     other = phase_plan("02-02", "02-more")
     later = phase_plan("02-03", "02-more", depends_on=("02",))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.model import Severity
 from orchestrator.reader import Reading, frontmatter
-from orchestrator.reader.source import Source
+from orchestrator.reader.source import Source, decode, encode
 from tests.reader.plans import read_plan
 
 FRAGMENTS = """---|phase: 1|depends_on: [1]|a: "\\.|<tasks>|</tasks>|<task>|</task>|<task type="auto">|<task type="a" type="b">
@@ -100,3 +100,9 @@ def test_a_well_formed_plan_gives_back_its_texts_exactly(tasks: list[tuple[str, 
     assert reading.errors == ()
     assert reading.plan is not None
     assert [(t.name, t.action, t.verify) for t in reading.plan.tasks] == tasks
+
+
+@given(st.binary(max_size=300))
+def test_what_was_decoded_is_encoded_to_the_same_bytes(data: bytes) -> None:
+    text, foreign = decode(data)
+    assert encode(text, foreign=foreign is not None) == data

@@ -107,3 +107,55 @@ def test_a_label_that_two_plans_share_is_the_path_of_each() -> None:
 def test_no_two_plans_ever_share_a_label() -> None:
     paths = ["a/b/PLAN.md", "x/b/PLAN.md", "a/b.md", "a/b-PLAN.md", "b-PLAN.md", "a/a/b-PLAN.md"]
     assert len(set(labels(paths).values())) == len(paths)
+
+
+HOMES = {
+    ".planning/phases/01-base/01-02-PLAN.md": ("01-02", "01-02-SUMMARY.md"),
+    ".planning/phases/02.1-hotfix/02.1-01-PLAN.md": ("02.1-01", "02.1-01-SUMMARY.md"),
+    ".planning/phases/36A-x/36A-01-PLAN.md": ("36A-01", "36A-01-SUMMARY.md"),
+    ".planning/phases/50-x/50-13a-PLAN.md": ("50-13a", "50-13a-SUMMARY.md"),
+    ".planning/phases/03-auth/03-02-hardening-PLAN.md": ("03-02", "03-02-hardening-SUMMARY.md"),
+    ".planning/phases/04-shop/plans/PLAN-01-cart.md": ("04-01", "SUMMARY-01-cart.md"),
+    ".planning/quick/260414-qb8-fix/260414-qb8-PLAN.md": ("260414-qb8", "260414-qb8-SUMMARY.md"),
+    ".planning/quick/001-fix/001-PLAN.md": ("001", "001-SUMMARY.md"),
+    ".planning/phases/05-bare/PLAN.md": ("05-bare", "SUMMARY.md"),
+    ".planning/milestones/v1.0-phases/07-old/07-01-PLAN.md": ("07-01", "07-01-SUMMARY.md"),
+    ".planning/workstreams/raw/phases/09-w/09-01-PLAN.md": ("09-01", "09-01-SUMMARY.md"),
+}
+
+
+def test_every_home_of_a_plan_has_its_short_name_and_its_summary(tmp_path: Path) -> None:
+    make(tmp_path, *HOMES)
+    found = [path.relative_to(tmp_path).as_posix() for path in discover.plan_files(tmp_path)]
+    assert sorted(found) == sorted(HOMES)
+    named = labels(found)
+    for path, (label, summary) in HOMES.items():
+        assert (named[path], discover.summary_path(Path(path)).name) == (label, summary)
+    assert [path for path in HOMES if discover.is_archived(Path(path))] == [
+        ".planning/milestones/v1.0-phases/07-old/07-01-PLAN.md"
+    ]
+
+
+PLAN_TEXT = "---\nwave: 1\n---\n<tasks>\n<task>\n</task>\n</tasks>\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["01-PLAN-01-foundation.md", "plan.md", "01-02-plan.md", "01_02_PLAN.md", "PLAN-01.md",
+     "01-01-PLAN.markdown", "01-02-PLAN.md.txt", "01-02PLAN.md"],
+)  # fmt: skip
+def test_a_plan_whose_name_would_be_passed_over_is_found(tmp_path: Path, name: str) -> None:
+    make(tmp_path, f"01-x/{name}", text=PLAN_TEXT)
+    assert discover.plan_files(tmp_path) == []
+    assert discover.misnamed(tmp_path) == [tmp_path / "01-x" / name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("01-01-PLAN.md", PLAN_TEXT), ("01-01-PLAN-OUTLINE.md", PLAN_TEXT),
+     ("01-01-PLAN.pre-bounce.md", PLAN_TEXT), ("planning.md", "x"), ("plan.md", "# My plans\n"),
+     ("PLANT.md", PLAN_TEXT), ("01-01-PLAN-SUMMARY.md", PLAN_TEXT)],
+)  # fmt: skip
+def test_what_is_no_misnamed_plan_is_left_alone(tmp_path: Path, name: str, text: str) -> None:
+    make(tmp_path, name, text=text)
+    assert discover.misnamed(tmp_path) == []
