@@ -45,6 +45,7 @@ CODES: Final = MappingProxyType(
         "F204": (W, "the frontmatter is not a mapping"),
         "F205": (W, "a key of the frontmatter stands twice"),
         "F206": (W, "wave is not a whole number"),
+        "F208": (W, "a key that upstream's validator asks for is missing"),
         "F207": (E, "workspace is neither directory nor worktree"),
         # task values
         "T301": (W, "an automatic task without a name"),
@@ -74,6 +75,8 @@ CODES: Final = MappingProxyType(
         "G502": (E, "a task depends on itself"),
         "G503": (E, "an id= that another task has"),
         "G504": (W, "a number in depends-on that is one task's label and another's place"),
+        "G507": (W, "depends-on names a later task"),
+        "G508": (W, "depends-on names a task twice"),
         "G505": (E, "tasks wait for each other"),
         "G506": (
             E,
@@ -82,12 +85,44 @@ CODES: Final = MappingProxyType(
         "G511": (W, "depends_on names no plan"),
         "G512": (E, "a plan depends on itself"),
         "G513": (E, "depends_on names a plan that is not finished and not part of the run"),
-        "G514": (W, "a wave that disagrees with depends_on"),
+        "G514": (W, "a wave that contradicts depends_on"),
+        "G515": (W, "a wave later than depends_on asks for"),
         # paths
         "P601": (E, "an absolute path in <files>"),
         "P602": (E, "a path in <files> that leaves the project by '..'"),
         "P603": (E, "a path in <files> that leaves the project by a link"),
         "P604": (E, "a workspace that is not available yet"),
+        "P605": (W, "a path in files_modified that is absolute or leaves the project"),
+        # what tasks write
+        "W801": (W, "two tasks that could run at once write the same file"),
+        "W802": (W, "a file of a task is missing in files_modified"),
+        "W803": (W, "an automatic task without <files>"),
+        # how tasks are checked
+        "V901": (W, "an automatic task without a check"),
+        "V902": (W, "a check that is prose"),
+        "V903": (W, "a check that cannot fail"),
+        "V904": (W, "a check that leaves the project"),
+        "V905": (W, "a check that names a path of one machine"),
+        "V906": (W, "a word where the check should be"),
+        "V907": (W, "an automatic task without acceptance"),
+        "V908": (W, "a check that does not end by itself"),
+        # what people are asked
+        "C001": (W, "a plan called autonomous that asks people"),
+        "C002": (W, "a plan not called autonomous that asks nobody"),
+        "C003": (W, "a checkpoint that asks nothing"),
+        "C004": (W, "a decision without options"),
+        "C005": (W, "a one-way step without a decision before it"),
+        "C006": (W, "a gate on a task that asks nobody"),
+        # who does it
+        "M001": (E, "a worker that the settings do not know"),
+        "M002": (E, "a model tier that the settings map to nothing"),
+        "M003": (W, "an exploring task on a strong model"),
+        # names of files
+        "N001": (W, "a plan whose name is not that of a plan"),
+        "N002": (W, "a file name that disagrees with the frontmatter"),
+        "N003": (W, "an <output> that names another SUMMARY"),
+        # secrets
+        "X001": (E, "a secret in the plan"),
         # words without effect
         "L701": (W, "an attribute or key that has no effect yet"),
     }

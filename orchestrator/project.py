@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from orchestrator import lint, reader, workspace
+from orchestrator.codes import diagnostic
 from orchestrator.errors import PlanError, UsageError
 from orchestrator.graph import KnownPlan, TaskGraph, build
-from orchestrator.model import Diagnostic, Plan, PlanId, Severity, Task, TaskId
+from orchestrator.model import Diagnostic, Plan, PlanId, Position, Severity, Task, TaskId
 from orchestrator.reader import discover
 from orchestrator.settings import ReaderSettings
 
@@ -34,6 +35,7 @@ class Loaded:
     texts: Mapping[str, str]  # path -> decoded text, to show the line
     tasks: Mapping[str, int]  # path -> tasks that were recognised
     beside: tuple[KnownPlan, ...]  # the plans outside that the graph was built with
+    partial: TaskGraph | None = None  # the graph though something else is wrong; for looking only
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -61,6 +63,16 @@ def find(paths: Sequence[Path]) -> list[Path]:
         if "\ufffd" in os.fsencode(file).decode("utf-8", "replace"):
             raise UsageError(f"{str(file)!a}: the name is not UTF-8; rename it")
     return list(found)
+
+
+def misnamed(root: Path, paths: Sequence[Path]) -> list[Diagnostic]:
+    """A warning for each file in folders that holds a plan and is passed over for its name."""
+    found = {one.resolve() for path in paths if path.is_dir() for one in discover.misnamed(path)}
+    text = (
+        "this looks like a plan and is passed over for its name; call it NN-NN-PLAN.md or PLAN.md"
+    )
+    top = Position(line=1, column=1)
+    return [diagnostic("N001", _relative(root, one), top, text) for one in sorted(found)]
 
 
 def sources(root: Path, files: Sequence[Path]) -> list[Source]:
@@ -127,11 +139,12 @@ def load(
             said += () if accepted else _rules(reading.plan, root)
     graph, about_graph = build(plans, beside)
     said += about_graph
+    partial = graph
     if any(one.severity is Severity.ERROR for one in said):
         graph = None
     order = {source.path: number for number, source in enumerate(given)}
     said.sort(key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
-    return Loaded(tuple(plans), graph, tuple(said), texts, counts, tuple(beside))
+    return Loaded(tuple(plans), graph, tuple(said), texts, counts, tuple(beside), partial)
 
 
 def _rules(plan: Plan, root: Path) -> Iterator[Diagnostic]:

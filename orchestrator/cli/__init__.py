@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from orchestrator.cli import answer, look, plans, run, setup
+from orchestrator.cli import answer, lint, look, plans, run, setup
 from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, settle_streams, show_json, tell
 from orchestrator.errors import OrchestratorError, PlanError, UsageError
@@ -32,8 +32,8 @@ app.callback()(setup.program)
 app.command("run", cls=Command)(run.run)
 app.command("resume", cls=Command)(run.resume)
 app.command("retry", cls=Command)(run.retry)
-app.command("lint", cls=Command)(plans.lint)
-app.command("validate", cls=Command, hidden=True)(plans.lint)
+app.command("lint", cls=Command)(lint.lint)
+app.command("validate", cls=Command, hidden=True)(lint.lint)
 app.command("graph", cls=Command)(plans.graph)
 app.command("runs", cls=Command)(look.runs)
 app.command("show", cls=Command)(look.show)
@@ -52,7 +52,7 @@ def main() -> NoReturn:
 
 
 def _call(words: list[str]) -> int:
-    command, as_json = typer.main.get_command(app), "--json" in words
+    command, as_json = typer.main.get_command(app), "--json" in words or "--format=json" in words
     try:
         code: Any = command.main(words, prog_name="orchestrator", standalone_mode=False)
     except BaseExceptionGroup as group:  # a task group wraps what went wrong in it

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.graph import TaskGraph
     from orchestrator.project import Loaded
 
+UNSHOWN = "X001"  # a secret: its line is not repeated
 SHOWN_WARNINGS = 5
 WIDEST = 120  # of a source line; plans hold paragraphs on one line
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow"}
@@ -79,7 +80,7 @@ def _show_one(console: Console, one: Diagnostic, source: str | None, root: Path)
     head = Text(f"{_place(one, root)}: ", style="bold")
     head.append(one.code, style=STYLES[one.severity])
     console.print(head.append(f" {warning}{plain(one.message)}", style="not bold"))
-    if source is not None:
+    if source is not None and one.code != UNSHOWN:
         for row in _excerpt(one, source):
             console.print(row, style="dim")
         console.print()

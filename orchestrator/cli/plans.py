@@ -1,4 +1,4 @@
-"""lint and graph: looking at plans without running them. Refuses to write anything but what was asked for."""
+"""graph: looking at plans without running them. Refuses to write anything but what was asked for."""
 
 from __future__ import annotations
 
@@ -12,33 +12,6 @@ from orchestrator.cli.options import Json, Paths
 
 if TYPE_CHECKING:
     from orchestrator.graph import TaskGraph
-
-
-def lint(paths: Paths, as_json: Json = False) -> int:
-    """Say what is wrong with plans, and where.
-
-    Looks at all plans at and below PATH, also finished and archived ones. Exit 2 if there are errors.
-    `validate` is the same command.
-    """
-    from orchestrator import settings
-    from orchestrator.cli import diagnostics, homes
-    from orchestrator.cli.terminal import counted, out, show_json
-    from orchestrator.model import Severity
-    from orchestrator.reader import discover
-
-    limits = settings.load(discover.project_root(paths[0])).reader
-    found = homes.check(paths, limits)
-    said, tasks = found.diagnostics, found.tasks
-    failed = any(one.severity is Severity.ERROR for one in said)
-    if as_json:
-        plans = [{"file": file, "tasks": count} for file, count in tasks.items()]
-        show_json({"version": 1, "diagnostics": diagnostics.as_json(said), "plans": plans})
-    else:
-        diagnostics.show(out(), said, found.texts, found.root)
-        size = f"{counted(len(tasks), 'plan')}, {counted(sum(tasks.values()), 'task')}"
-        style = "bold red" if failed else "bold green"
-        out().print(f"{diagnostics.count(said)} in {size}", style=style)
-    return 2 if failed else 0
 
 
 def graph(

@@ -26,6 +26,7 @@ from orchestrator.model import Price
 from orchestrator.settings.dotenv import env_files
 from orchestrator.settings.sections import (
     BudgetSettings,
+    LintSettings,
     ModelsSettings,
     OnQuota,
     Paths,
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     verify: VerifySettings
     routing: RoutingSettings
     reader: ReaderSettings
+    lint: LintSettings
     workspace: WorkspaceSettings
 
     @classmethod

@@ -77,6 +77,11 @@ class ReaderSettings(Section):
     max_tasks: Count
 
 
+class LintSettings(Section):
+    select: Words
+    ignore: Words
+
+
 class WorkspaceSettings(Section):
     env_pass: Words
     env_files: Words

@@ -1,0 +1,61 @@
+"""Secrets in the text of a plan (X001): formats that nothing else has. It never repeats one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from orchestrator.codes import diagnostic
+from orchestrator.model import Diagnostic, Plan, Position
+
+# What each issuer documents as the shape of its keys.
+FORMATS = {
+    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{60}",
+    "an Anthropic key": r"\bsk-ant-[\w-]{20,}",
+    "an OpenAI key": r"\bsk-(?:proj|svcacct|admin)-[\w-]{20,}",
+    "a GitHub token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
+    "a GitLab token": r"\bglpat-[\w-]{20,}",
+    "an AWS key": r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
+    "a Slack token": r"\bxox[abprs]-\d[\w-]{12,}",
+    "a Google key": r"\bAIza[\w-]{35}\b",
+    "an npm token": r"\bnpm_[A-Za-z0-9]{36}\b",
+    "a Stripe key": r"\b[sr]k_live_[A-Za-z0-9]{20,}",
+    "a signed token": r"\beyJ[\w-]{16,}\.eyJ[\w-]{16,}\.[\w-]{20,}",
+}
+MARKS = (
+    "PRIVATE KEY",
+    "sk-",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "AKIA",
+    "ASIA",
+    "xox",
+    "AIza",
+    "npm_",
+    "_live_",
+    "eyJ",
+)
+ANY = re.compile("|".join(f"(?P<f{n}>{shape})" for n, shape in enumerate(FORMATS.values())))
+# Long runs of one letter, or the words of examples: nobody's secret.
+EXAMPLE = re.compile(r"(\w)\1{7}|EXAMPLE|example|xxxx|XXXX|your[-_]|placeholder|1234567890", re.I)
+
+
+def check(plan: Plan, text: str) -> Iterator[Diagnostic]:
+    if not any(mark in text for mark in MARKS):
+        return
+    for match in ANY.finditer(text):
+        if EXAMPLE.search(match[0]):
+            continue
+        kind = list(FORMATS)[int((match.lastgroup or "f0")[1:])]
+        line = text.count("\n", 0, match.start()) + 1
+        column = match.start() - (text.rfind("\n", 0, match.start()) + 1) + 1
+        told = (
+            f"this looks like {kind} ({match[0][:4]}…): prompts, transcripts and git would have it; "
+            "revoke it and name an environment variable instead"
+        )
+        yield diagnostic("X001", plan.path, Position(line=line, column=column), told)
