@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from orchestrator.model import Score, Task
 
 START = 5
 LOWEST, HIGHEST = 1, 10
-LABELS = {"trivial": 2, "simple": 4, "standard": 6, "complex": 9}
+LABELS = {
+    "trivial": 2,
+    "simple": 4,
+    "standard": 6,
+    "complex": 9,
+    "small": 2,
+    "medium": 5,
+    "large": 9,
+}
 
 
-def score(task: Task) -> Score:
-    """The author's number, else the author's label, else START moved by each indicator in the text."""
+def score(task: Task, weights: Mapping[str, int] | None = None) -> Score:
+    """The author's number, else the author's label, else the start moved by each indicator in the text.
+
+    `weights` by the indicators' keys, and `start`; what is not there has its usual weight.
+    """
+    known = weights or {}
     if task.complexity is not None:
         reason = f"estimated-complexity={task.complexity} in the plan"
         return Score(value=_clamp(task.complexity), reasons=(reason,))
@@ -23,8 +35,9 @@ def score(task: Task) -> Score:
         hardest = max(labels, key=lambda word: LABELS[word])
         return Score(value=LABELS[hardest], reasons=(f"label complexity:{hardest}",))
     moved = [indicator for indicator in INDICATORS if indicator.applies(task)]
-    value = _clamp(START + sum(indicator.weight for indicator in moved))
-    return Score(value=value, reasons=tuple(f"{each.name} ({each.weight:+d})" for each in moved))
+    found = [(each.name, known.get(each.key, each.weight)) for each in moved]
+    value = _clamp(known.get("start", START) + sum(weight for _, weight in found))
+    return Score(value=value, reasons=tuple(f"{name} ({weight:+d})" for name, weight in found))
 
 
 def _clamp(value: int) -> int:
@@ -97,16 +110,17 @@ def _is_novel(task: Task) -> bool:
 
 
 class Indicator(NamedTuple):
+    key: str  # in the settings
     name: str
     weight: int
     applies: Callable[[Task], bool]
 
 
 INDICATORS = (
-    Indicator("mainly reading", -2, _is_reading),
-    Indicator("simple fix of one file", -2, _is_simple_fix),
-    Indicator("straightforward addition", -1, _is_straightforward_feature),
-    Indicator("architecture decision", +3, _decides_architecture),
-    Indicator("refactoring of several files", +2, _is_complex_refactoring),
-    Indicator("novel or uncertain problem", +2, _is_novel),
+    Indicator("reading", "mainly reading", -2, _is_reading),
+    Indicator("simple_fix", "simple fix of one file", -2, _is_simple_fix),
+    Indicator("addition", "straightforward addition", -1, _is_straightforward_feature),
+    Indicator("architecture", "architecture decision", +3, _decides_architecture),
+    Indicator("refactoring", "refactoring of several files", +2, _is_complex_refactoring),
+    Indicator("novel", "novel or uncertain problem", +2, _is_novel),
 )

@@ -44,15 +44,9 @@ def introduce(plan: Plan, task: Task) -> str:
 
 def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:
     """`last` is this task's own failed try, if there was one."""
-    told = [one for one in before if one.answer is not None or not is_fresh(task)]
+    told = [one for one in before if one.answer is not None or not task.is_fresh]
     parts = (*_order(plan, task), *map(_past, told), *_failure(last), *_checks(task))
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def is_fresh(task: Task) -> bool:
-    """It starts without the results of those before it; what people decided reaches it all the same."""
-    default = "fresh" if task.parallel == "can-parallelize" else "inherited"
-    return (task.context_mode or default) == "fresh"
 
 
 def _order(plan: Plan, task: Task) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +13,21 @@ from orchestrator.cli.options import Json, Paths
 
 if TYPE_CHECKING:
     from orchestrator.graph import TaskGraph
+    from orchestrator.settings import Settings
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    MERMAID = "mermaid"
+    DOT = "dot"
+    SVG = "svg"
+    JSON = "json"
 
 
 def graph(
     paths: Paths,
+    form: Annotated[Format, typer.Option("--format", help="How to draw it.")] = Format.TEXT,
     as_json: Json = False,
-    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid graph.")] = False,
-    as_dot: Annotated[bool, typer.Option("--dot", help="As a Graphviz graph.")] = False,
 ) -> int:
     """Show which task waits for which, and why.
 
@@ -26,22 +35,26 @@ def graph(
     what it waits for is done.
     """
     from orchestrator.cli import drawing
+    from orchestrator.cli.drawing import languages, svg
     from orchestrator.cli.terminal import show_json
-    from orchestrator.errors import UsageError
 
-    if as_json + as_mermaid + as_dot > 1:
-        raise UsageError("--json, --mermaid and --dot exclude each other. Next: choose one")
-    found = _graph(paths)
-    if as_json:
-        show_json(drawing.document(found))
-    elif as_mermaid or as_dot:
-        sys.stdout.write((drawing.mermaid(found) if as_mermaid else drawing.dot(found)) + "\n")
-    else:
-        drawing.show_text(found)
+    _, found = loaded(paths)
+    match Format.JSON if as_json else form:
+        case Format.JSON:
+            show_json(drawing.document(found))
+        case Format.MERMAID:
+            sys.stdout.write(languages.mermaid(found) + "\n")
+        case Format.DOT:
+            sys.stdout.write(languages.dot(found) + "\n")
+        case Format.SVG:
+            sys.stdout.write(svg.svg(found))
+        case Format.TEXT:
+            drawing.show_text(found)
+            drawing.show_shape(found)
     return 0
 
 
-def _graph(paths: list[Path]) -> TaskGraph:
+def loaded(paths: list[Path]) -> tuple[Settings, TaskGraph]:
     """Of named files, and of what is unfinished in folders; of all plans there if none is."""
     from orchestrator import project, settings
     from orchestrator.cli import diagnostics, homes
@@ -53,5 +66,7 @@ def _graph(paths: list[Path]) -> TaskGraph:
     files = [one for one in found if one in named or project.unfinished(root, [one])] or found
     sources = project.sources(root, files)
     others = homes.beside(root, discover.project_root(paths[0]), files)
-    loaded = project.load(root, sources, settings.load(root).reader, others)
-    return diagnostics.checked(root, loaded)
+    chosen = settings.load(root)
+    read = project.load(root, sources, chosen.reader, others)
+    diagnostics.warn(root, project.misnamed(root, paths))
+    return chosen, diagnostics.checked(root, read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import complexity, journal, process, project, routing, workspace
@@ -14,7 +14,7 @@ from orchestrator.engine.siblings import Siblings
 from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
 from orchestrator.journal import Journal
-from orchestrator.model import EventKind, Route, RunId, Score, Task
+from orchestrator.model import EventKind, Route, RunId, Score, Task, TaskId
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
@@ -35,7 +35,10 @@ def prepare(
     unable = registry.unable(graph.tasks.values(), workers, asked)
     if unable:
         raise WorkerNotInstalled("\n".join(unable))
-    scores = {task: complexity.score(graph.tasks[task]) for task in graph}
+    scores = {
+        task: complexity.score(graph.tasks[task], settings.complexity.model_dump())
+        for task in graph
+    }
     extra = env_files(root, settings.workspace.env_files)
     ladders = {
         task.id: _ladders(task, scores[task.id], settings, registry.able(task, workers, asked))
@@ -55,6 +58,27 @@ def prepare(
         max_usd=settings.budget.attempt_usd,
         max_turns=settings.budget.attempt_turns,
     )
+
+
+def likely(
+    tasks: Iterable[Task], scores: Mapping[TaskId, Score], settings: Settings
+) -> dict[TaskId, tuple[Route, str]]:
+    """The first try of each task and why, also where its worker is not installed; without checkpoints."""
+    workers = registry.known(settings)
+    asked = registry.order(settings, workers)
+    found = {}
+    for task in tasks:
+        if task.is_checkpoint:
+            continue
+        able = registry.able(task, workers, asked)
+        names = [task.worker] if task.worker else asked
+        chosen = able or [w for n in names if (w := workers.get(n)) and not w.refuses(task)]
+        if not chosen:
+            raise WorkerNotInstalled("\n".join(registry.unable([task], workers, asked)))
+        route = _ladders(task, scores[task.id], settings, chosen[:1])[0][0]
+        missing = "" if able else f"; {route.worker} is not installed here"
+        found[task.id] = (route, f"{route.worker} {route.model or ''}: {route.reason}{missing}")
+    return found
 
 
 async def begin(

@@ -8,7 +8,7 @@ from orchestrator.engine.order import Crew
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
 from orchestrator.model import Attempt, Failure, RunId, Session, StepKind, TaskId
-from orchestrator.prompt import Before, introduce, is_fresh, tell
+from orchestrator.prompt import Before, introduce, tell
 from orchestrator.tracker import REACTIONS, Reaction, Start
 from orchestrator.workers import booking
 
@@ -74,7 +74,7 @@ def continued(
     able, own = crew.workers[start.route.worker].sessions, history.of(start.task.id).tried
     if "resume" in able and own and was_cut_off(own[-1]) and _fits(own[-1], start):
         return resumed(own[-1], fork=False), None
-    if "fork" not in able or is_fresh(start.task):
+    if "fork" not in able or start.task.is_fresh:
         return None, None
     plan = graph.plan_of(start.task.id).id
     near = [t for t in graph.before(start.task.id) if graph.plan_of(t).id == plan]

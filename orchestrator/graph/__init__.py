@@ -58,6 +58,41 @@ class TaskGraph:
         """Seconds on the longest way from the start of this task to the end of the run."""
         return self._remaining_s[task]
 
+    def critical_path(self, seconds: Mapping[TaskId, float] | None = None) -> list[TaskId]:
+        """The chain that takes longest: more workers do not make the run shorter than it."""
+        taken = seconds or {task: _duration_s(self.tasks[task]) for task in self.tasks}
+        until: dict[TaskId, float] = {}
+        came: dict[TaskId, TaskId | None] = {}
+        for task in nx.topological_sort(self._graph):
+            before = max(self._graph.predecessors(task), key=until.__getitem__, default=None)
+            came[task] = before
+            until[task] = taken[task] + (until[before] if before is not None else 0.0)
+        path: list[TaskId] = []
+        last = max(until, key=until.__getitem__, default=None)
+        while last is not None:
+            path.append(last)
+            last = came[last]
+        return path[::-1]
+
+    def width(self) -> int:
+        """The most tasks of which none waits for another (Dilworth: tasks less a largest matching)."""
+        closure = nx.transitive_closure_dag(self._graph)
+        pairs: nx.Graph[tuple[str, TaskId]] = nx.Graph()
+        left = [("before", task) for task in self.tasks]
+        pairs.add_nodes_from(left)
+        pairs.add_edges_from((("before", a), ("after", b)) for a, b in closure.edges)
+        matched = nx.bipartite.hopcroft_karp_matching(pairs, left)
+        return len(self.tasks) - len(matched) // 2
+
+    def direct(self) -> list[Edge]:
+        """The edges without those that others imply: enough to draw."""
+        reduced = nx.transitive_reduction(self._graph)
+        return [edge for edge in self.edges() if reduced.has_edge(edge.before, edge.after)]
+
+    def levels(self) -> list[list[TaskId]]:
+        """Tasks by the longest chain in front of them."""
+        return [list(level) for level in nx.topological_generations(self._graph)]
+
     def clash(self, a: TaskId, b: TaskId) -> str | None:
         """Why these two must not run at once though neither waits for the other; None if they may."""
         one, two = self.tasks[a], self.tasks[b]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol
@@ -17,6 +18,7 @@ class Reason(StrEnum):
     DEPENDS_ON = "depends-on"
     ORDER = "order"  # a plain plan keeps the order of its text
     CHECKPOINT = "checkpoint"
+    TRACER = "tracer"  # a slice through everything, before it is widened
     PLAN = "plan"  # depends_on of the frontmatter
     WAVE = "wave"
     PHASE = "phase"
@@ -51,6 +53,7 @@ def task_edges(plan: Plan, book: Finds, said: list[Diagnostic]) -> Iterator[Edge
     """Edges into every task of `plan`; what is wrong is appended to `said`."""
     names = _Names(plan, said)
     barrier: Task | None = None  # the latest checkpoint that holds back what follows
+    tracer: Task | None = None
     for index, task in enumerate(plan.tasks):
         earlier = plan.tasks[:index]
         if task.depends_on is not None:
@@ -61,11 +64,18 @@ def task_edges(plan: Plan, book: Finds, said: list[Diagnostic]) -> Iterator[Edge
             yield _edge(earlier[-1], task, Reason.ORDER)
         if barrier is not None:
             yield _edge(barrier, task, Reason.CHECKPOINT)
+        if tracer is not None:
+            yield _edge(tracer, task, Reason.TRACER)
         if task.is_checkpoint and task.depends_on is None:
             barrier = task
+        if task.type == "tracer" and task.depends_on is None:
+            tracer = task
 
 
 def _explicit(task: Task, names: _Names, book: Finds, said: list[Diagnostic]) -> Iterator[Edge]:
+    for twice in [name for name, count in Counter(task.depends_on or ()).items() if count > 1]:
+        text = f'depends-on of {task.id} names "{twice}" twice; once is enough'
+        said.append(say(names.plan, task, "G508", text))
     for reference in dict.fromkeys(task.depends_on or ()):
         if reference.lower() in EMPTY:
             continue
@@ -77,6 +87,9 @@ def _explicit(task: Task, names: _Names, book: Finds, said: list[Diagnostic]) ->
             text = f'depends-on="{reference}" of {task.id} names no task; this plan has {names}'
             said.append(say(names.plan, task, "G501", text))
         else:
+            if found.ordinal > task.ordinal:
+                text = f'depends-on="{reference}" of {task.id} names a later task; move it in front of it'
+                said.append(say(names.plan, task, "G507", text))
             yield from _waits(names.plan, found, task, reference, said)
 
 

@@ -151,6 +151,12 @@ class Task(Noun):
         return self.type.startswith("checkpoint")
 
     @property
+    def is_fresh(self) -> bool:
+        """It starts without the conversation of those before it."""
+        default = "fresh" if self.parallel == "can-parallelize" else "inherited"
+        return (self.context_mode or default) == "fresh"
+
+    @property
     def title(self) -> str:
         """The name without its "Task N:" prefix, on one line; a checkpoint without one shows what it asks."""
         text = " ".join(self.name.split())

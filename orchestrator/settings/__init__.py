@@ -26,6 +26,8 @@ from orchestrator.model import Price
 from orchestrator.settings.dotenv import env_files
 from orchestrator.settings.sections import (
     BudgetSettings,
+    ComplexitySettings,
+    EstimateSettings,
     LintSettings,
     ModelsSettings,
     OnQuota,
@@ -43,6 +45,7 @@ __all__ = [
     "NO_FLAGS",
     "PREFIX",
     "BudgetSettings",
+    "EstimateSettings",
     "ModelsSettings",
     "OnQuota",
     "Paths",
@@ -88,6 +91,8 @@ class Settings(BaseSettings):
     routing: RoutingSettings
     reader: ReaderSettings
     lint: LintSettings
+    complexity: ComplexitySettings
+    estimate: EstimateSettings
     workspace: WorkspaceSettings
 
     @classmethod

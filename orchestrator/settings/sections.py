@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 OnQuota = Literal["wait", "fallback", "stop"]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Complexity = Annotated[int, Field(ge=0, le=10)]
 Word = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[Word, ...], Field(strict=False)]
@@ -75,6 +76,28 @@ class RoutingSettings(Section):
 class ReaderSettings(Section):
     max_bytes: Count
     max_tasks: Count
+
+
+class ComplexitySettings(Section):
+    start: Complexity
+    reading: int
+    simple_fix: int
+    addition: int
+    architecture: int
+    refactoring: int
+    novel: int
+
+
+class EstimateSettings(Section):
+    tokens: Mapping[str, Annotated[float, Field(gt=0)]]
+    tier_factor: Mapping[str, Annotated[float, Field(gt=0)]]
+    complexity_step: Share
+    spread: Share
+    start_tokens: Annotated[int, Field(ge=0)]
+    cache_read_share: Share
+    output_share: Share
+    task_s: Seconds
+    time_spread: Annotated[float, Field(ge=1)]
 
 
 class LintSettings(Section):

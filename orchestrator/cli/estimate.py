@@ -1,0 +1,256 @@
+"""estimate: what plans will use and when they will be done, as ranges with their rules. Refuses to start or write anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.options import Json, Paths
+
+if TYPE_CHECKING:
+    from orchestrator.estimates import Expected
+    from orchestrator.graph import TaskGraph
+    from orchestrator.model import Estimate, Route, Score, TaskId, Usage
+    from orchestrator.settings import Settings
+
+MOST_WORKERS = 10
+TITLE = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One task with what is expected of its first try."""
+
+    task: TaskId
+    score: Score
+    route: Route | None
+    expected: Expected
+    billed: tuple[Usage, Usage]  # low, high
+    why: tuple[str, ...]
+
+    def cost(self) -> tuple[float, float] | None:
+        low, high = (one.cost_usd for one in self.billed)
+        return None if low is None or high is None else (low, high)
+
+    def tokens(self) -> tuple[int, int]:
+        low, high = (one.tokens or 0 for one in self.billed)
+        return low, high
+
+
+def estimate(
+    paths: Paths,
+    as_json: Json = False,
+    why: Annotated[bool, typer.Option("--why", help="Show the rule of every figure.")] = False,
+) -> int:
+    """Estimate tokens, cost and time, task by task and with one to ten workers.
+
+    Of plan files, and of what is unfinished in folders. From <metrics> where a plan has them, else by the rules
+    of [estimate] in the settings. All are of first tries: a task that fails costs more.
+    """
+    from orchestrator.cli import plans
+    from orchestrator.cli.terminal import show_json
+
+    found, graph = plans.loaded(paths)
+    lines = {line.task: line for line in _lines(graph, found)}
+    spans = _spans(graph, lines)
+    if as_json:
+        show_json(_document(graph, lines, spans))
+    else:
+        _show(graph, lines, spans, found, why=why)
+    return 0
+
+
+def _lines(graph: TaskGraph, found: Settings) -> Iterator[Line]:
+    from orchestrator import complexity, engine, estimates
+
+    weights = found.complexity.model_dump()
+    scores = {task: complexity.score(graph.tasks[task], weights) for task in graph}
+    routes = engine.likely(graph.tasks.values(), scores, found)
+    for task in graph.tasks.values():
+        score = scores[task.id]
+        route, worker = routes.get(task.id, (None, ""))
+        tier = route.tier if route is not None else None
+        expected = estimates.expect(task, score, tier, found.estimate)
+        fresh = task.is_fresh or not graph.before(task.id)
+        low, high = (
+            _billed(work, route, found, fresh=fresh)
+            for work in (expected.tokens.low, expected.tokens.high)
+        )
+        told = (f"model: {worker}",) if worker else ()
+        yield Line(task.id, score, route, expected, (low, high), (*told, *expected.why))
+
+
+def _billed(work: float, route: Route | None, found: Settings, *, fresh: bool) -> Usage:
+    from orchestrator import estimates, prices
+    from orchestrator.model import Usage
+
+    if route is None or not route.asks_a_model:
+        return Usage.nothing()
+    usage = estimates.bill(work, found.estimate, fresh=fresh)
+    return prices.price(usage, provider=route.provider, model=route.model, own=found.prices)
+
+
+def _spans(graph: TaskGraph, lines: Mapping[TaskId, Line]) -> dict[int, tuple[float, float]]:
+    """Makespans in seconds, low and high, by the number of workers."""
+    from orchestrator import estimates
+
+    low = {task: line.expected.duration_s.low for task, line in lines.items()}
+    high = {task: line.expected.duration_s.high for task, line in lines.items()}
+    return {
+        count: (
+            estimates.makespan_s(graph, low, count),
+            estimates.makespan_s(graph, high, count),
+        )
+        for count in range(1, MOST_WORKERS + 1)
+    }
+
+
+def _sums(lines: Mapping[TaskId, Line]) -> tuple[tuple[int, int], tuple[float, float] | None]:
+    tokens = [line.tokens() for line in lines.values()]
+    costs = [line.cost() for line in lines.values()]
+    known = [cost for cost in costs if cost is not None]
+    total = (sum(a for a, _ in tokens), sum(b for _, b in tokens))
+    if len(known) < len(costs):
+        return total, None
+    return total, (sum(a for a, _ in known), sum(b for _, b in known))
+
+
+def _show(
+    graph: TaskGraph,
+    lines: Mapping[TaskId, Line],
+    spans: Mapping[int, tuple[float, float]],
+    found: Settings,
+    *,
+    why: bool,
+) -> None:
+    from orchestrator.cli.terminal import columns, out, plain
+
+    head = ("TASK", "", "COMPLEXITY", "MODEL", "TOKENS", "COST", "TIME")
+    rows = [
+        (
+            task,
+            plain(graph.tasks[task].title, TITLE),
+            str(line.score.value) if line.route else "",
+            _model(line),
+            _range(line.tokens(), _tokens),
+            _cost(line.cost()),
+            _time(line.expected.duration_s),
+        )
+        for task, line in lines.items()
+    ]
+    shown = columns([head, *rows])
+    out().print(shown[0], style="bold")
+    for row, line in zip(shown[1:], lines.values(), strict=True):
+        out().print(row)
+        for rule in line.why if why else ():
+            out().print(f"    {plain(rule)}", style="dim")
+    out().print()
+    _show_totals(graph, lines, spans, found)
+
+
+def _show_totals(
+    graph: TaskGraph,
+    lines: Mapping[TaskId, Line],
+    spans: Mapping[int, tuple[float, float]],
+    found: Settings,
+) -> None:
+    from orchestrator.cli.terminal import out
+
+    tokens, cost = _sums(lines)
+    out().print(f"all first tries: {_range(tokens, _tokens)} tokens, {_cost(cost)}", style="bold")
+    asking = sum(task.is_checkpoint for task in graph.tasks.values())
+    if asking:
+        out().print(f"{asking} of the tasks ask a person; their waiting is not counted")
+    chosen = found.run.workers
+    out().print(
+        f"done after, with {chosen} workers at once: {_range(spans.get(chosen, spans[10]), _clock)}"
+    )
+    enough = min(count for count, span in spans.items() if span == spans[MOST_WORKERS])
+    for count in range(1, enough + 1):
+        out().print(f"  {str(count).rjust(2)}  {_range(spans[count], _clock)}")
+    if enough < MOST_WORKERS:
+        out().print(f"  more than {enough} workers make nothing faster")
+    path = graph.critical_path({t: one.expected.duration_s.high for t, one in lines.items()})
+    out().print(f"the longest chain: {' -> '.join(path)}")
+    out().print(
+        "ranges, not promises: a task that fails its check is tried again and costs more; "
+        "--why shows the rules"
+    )
+
+
+def _model(line: Line) -> str:
+    if line.route is None:
+        return "a person"
+    return str(line.route.tier or line.route.worker)
+
+
+def _range(pair: tuple[float, float] | tuple[int, int], shown: Any) -> str:
+    low, high = shown(pair[0]), shown(pair[1])
+    return low if low == high else f"{low}-{high}"
+
+
+def _tokens(count: float) -> str:
+    from orchestrator.cli.terminal import tokens
+
+    return tokens(round(count))
+
+
+def _cost(pair: tuple[float, float] | None) -> str:
+    from orchestrator.cli.terminal import UNKNOWN, cost
+
+    return UNKNOWN if pair is None else _range(pair, cost)
+
+
+def _time(taken: Estimate) -> str:
+    return _range((taken.low, taken.high), _clock)
+
+
+def _clock(seconds: float) -> str:
+    from orchestrator.cli.terminal import duration
+
+    return (
+        duration(seconds)
+        if seconds < 60
+        else f"{round(seconds / 60)}min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f}h"
+    )
+
+
+def _document(
+    graph: TaskGraph, lines: Mapping[TaskId, Line], spans: Mapping[int, tuple[float, float]]
+) -> dict[str, Any]:
+    tokens, cost = _sums(lines)
+    return {
+        "version": 1,
+        "tasks": [_task(line) for line in lines.values()],
+        "total": {"tokens": _pair(tokens), "cost_usd": _pair(cost)},
+        "makespan_s": {str(count): _pair(span) for count, span in spans.items()},
+        "critical_path": graph.critical_path(
+            {task: line.expected.duration_s.high for task, line in lines.items()}
+        ),
+    }
+
+
+def _task(line: Line) -> dict[str, Any]:
+    spent = line.expected
+    return {
+        "id": line.task,
+        "kind": spent.kind,
+        "complexity": line.score.value,
+        "worker": line.route.worker if line.route else None,
+        "tier": line.route.tier if line.route else None,
+        "model": line.route.model if line.route else None,
+        "work_tokens": _pair((spent.tokens.low, spent.tokens.high)),
+        "tokens": _pair(line.tokens()),
+        "cost_usd": _pair(line.cost()),
+        "duration_s": _pair((spent.duration_s.low, spent.duration_s.high)),
+        "why": list(line.why),
+    }
+
+
+def _pair(pair: tuple[float, float] | None) -> dict[str, float] | None:
+    return None if pair is None else {"low": round(pair[0], 6), "high": round(pair[1], 6)}

@@ -1,0 +1,126 @@
+"""What a task will use, and when a graph will be done: ranges with the rule of each figure. Pure; it promises nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from orchestrator.graph import TaskGraph
+from orchestrator.model import Estimate, Noun, Score, Task, TaskId, Tier, Usage
+from orchestrator.settings import EstimateSettings
+
+NOTHING = Estimate(low=0, high=0)
+TEST = re.compile(r"(?:^|/)(?:tests?|spec|__tests__)/|[._-](?:test|spec)\.|(?:^|/)test_")
+READING = ("mainly reading",)
+API = re.compile(r"\b(?:api|endpoints?|routes?|controllers?|handlers?|graphql|webhooks?)\b", re.I)
+
+
+class Expected(Noun):
+    """Of one attempt. `tokens` is work: what is read and written anew."""
+
+    kind: str
+    tokens: Estimate
+    duration_s: Estimate
+    why: tuple[str, ...]
+
+
+def expect(task: Task, score: Score, tier: Tier | None, table: EstimateSettings) -> Expected:
+    """`tier` is None for a worker without a model: it uses no tokens."""
+    if task.is_checkpoint:
+        told = "asks a person: no tokens, and the waiting is not counted"
+        return Expected(kind="checkpoint", tokens=NOTHING, duration_s=NOTHING, why=(told,))
+    kind, because = kind_of(task, score)
+    tokens, token_rule = _tokens(task, score, tier, table, kind)
+    duration_s, time_rule = _duration(task, score, table)
+    why = (f"kind {kind}: {because}", f"tokens: {token_rule}", f"time: {time_rule}")
+    return Expected(kind=kind, tokens=tokens, duration_s=duration_s, why=why)
+
+
+def kind_of(task: Task, score: Score) -> tuple[str, str]:
+    """One of the kinds of `[estimate.tokens]`, and why."""
+    files = task.files or ()
+    if any(reason.startswith("architecture") for reason in score.reasons):
+        return "architecture", "it decides architecture"
+    if any(reason.startswith("refactoring") for reason in score.reasons):
+        return "complex-refactor", "it refactors several files"
+    if files and all(TEST.search(file) for file in files):
+        return "test-write", "all of its files are tests"
+    if not files and any(reason.startswith(READING) for reason in score.reasons):
+        return "file-read", "it mainly reads"
+    if API.search(task.name):
+        return "api-impl", "its name speaks of an API"
+    if len(files) == 1:
+        return "simple-impl", "it writes one file"
+    return "other", "nothing in it says more"
+
+
+def _tokens(
+    task: Task, score: Score, tier: Tier | None, table: EstimateSettings, kind: str
+) -> tuple[Estimate, str]:
+    if tier is None:
+        return NOTHING, "0, no model is asked"
+    if task.estimated_tokens is not None:
+        return task.estimated_tokens, "<estimated-tokens> of the plan"
+    base, factor = table.tokens.get(kind, table.tokens["other"]), table.tier_factor.get(tier, 1.0)
+    share = 1 + (score.value - 5) * table.complexity_step
+    middle = base * share * factor
+    rule = (
+        f"{base:.0f} for {kind}, times {share:.2f} for complexity {score.value}, "
+        f"times {factor:g} for {tier}, {table.spread:.0%} less or more"
+    )
+    return _around(middle, 1 - table.spread, 1 + table.spread), rule
+
+
+def _duration(task: Task, score: Score, table: EstimateSettings) -> tuple[Estimate, str]:
+    if task.estimated_duration_s is not None:
+        return task.estimated_duration_s, "<estimated-duration> of the plan"
+    share = 1 + (score.value - 5) * table.complexity_step
+    rule = f"{table.task_s:.0f} s, times {share:.2f} for complexity {score.value}, half to {table.time_spread:g} times"
+    middle = table.task_s * share
+    return _around(middle, 1 / table.time_spread, table.time_spread), rule
+
+
+def _around(middle: float, low: float, high: float) -> Estimate:
+    return Estimate(low=round(middle * low), high=round(middle * high))
+
+
+def bill(work: float, table: EstimateSettings, *, fresh: bool) -> Usage:
+    """All tokens that an attempt with this much work is billed for, by class."""
+    anew = work + (table.start_tokens if fresh else 0)
+    total = anew / (1 - table.cache_read_share)
+    output = min(anew, total * table.output_share)
+    return Usage(
+        input_tokens=round(anew - output),
+        output_tokens=round(output),
+        cache_read_tokens=round(total - anew),
+        cache_write_tokens=0,
+    )
+
+
+def makespan_s(graph: TaskGraph, seconds: Mapping[TaskId, float], workers: int) -> float:
+    """When all is done if tasks are started as the engine starts them and take so long."""
+    clock, done = 0.0, set[TaskId]()
+    running: dict[TaskId, float] = {}
+    waiting = sorted(graph, key=lambda task: -graph.remaining_s(task))
+    while waiting or running:
+        for task in list(waiting):
+            if done.issuperset(graph.before(task)) and graph.tasks[task].is_checkpoint:
+                waiting.remove(task)  # a person needs no slot
+                running[task] = clock
+            elif _may_start(graph, task, done, running, workers):
+                waiting.remove(task)
+                running[task] = clock + seconds[task]
+        clock = min(running.values())
+        ended = {task for task, end in running.items() if end <= clock}
+        done |= ended
+        running = {task: end for task, end in running.items() if task not in ended}
+    return clock
+
+
+def _may_start(
+    graph: TaskGraph, task: TaskId, done: set[TaskId], running: Mapping[TaskId, float], slots: int
+) -> bool:
+    busy = [one for one in running if not graph.tasks[one].is_checkpoint]
+    if len(busy) >= slots or not done.issuperset(graph.before(task)):
+        return False
+    return not any(graph.clash(task, other) for other in busy)
