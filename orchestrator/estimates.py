@@ -68,7 +68,7 @@ def _tokens(
         f"{base:.0f} for {kind}, times {share:.2f} for complexity {score.value}, "
         f"times {factor:g} for {tier}, {table.spread:.0%} less or more"
     )
-    return _around(middle, 1 - table.spread, 1 + table.spread), rule
+    return _around(middle, 1 - table.spread, 1 + table.spread, -2), rule
 
 
 def _duration(task: Task, score: Score, table: EstimateSettings) -> tuple[Estimate, str]:
@@ -80,8 +80,8 @@ def _duration(task: Task, score: Score, table: EstimateSettings) -> tuple[Estima
     return _around(middle, 1 / table.time_spread, table.time_spread), rule
 
 
-def _around(middle: float, low: float, high: float) -> Estimate:
-    return Estimate(low=round(middle * low), high=round(middle * high))
+def _around(middle: float, low: float, high: float, digits: int = 0) -> Estimate:
+    return Estimate(low=round(middle * low, digits), high=round(middle * high, digits))
 
 
 def bill(work: float, table: EstimateSettings, *, fresh: bool) -> Usage:

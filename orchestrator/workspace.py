@@ -86,12 +86,20 @@ def _written(place: Path) -> tuple[int, ...] | None:
 
 def write_whole(path: Path, text: str) -> None:
     """The file has the old content or the new, whatever happens."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes; a file that is there keeps its mode, and a link is followed."""
+    path = path.resolve()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with draft.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with draft.open("xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            draft.chmod(path.stat().st_mode)
         draft.rename(path)
     except OSError as refused:
         draft.unlink(missing_ok=True)

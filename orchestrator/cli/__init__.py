@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from orchestrator.cli import answer, estimate, lint, look, plans, run, setup
+from orchestrator.cli import annotate, answer, estimate, lint, look, plans, run, setup
 from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, settle_streams, show_json, tell
 from orchestrator.errors import OrchestratorError, PlanError, UsageError
@@ -35,6 +35,7 @@ app.command("retry", cls=Command)(run.retry)
 app.command("lint", cls=Command)(lint.lint)
 app.command("validate", cls=Command, hidden=True)(lint.lint)
 app.command("graph", cls=Command)(plans.graph)
+app.command("annotate", cls=Command)(annotate.annotate)
 app.command("estimate", cls=Command)(estimate.estimate)
 app.command("runs", cls=Command)(look.runs)
 app.command("show", cls=Command)(look.show)

@@ -60,13 +60,21 @@ def loaded(paths: list[Path]) -> tuple[Settings, TaskGraph]:
     from orchestrator.cli import diagnostics, homes
     from orchestrator.reader import discover
 
-    found = project.find(paths)
-    root = homes.common_root(paths, found)
-    named = {path.resolve() for path in paths if path.is_file()}
-    files = [one for one in found if one in named or project.unfinished(root, [one])] or found
+    root, files = live(paths)
     sources = project.sources(root, files)
     others = homes.beside(root, discover.project_root(paths[0]), files)
     chosen = settings.load(root)
     read = project.load(root, sources, chosen.reader, others)
     diagnostics.warn(root, project.misnamed(root, paths))
     return chosen, diagnostics.checked(root, read)
+
+
+def live(paths: list[Path]) -> tuple[Path, list[Path]]:
+    """The root, with the named files and what is unfinished in folders; all plans there if none is."""
+    from orchestrator import project
+    from orchestrator.cli import homes
+
+    found = project.find(paths)
+    root = homes.common_root(paths, found)
+    named = {path.resolve() for path in paths if path.is_file()}
+    return root, [one for one in found if one in named or project.unfinished(root, [one])] or found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import combinations, groupby
 
 import networkx as nx
 
@@ -107,6 +107,19 @@ class TaskGraph:
         if unknown and not self._isolated:
             return f"{unknown} declares no <files>, and both work in one directory"
         return None
+
+    def meaning(self) -> tuple[object, ...]:
+        """Who waits for whom in the end, and who must not meet; equal for graphs that run alike."""
+        closure = nx.transitive_closure_dag(self._graph)
+        pairs = combinations(self.tasks, 2)
+        clashes = {
+            (a, b) for a, b in pairs if self.clash(a, b) and not self._ordered(closure, a, b)
+        }
+        return frozenset(closure.edges), frozenset(clashes)
+
+    @staticmethod
+    def _ordered(closure: nx.DiGraph[TaskId], a: TaskId, b: TaskId) -> bool:
+        return bool(closure.has_edge(a, b) or closure.has_edge(b, a))
 
     def batches(self) -> list[list[TaskId]]:
         """For people: topological generations, split by what each task waits for last. Never barriers."""
