@@ -13,10 +13,10 @@ from orchestrator.cli.terminal import plain
 from orchestrator.graph import Edge, Reason, TaskGraph
 from orchestrator.model import Task, TaskId
 
-WIDTH, HEIGHT = 220, 74  # of a box
+WIDTH, HEIGHT = 236, 74  # of a box
 ACROSS, DOWN = 28, 58  # between boxes
-MARGIN, FOOT = 24, 56
-LETTERS, ROWS = 30, 2  # of a title in its box
+MARGIN, FOOT, LEAST = 24, 56, 640
+LETTERS, ROWS = 29, 2  # of a title in its box
 
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -40,6 +40,7 @@ def svg(graph: TaskGraph) -> str:
     """The same graph gives the same bytes."""
     places = _places(graph)
     width = max((place.x for place in places.values()), default=0) + WIDTH + MARGIN
+    width = max(width, LEAST)
     height = max((place.y for place in places.values()), default=0) + HEIGHT + FOOT
     path = graph.critical_path()
     steps = set(pairwise(path))
@@ -47,7 +48,7 @@ def svg(graph: TaskGraph) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}" role="img">',
         f"<title>{escape(', '.join(graph.plans))}</title><style>{STYLE}</style>",
-        '<defs><marker id="to" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<defs><marker id="to" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto">'
         '<path d="M0 0L8 4L0 8z" fill="#8c959f"/></marker></defs>',
         f'<rect class="back" width="{width:g}" height="{height:g}"/>',
         *(_edge(edge, places, (edge.before, edge.after) in steps) for edge in graph.direct()),
@@ -59,31 +60,44 @@ def svg(graph: TaskGraph) -> str:
 
 
 def _places(graph: TaskGraph) -> dict[TaskId, Place]:
-    """Each level is a row; in it every task stands near the middle of those it waits for."""
-    places: dict[TaskId, Place] = {}
+    """Each level is a row. A column stays free while an edge passes down in it, so that no edge crosses a box."""
     levels = graph.levels()
-    widest = max(map(len, levels), default=1)
-    for depth, level in enumerate(levels):
-        ordered = sorted(level, key=lambda task: _middle(graph, task, places))
-        indent = (widest - len(level)) * (WIDTH + ACROSS) / 2
-        for place, task in enumerate(ordered):
-            x = MARGIN + indent + place * (WIDTH + ACROSS)
-            places[task] = Place(x, MARGIN + depth * (HEIGHT + DOWN))
-    return places
+    depth = {task: number for number, level in enumerate(levels) for task in level}
+    lasts = {task: 0 for task in graph}
+    for edge in graph.direct():
+        lasts[edge.before] = max(lasts[edge.before], depth[edge.after])
+    columns: dict[TaskId, int] = {}
+    for number, level in enumerate(levels):
+        taken = {columns[task] for task in columns if lasts[task] > number}
+        for task in sorted(level, key=lambda one: _wanted(graph, one, columns)):
+            columns[task] = _free(_wanted(graph, task, columns), taken)
+            taken.add(columns[task])
+    return {
+        task: Place(MARGIN + column * (WIDTH + ACROSS), MARGIN + depth[task] * (HEIGHT + DOWN))
+        for task, column in columns.items()
+    }
 
 
-def _middle(graph: TaskGraph, task: TaskId, places: Mapping[TaskId, Place]) -> float:
-    above = [places[one].x for one in graph.before(task) if one in places]
-    return sum(above) / len(above) if above else 0.0
+def _wanted(graph: TaskGraph, task: TaskId, columns: Mapping[TaskId, int]) -> int:
+    """Below the leftmost of those it waits for."""
+    return min((columns[one] for one in graph.before(task) if one in columns), default=0)
+
+
+def _free(wanted: int, taken: set[int]) -> int:
+    """The nearest free column."""
+    reach = range(len(taken) + 1)
+    near = (column for step in reach for column in (wanted + step, wanted - step) if column >= 0)
+    return next(column for column in near if column not in taken)
 
 
 def _edge(edge: Edge, places: Mapping[TaskId, Place], chain: bool) -> str:
     a, b = places[edge.before], places[edge.after]
     x1, y1, x2, y2 = a.x + WIDTH / 2, a.y + HEIGHT, b.x + WIDTH / 2, b.y
-    bend = (y2 - y1) / 2
+    turn = y2 - DOWN
+    bend = DOWN / 2
     kind = "edge" + (" chain" if chain else "")
     kind += " conflict" if edge.reason is Reason.CONFLICT else ""
-    curve = f"M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"
+    curve = f"M{x1:g} {y1:g}V{turn:g}C{x1:g} {turn + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"
     told = escape(f"{edge.after} waits for {edge.before}: {why(edge)}")
     return f'<path class="{kind}" d="{curve}" marker-end="url(#to)"><title>{told}</title></path>'
 
@@ -94,7 +108,7 @@ def _box(task: Task, place: Place, longest: bool) -> Iterator[str]:
     yield f"<g><title>{escape(f'{task.id}: {plain(task.title)}')}</title>"
     yield f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>'
     who = "a person" if task.is_checkpoint else str(task.model or task.subagent or "")
-    yield f'<text class="id" x="{x + 10:g}" y="{y + 20:g}">{escape(_cut(task.id, 20))}</text>'
+    yield f'<text class="id" x="{x + 10:g}" y="{y + 20:g}">{escape(task.id[-20:])}</text>'
     yield f'<text class="by" x="{x + WIDTH - 10:g}" y="{y + 20:g}" text-anchor="end">{escape(who)}</text>'
     for row, words in enumerate(_titled(task)):
         yield f'<text x="{x + 10:g}" y="{y + 41 + row * 18:g}">{escape(words)}</text>'
@@ -107,13 +121,7 @@ def _titled(task: Task) -> list[str]:
 
 
 def _cut(text: str, longest: int) -> str:
-    return (
-        text
-        if len(text) <= longest
-        else "…" + text[1 - longest :]
-        if "/" in text
-        else text[: longest - 1] + "…"
-    )
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _legend(height: float) -> Iterator[str]:
