@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from orchestrator import lint, reader, workspace
-from orchestrator.codes import diagnostic
 from orchestrator.errors import PlanError, UsageError
 from orchestrator.graph import KnownPlan, TaskGraph, build
 from orchestrator.model import Diagnostic, Plan, PlanId, Position, Severity, Task, TaskId
+from orchestrator.model.codes import diagnostic
 from orchestrator.reader import discover
 from orchestrator.settings import ReaderSettings
 

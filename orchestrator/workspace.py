@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from orchestrator.codes import diagnostic
 from orchestrator.errors import RecordError
 from orchestrator.model import Diagnostic, Plan
+from orchestrator.model.codes import diagnostic
 
 NOTE = (
     "working in the plain directory: nothing is committed, tasks that may write the same file take "

@@ -30,32 +30,31 @@ Paths = Annotated[
     list[Path] | None,
     typer.Argument(metavar="PATH", help="Plan files, or folders with plans.", show_default=False),
 ]
-Codes = list[str] | None
+Form = Annotated[Format, typer.Option("--format", help="How to say it.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="CODES", help="Only these rules, or beginnings: V,G5."),
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="CODES", help="None of these rules.")
+]
+Statistics = Annotated[bool, typer.Option("--statistics", help="Only how often each rule speaks.")]
+Explain = Annotated[
+    str | None,
+    typer.Option(
+        "--explain", metavar="CODE", help="What a rule means; 'all' lists them.", show_default=False
+    ),
+]
 
 
 def lint(
     paths: Paths = None,
-    form: Annotated[Format, typer.Option("--format", help="How to say it.")] = Format.TEXT,
+    form: Form = Format.TEXT,
     as_json: Json = False,
-    select: Annotated[
-        Codes,
-        typer.Option("--select", metavar="CODES", help="Only these rules, or beginnings: V,G5."),
-    ] = None,
-    ignore: Annotated[
-        Codes, typer.Option("--ignore", metavar="CODES", help="None of these rules.")
-    ] = None,
-    statistics: Annotated[
-        bool, typer.Option("--statistics", help="Only how often each rule speaks.")
-    ] = False,
-    explain: Annotated[
-        str | None,
-        typer.Option(
-            "--explain",
-            metavar="CODE",
-            help="What a rule means; 'all' lists them.",
-            show_default=False,
-        ),
-    ] = None,
+    select: Select = None,
+    ignore: Ignore = None,
+    statistics: Statistics = False,
+    explain: Explain = None,
 ) -> int:
     """Say what is wrong with plans, and where.
 
@@ -75,11 +74,13 @@ def lint(
     found = settings.load(home)
     wanted = rules.choice(select or found.lint.select, ignore or found.lint.ignore)
     checked = homes.check(paths, found.reader)
-    said = [one for one in _all(checked, paths, home, found) if wanted(one.code)]
+    said = [one for one in diagnose(checked, paths, home, found) if wanted(one.code)]
     return _report(checked, said, Format.JSON if as_json else form, statistics=statistics)
 
 
-def _all(checked: Checked, paths: Sequence[Path], home: Path, found: Settings) -> list[Diagnostic]:
+def diagnose(
+    checked: Checked, paths: Sequence[Path], home: Path, found: Settings
+) -> list[Diagnostic]:
     """What stops a run, what its author should know, and files that are passed over; in the order of the files."""
     from orchestrator import lint as rules
     from orchestrator import project

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from orchestrator.cli.diagnostics import near
 from orchestrator.cli.rules import page
 from orchestrator.cli.terminal import columns, plain
-from orchestrator.codes import CODES
 from orchestrator.model import Diagnostic, Severity
+from orchestrator.model.codes import CODES
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib.resources import files
 
-from orchestrator.codes import CODES
 from orchestrator.errors import UsageError
+from orchestrator.model.codes import CODES
 
 
 def choice(select: Sequence[str], ignore: Sequence[str]) -> Callable[[str], bool]:

@@ -9,7 +9,7 @@ from itertools import combinations, groupby
 import networkx as nx
 
 from orchestrator.graph.edges import Edge, KnownPlan, Reason, say, task_edges
-from orchestrator.graph.plans import Book, PlanEdge, disagreeing_waves, plan_edges
+from orchestrator.graph.plans import Book, PlanEdge, disagreeing_waves, late_waves, plan_edges
 from orchestrator.graph.writes import shared_files
 from orchestrator.model import Diagnostic, Plan, PlanId, Severity, Task, TaskId
 
@@ -183,6 +183,7 @@ def build(
     edges = [edge for plan in plans for edge in task_edges(plan, book, said)]
     between = list(plan_edges(plans, book, said))
     said.extend(disagreeing_waves(plans, between))
+    said.extend(late_waves(plans, between))
     edges += _spread(between, edges, by_id)
     said += _cycles(plans, edges)
     if any(one.severity is Severity.ERROR for one in said):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Protocol
 
-from orchestrator.codes import diagnostic
 from orchestrator.model import Diagnostic, Noun, Plan, Task, TaskId
+from orchestrator.model.codes import diagnostic
 
 
 class Reason(StrEnum):

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from orchestrator.codes import diagnostic
 from orchestrator.graph.edges import KnownPlan, Reason
 from orchestrator.model import Diagnostic, Noun, Plan, PlanId
+from orchestrator.model.codes import diagnostic
 from orchestrator.model.plan import stem
 
 STEM = re.compile(r"^(?P<phase>\d+(?:\.\d+)*[a-z]?)-(?P<plan>\d+[a-z]?)(?:-(?P<slug>.+))?$")
@@ -142,6 +142,27 @@ def disagreeing_waves(plans: Sequence[Plan], edges: Iterable[PlanEdge]) -> Itera
             yield _say(after, "G514", text)
 
 
+def late_waves(plans: Sequence[Plan], edges: Iterable[PlanEdge]) -> Iterator[Diagnostic]:
+    """A `wave` later than depends_on asks for, in a phase whose plans say depends_on."""
+    by_id = {plan.id: plan for plan in plans}
+    before: dict[PlanId, list[PlanId]] = defaultdict(list)
+    for edge in edges:
+        same = phase_folder(by_id[edge.before].path) == phase_folder(by_id[edge.after].path)
+        if edge.reason is Reason.PLAN and same:
+            before[edge.after].append(edge.before)
+    for siblings in _siblings(plans).values():
+        first = min((plan.wave for plan in siblings if plan.wave is not None), default=1)
+        for plan in siblings:
+            waited = [by_id[one].wave for one in before[plan.id]]
+            known = [wave for wave in waited if wave is not None]
+            enough = max(known) + 1 if known else min(first, 1)
+            if plan.wave is None or len(known) < len(waited) or plan.wave <= enough:
+                continue
+            if known or (plan.depends_on == () and any(one.depends_on for one in siblings)):
+                text = f"wave {plan.wave}, but by depends_on it can start in wave {enough}; depends_on counts"
+                yield _say(plan, "G515", text)
+
+
 def _phases(plans: Sequence[Plan]) -> Iterator[PlanEdge]:
     """Plans of a phase wait for those of the phase before, where folders are numbered phases."""
     homes: dict[PurePosixPath, dict[PhaseNumber, list[Plan]]] = defaultdict(
@@ -177,5 +198,5 @@ def _siblings(plans: Sequence[Plan]) -> Mapping[str, list[Plan]]:
 
 
 def _say(plan: Plan, code: str, message: str) -> Diagnostic:
-    place = plan.place("wave" if code == "G514" else "depends_on")
+    place = plan.place("wave" if code in ("G514", "G515") else "depends_on")
     return diagnostic(code, plan.path, place, message)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from orchestrator import shell
-from orchestrator.codes import diagnostic
 from orchestrator.lint.known import Known
 from orchestrator.model import Diagnostic, Element, Plan, Position, Task
+from orchestrator.model.codes import diagnostic
 
 MACHINE = re.compile(
     r"(?<![\w.])(?:/Users/[\w.-]+|/home/[\w.-]+|/root|[A-Za-z]:\\+Users\\+[\w.-]+)(?![\w.-])"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from orchestrator.codes import diagnostic
 from orchestrator.graph import Reason, TaskGraph
 from orchestrator.graph.plans import phase_folder
 from orchestrator.graph.writes import normal, overlaps
 from orchestrator.lint.paths import ABSOLUTE
 from orchestrator.model import Diagnostic, Plan, Task
+from orchestrator.model.codes import diagnostic
 
 LISTED = 5
 

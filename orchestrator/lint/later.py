@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.codes import diagnostic
 from orchestrator.model import Diagnostic, Plan, Position
+from orchestrator.model.codes import diagnostic
 
 ATTRIBUTES = ("review",)
 KEYS = ("budget", "priority", "not-before")

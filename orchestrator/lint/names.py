@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from orchestrator.codes import diagnostic
 from orchestrator.model import Diagnostic, Plan
+from orchestrator.model.codes import diagnostic
 from orchestrator.model.plan import stem
 
 REQUIRED = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.codes import diagnostic
 from orchestrator.model import Diagnostic, Plan, Task
+from orchestrator.model.codes import diagnostic
 
 TRUE, FALSE = ("true", "yes"), ("false", "no")
 ASKING = ("what-built", "how-to-verify", "decision", "action", "instructions", "verification")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from orchestrator.codes import diagnostic
 from orchestrator.model import Diagnostic, Plan, Position
+from orchestrator.model.codes import diagnostic
 
 # What each issuer documents as the shape of its keys.
 FORMATS = {

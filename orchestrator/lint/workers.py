@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.codes import diagnostic
 from orchestrator.lint.known import Known
 from orchestrator.model import Diagnostic, Plan, Tier
+from orchestrator.model.codes import diagnostic
 from orchestrator.reader.near import hint
 
 

@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import chain
 
-from orchestrator.codes import diagnostic, severity
 from orchestrator.model import Diagnostic, Position
+from orchestrator.model.codes import diagnostic, severity
 
 MAX_SHOWN = 1000
 

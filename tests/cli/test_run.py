@@ -97,10 +97,10 @@ def test_a_bad_plan_is_2_with_the_line_and_a_caret(project: Project):
     done = project.call("run", PLAN)
     assert (done.returncode, done.stdout) == (2, "")
     head, side, source, caret, *_ = done.stderr.splitlines()
-    assert head.startswith("demo-PLAN.md:8:1: T303 ")
+    assert head.startswith("demo-PLAN.md:8:35: T303 ")
     assert side == "  |"
     assert source.startswith('8 | <task type="auto" subagent="bash" estimated-complexity="77">')
-    assert caret == "  | ^"
+    assert caret == f"  | {' ' * 34}^"
     assert "error: 1 error, 0 warnings" in done.stderr
 
 

@@ -10,7 +10,14 @@ import pytest
 from tests.cli.projects import COMMAND, DEADLINE_S, Project, makes, waits_for
 
 PLAN = "demo-PLAN.md"
-READING = ["show", "runs", "lint demo-PLAN.md", "graph demo-PLAN.md --dot", "show --json", "--help"]
+READING = [
+    "show",
+    "runs",
+    "lint demo-PLAN.md",
+    "graph demo-PLAN.md --format dot",
+    "show --json",
+    "--help",
+]
 
 
 def shell(project: Project, words: str) -> subprocess.CompletedProcess[str]:

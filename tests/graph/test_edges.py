@@ -107,7 +107,7 @@ def test_everything_wrong_is_said_at_once_and_located():
     )
     built, said = build([bad])
     assert built is None
-    assert sorted(one.code for one in said) == ["G501", "G502", "G503", "G505"]
+    assert sorted(one.code for one in said) == ["G501", "G502", "G503", "G505", "G507"]
     cycle = next(one for one in said if one.code == "G505")
     assert "p/4 -> p/5 -> p/4" in cycle.message or "p/5 -> p/4 -> p/5" in cycle.message
     assert (cycle.file, cycle.line) == ("plans/p-PLAN.md", 40)
@@ -115,7 +115,7 @@ def test_everything_wrong_is_said_at_once_and_located():
 
 def test_every_knot_is_named():
     bad = plan(*(task(n, depends_on=(str(n + 1 if n % 2 else n - 1),)) for n in (1, 2, 3, 4)))
-    assert codes(bad) == ["G505", "G505"]
+    assert sorted(codes(bad)) == ["G505", "G505", "G507", "G507"]
 
 
 def test_writers_of_one_file_take_turns_in_document_order():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from orchestrator.model import Diagnostic, Position, Severity
+from orchestrator.model.plan import Diagnostic, Position, Severity
 
 E, W = Severity.ERROR, Severity.WARNING
 
