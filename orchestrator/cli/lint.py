@@ -84,11 +84,14 @@ def diagnose(
     """What stops a run, what its author should know, and files that are passed over; in the order of the files."""
     from orchestrator import lint as rules
     from orchestrator import project
+    from orchestrator.model import Severity
 
     known = _known(home, found)
     said = checked.diagnostics + project.misnamed(checked.root, paths)
-    for part in checked.parts:
-        said += rules.review(part.plans, part.partial, known, part.texts)
+    torn = {one.file for one in said if one.code[0] == "S" and one.severity is Severity.ERROR}
+    for part in checked.parts:  # of a torn plan nothing more can be said that is sure
+        whole = [plan for plan in part.plans if plan.path not in torn]
+        said += rules.review(whole, part.partial, known, part.texts)
     order = {file: number for number, file in enumerate(checked.tasks)}
     return sorted(
         said, key=lambda d: (order.get(d.file, len(order)), d.file, d.line, d.column, d.code)

@@ -84,7 +84,7 @@ def _unmarked(
     source.say_at(
         "K401",
         tasks[0].position,
-        f"no <task> here: read as Markdown, {len(tasks)} headings 'Task N' are the tasks, in their order",
+        f"no <task> here: read as Markdown, {len(tasks)} heading{'s' * (len(tasks) > 1)} Task N found, in their order",
     )
     return (*elements, *tasks)
 

@@ -13,7 +13,7 @@ _IGNORED = frozenset({".git", ".orchestrator", "node_modules", ".venv"})
 _PLAN = re.compile(r"(?:.*-)?PLAN\.md")
 _NESTED = re.compile(r"PLAN-\d.*\.md")  # in a folder `plans/` of a phase
 _ALMOST = re.compile(r"(?:.*[-_ .])?plan(?:[-_ .].*)?\.(?:md|markdown|md\.txt)|.*plan\.md", re.I)
-_OTHERS = re.compile(r".*-OUTLINE\.md|.*\.pre-bounce\.md|.*SUMMARY.*", re.I)
+_EXCLUDED = re.compile(r".*-OUTLINE\.md|.*\.pre-bounce\.md")
 _SIGNS = re.compile(
     rb"^[ \t]*<task[\s>]|\A---\r?\n(?:.*\n)*?(?:wave|depends_on|files_modified)\s*:", re.M
 )
@@ -35,7 +35,7 @@ def plan_files(under: Path) -> list[Path]:
 def is_plan(file: Path) -> bool:
     """Whether its name is that of a plan."""
     nested = file.parent.name == "plans" and _NESTED.fullmatch(file.name)
-    return bool(nested or _PLAN.fullmatch(file.name)) and not _OTHERS.fullmatch(file.name)
+    return bool(nested or _PLAN.fullmatch(file.name)) and not _EXCLUDED.fullmatch(file.name)
 
 
 def misnamed(under: Path) -> list[Path]:
@@ -49,7 +49,7 @@ def misnamed(under: Path) -> list[Path]:
 
 
 def _holds_plan(file: Path) -> bool:
-    if _OTHERS.fullmatch(file.name):
+    if _EXCLUDED.fullmatch(file.name) or "SUMMARY" in file.name:
         return False
     try:
         return _SIGNS.search(file.read_bytes()[:_HEAD]) is not None

@@ -14,6 +14,7 @@ from lxml import etree
 
 from orchestrator.model import Element
 from orchestrator.reader.cursor import Tag
+from orchestrator.reader.grammar import ATTRIBUTE
 from orchestrator.reader.source import Source
 
 ROOT = "plan"
@@ -92,8 +93,20 @@ def _say_error(
     for _ in range(line - 1):
         begin = document.find("\n", begin) + 1
     offset = _source_offset(pieces, begin + max(column - 1, 0))
+    if "redefined" in (error.msg or ""):
+        offset = _second(source.text, offset)
     reason = re.sub(r", line \d+, column \d+.*", "", error.msg or "not well-formed")
     source.say("S115", offset, f"{reason}; correct the tag on this line")
+
+
+def _second(text: str, offset: int) -> int:
+    """The attribute that stands twice in the tag at `offset`."""
+    seen: set[str] = set()
+    for match in ATTRIBUTE.finditer(text, text.rfind("<", 0, offset), offset + 1):
+        if match[1] in seen:
+            return match.start()
+        seen.add(match[1])
+    return offset
 
 
 def _source_offset(pieces: list[Piece], at: int) -> int:

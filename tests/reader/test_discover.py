@@ -119,6 +119,7 @@ HOMES = {
     ".planning/quick/260414-qb8-fix/260414-qb8-PLAN.md": ("260414-qb8", "260414-qb8-SUMMARY.md"),
     ".planning/quick/001-fix/001-PLAN.md": ("001", "001-SUMMARY.md"),
     ".planning/phases/05-bare/PLAN.md": ("05-bare", "SUMMARY.md"),
+    ".planning/phases/06-s/06-01-summary-page-PLAN.md": ("06-01", "06-01-summary-page-SUMMARY.md"),
     ".planning/milestones/v1.0-phases/07-old/07-01-PLAN.md": ("07-01", "07-01-SUMMARY.md"),
     ".planning/workstreams/raw/phases/09-w/09-01-PLAN.md": ("09-01", "09-01-SUMMARY.md"),
 }

@@ -152,7 +152,7 @@ def test_an_unclosed_fence_in_an_action_hides_no_later_task() -> None:
         (plan("<action>x</action>") + "<task>\n<name>b</name>\n</task>\n", "S112", (7, 1)),
         (plan("<action>x</action>", "  </verify>"), "S113", (5, 3)),
         (plan("<action>x</action>") + "</tasks>\n", "S113", (7, 1)),
-        (plan("<action>x</action>").replace("<task>", '<task id="a" id="b">'), "S115", (2, 20)),
+        (plan("<action>x</action>").replace("<task>", '<task id="a" id="b">'), "S115", (2, 14)),
         ("<task>\n<name>n</name>\n<action>x</action>\n</task>\n", "S116", (1, 1)),
         ("<!--\n<task>\n</task>\n-->\n" + plan("<action>x</action>"), "S118", (2, 1)),
         ("<context>\nnever closed\n" + plan("<action>x</action>"), "S119", (1, 1)),
