@@ -62,7 +62,7 @@ def _attributes(ground: Ground, task: Task) -> Iterator[tuple[str, str | None]]:
 
 def _order(ground: Ground, task: Task) -> Iterator[tuple[str, str | None]]:
     if ground.waits is not None:
-        chained = _is_chained(ground, task)
+        chained = _is_ordered(ground.waits, task.ordinal)
         yield "parallel", "sequential" if chained else "can-parallelize"
         yield "depends-on", _references(ground.plan, [w.before for w in ground.waits[task.ordinal]])
         yield "context-mode", "inherited" if chained else "fresh"
@@ -86,6 +86,14 @@ def _is_chained(ground: Ground, task: Task) -> bool:
     graph = ground.graph
     near = graph.all_before(task.id) | graph.all_after(task.id)
     return len(near) == len(graph.tasks) - 1
+
+
+def _is_ordered(waits: Mapping[int, Sequence[Waits]], ordinal: int) -> bool:
+    """The same by what was inferred."""
+    above: dict[int, set[int]] = {}
+    for number, found in waits.items():  # in order: whoever is waited for is there already
+        above[number] = {one.before for one in found}.union(*(above[one.before] for one in found))
+    return all(one == ordinal or one in above[ordinal] or ordinal in above[one] for one in waits)
 
 
 def _references(plan: Plan, ordinals: Sequence[int]) -> str | None:

@@ -86,10 +86,10 @@ def _annotated(paths: list[Path], *, models: bool, infer: bool) -> Iterator[Draf
     root, files = plans.live(paths)
     chosen = settings.load(root)
     for source in project.sources(root, files):
-        yield _one(root, source, chosen, models=models, infer=infer)
+        yield draft(root, source, chosen, models=models, infer=infer)
 
 
-def _one(root: Path, source: Source, chosen: Settings, *, models: bool, infer: bool) -> Draft:
+def draft(root: Path, source: Source, chosen: Settings, *, models: bool, infer: bool) -> Draft:
     from orchestrator import annotations, writer
     from orchestrator.reader import frontmatter
     from orchestrator.reader.source import Source as Text
