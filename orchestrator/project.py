@@ -95,7 +95,7 @@ def others(root: Path, files: Sequence[Path]) -> list[KnownPlan]:
     homes = {_home(file) for file in files}
     known = {one.resolve() for home in homes for one in discover.plan_files(home)}
     return [
-        KnownPlan(path=_relative(root, one), finished=is_over(one))
+        KnownPlan(path=_relative(root, one), finished=is_over(one), halted=discover.is_halted(one))
         for one in sorted(known - set(files))
     ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator.errors import RecordError
 from orchestrator.model import Diagnostic, Plan
 from orchestrator.model.codes import diagnostic
+from orchestrator.model.goals import Artifact
 
 NOTE = (
     "working in the plain directory: nothing is committed, tasks that may write the same file take "
@@ -55,6 +56,21 @@ def _is_there(root: Path, path: str) -> bool:
         return (root / path).expanduser().exists() or any(root.glob(path))
     except (OSError, ValueError, RuntimeError, NotImplementedError):
         return False
+
+
+def trouble(root: Path, wanted: Artifact) -> str:
+    """What is wrong with a file that must be there; empty for nothing."""
+    try:
+        text = (root / wanted.path).read_text(encoding="utf-8", errors="replace")
+    except IsADirectoryError:
+        return ""
+    except (OSError, ValueError):
+        return "missing"
+    if wanted.min_lines is not None and len(text.splitlines()) < wanted.min_lines:
+        return f"has {len(text.splitlines())} lines, {wanted.min_lines} are wanted"
+    if wanted.contains is not None and wanted.contains not in text:
+        return f"does not contain {wanted.contains}"
+    return ""
 
 
 def refuse_unwritable(plans: Iterable[Path]) -> None:

@@ -1,7 +1,8 @@
-"""runs, show, explain: what the journal says about runs. Refuses to change a word of it; works also while an engine writes."""
+"""runs, show, explain: what the journal says about runs, and what a plan says. Refuses to change a word of it; works also while an engine writes."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,9 +26,12 @@ def show(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Show what happened to each task of a run."""
-    from orchestrator.cli import past, recorded
+    """Show what happened to each task of a run; of a PLAN.md what was understood of it."""
+    from orchestrator.cli import past, planned, recorded
 
+    if name is not None and name.endswith(".md"):
+        planned.show(Path(name), as_json=as_json)
+        return 0
     found = past.reopen(past.here(), name)
     if events:
         recorded.show_events(found, as_json=as_json)

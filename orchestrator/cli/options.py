@@ -16,7 +16,7 @@ NewestRun = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="The run, or the beginning of its name; without it the newest.",
+        help="The run, or the beginning of its name; without it the newest. Or a PLAN.md.",
         show_default=False,
     ),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import journal
-from orchestrator.cli import documents, ending
+from orchestrator.cli import documents, ending, planned
 from orchestrator.cli.past import Past
 from orchestrator.cli.screen.words import said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
@@ -55,8 +55,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
         return
     state = ended(row, live=found.live)
     out().print(f"run {row.id}  started {when(row.started_at)}  {state}", style="bold")
-    for one in found.stored:
-        out().print(f"  {one.path}")
+    for stored in found.stored:
+        out().print(f"  {stored.path}")
     out().print()
     head = ("TASK", "STATE", "TRIES", "CHECK", "TOKENS", "COST", "TIME", "NAME")
     lines = columns([head, *(_row(found, task) for task in found.graph.tasks.values())])
@@ -69,6 +69,9 @@ def show_run(found: Past, *, as_json: bool) -> None:
             out().print(f"  {task}  {said(answer)}")
     for plan, check in ending.red_plan_checks(watched):
         out().print(f"  {plan}  its <verification> is {check.result}: {plain(check.command, 80)}")
+    for one in found.graph.plans.values():
+        for name, promised in planned.promises(one):
+            out().print(f"  {one.id}  {name}: {promised}", style="dim")
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
     if row.exit_code != 0:

@@ -85,6 +85,7 @@ def prepare(asked: Asked) -> Ready | None:
     """None: there is nothing to do, and it has been said why."""
     project.find(asked.paths)  # what is not there is told before anything else
     root = discover.project_root(asked.paths[0])
+    diagnostics.warn(root, project.misnamed(root, asked.paths))
     files = choose(root, asked)
     if not files:
         return None

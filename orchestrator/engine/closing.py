@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator import summary, verify
+from orchestrator import summary, verify, workspace
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
 from orchestrator.model import Check, Plan, RunId, TaskId, TaskState
 from orchestrator.reader.discover import summary_path
-from orchestrator.workspace import write_whole
 
 
 def is_done(plan: Plan, states: Mapping[TaskId, TaskState]) -> bool:
@@ -44,6 +43,9 @@ def summarise(
     history: History,
 ) -> Path:
     path = summary_path(root / plan.path)
-    text = summary.render(plan, run=run, graph=graph, states=states, history=history)
-    write_whole(path, text)
+    found = {one.path: workspace.trouble(root, one) for one in plan.must_haves.artifacts}
+    text = summary.render(
+        plan, run=run, graph=graph, states=states, history=history, artifacts=found
+    )
+    workspace.write_whole(path, text)
     return path

@@ -30,6 +30,7 @@ class KnownPlan(Noun):
 
     path: str
     finished: bool
+    halted: bool = False  # its SUMMARY says so
 
 
 class Edge(Noun):

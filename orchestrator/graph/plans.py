@@ -111,8 +111,9 @@ def _declared(plan: Plan, reference: str, book: Book, said: list[Diagnostic]) ->
     elif isinstance(found, Plan):
         yield PlanEdge(before=found.id, after=plan.id, reason=Reason.PLAN)
     elif not found.finished:
+        halted = " (its SUMMARY says halted)" if found.halted else ""
         text = (
-            f'depends_on "{reference}" is not finished and not part of this run: '
+            f'depends_on "{reference}" is not finished{halted} and not part of this run: '
             f"run {found.path} first, run their folder, or use --ignore-deps"
         )
         said.append(_say(plan, "G513", text))

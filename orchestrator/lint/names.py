@@ -66,9 +66,15 @@ def _output(plan: Plan) -> Iterator[Diagnostic]:
         return
     wanted = PurePosixPath(named[0]).name
     beside = _summary(plan.path)
-    if wanted != beside:
+    if wanted not in (beside, _by_numbers(plan.path)):
         text = f"<output> names {wanted}; the SUMMARY is written beside its plan as {beside}"
         yield diagnostic("N003", plan.path, section.position, text)
+
+
+def _by_numbers(path: str) -> str:
+    """Upstream leaves out what follows the numbers: `01-02-SUMMARY.md` of `01-02-auth-PLAN.md`."""
+    named = NUMBERED.match(stem(path))
+    return f"{named[1]}-{named[2]}-SUMMARY.md" if named else ""
 
 
 def _summary(path: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Literal, NewType
 
 from pydantic import BaseModel, ConfigDict
 
+from orchestrator.model.goals import MustHaves, Setup
+
 TaskId = NewType("TaskId", str)  # "08-02/4": plan label, slash, ordinal
 PlanId = NewType("PlanId", str)  # "08-02", or the path without suffix where the label is not unique
 
@@ -183,6 +185,9 @@ class Plan(Noun):
     files_modified: tuple[str, ...] = ()
     wave: int | None = None
     commands: tuple[str, ...] = ()  # shell fences of <verification>: run once at the end
+    must_haves: MustHaves = MustHaves()
+    requirements: tuple[str, ...] = ()
+    user_setup: tuple[Setup, ...] = ()
     places: Mapping[str, Position] = {}  # of each key of the frontmatter, `_` for `-`
 
     def place(self, key: str) -> Position:

@@ -17,6 +17,7 @@ _EXCLUDED = re.compile(r".*-OUTLINE\.md|.*\.pre-bounce\.md")
 _SIGNS = re.compile(
     rb"^[ \t]*<task[\s>]|\A---\r?\n(?:.*\n)*?(?:wave|depends_on|files_modified)\s*:", re.M
 )
+_NUMBERED = re.compile(r"(\d+[A-Za-z]?(?:\.\d+)*-\d+[A-Za-z]?)-.+-PLAN\.md\Z")  # 01-02-auth-PLAN.md
 _HEAD = 200_000  # bytes in which a plan shows itself
 _DIGITS = re.compile(r"(\d+)")
 
@@ -68,8 +69,21 @@ def summary_path(plan: Path) -> Path:
 
 def is_finished(plan: Path) -> bool:
     """Whether a SUMMARY that is not halted stands beside the plan."""
-    status = _status(summary_path(plan))
+    status = _summary_status(plan)
     return status is not None and not status.startswith("halted")
+
+
+def is_halted(plan: Path) -> bool:
+    return (_summary_status(plan) or "").startswith("halted")
+
+
+def _summary_status(plan: Path) -> str | None:
+    """Of our SUMMARY, else of the one that upstream calls by the plan's numbers alone."""
+    status = _status(summary_path(plan))
+    numbered = _NUMBERED.match(plan.name)
+    if status is not None or numbered is None:
+        return status
+    return _status(plan.with_name(f"{numbered[1]}-SUMMARY.md"))
 
 
 def is_superseded(plan: Path) -> bool:

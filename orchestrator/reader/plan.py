@@ -19,7 +19,7 @@ from orchestrator.model import (
     TaskId,
     Tier,
 )
-from orchestrator.reader import commands, outline, values
+from orchestrator.reader import commands, goals, outline, values
 from orchestrator.reader.attributes import KNOWN, Attributes, attribute_places
 from orchestrator.reader.frontmatter import Block
 from orchestrator.reader.near import hint
@@ -72,6 +72,9 @@ def build(source: Source, id: PlanId, elements: tuple[Element, ...], block: Bloc
         depends_on=values.references(front["depends_on"]) if "depends_on" in front else None,
         files_modified=values.paths(front.get("files_modified", [])),
         wave=_wave(source, front, places),
+        must_haves=goals.must_haves(front.get("must_haves")),
+        requirements=goals.requirements(front.get("requirements")),
+        user_setup=goals.user_setup(front.get("user_setup")),
         commands=tuple(
             command
             for section in sections

@@ -25,6 +25,7 @@ SECTIONS = {
     "Deviations from Plan": end.deviations,
     "Issues Encountered": end.issues,
     "Verification Checklist": end.checklist,
+    "User Setup Required": end.setup,
     "Next Phase Readiness": end.readiness,
 }
 
@@ -36,9 +37,10 @@ def render(
     graph: TaskGraph,
     states: Mapping[TaskId, TaskState],
     history: History,
+    artifacts: Mapping[str, str] | None = None,
 ) -> str:
-    """`graph`, `states` and `history` are of the whole run; a task without a state was not selected."""
-    account = Account(plan, run, graph, states, history)
+    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `graph`, `states` and `history` are of the whole run; a task without a state was not selected."""
+    account = Account(plan, run, graph, states, history, artifacts or {})
     blocks = [opening.title(account), opening.one_liner(account)]
     for heading, say in SECTIONS.items():
         blocks += [f"## {heading}", "\n".join(say(account)).strip("\n")]

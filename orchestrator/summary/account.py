@@ -33,6 +33,7 @@ class Account:
     graph: TaskGraph
     states: Mapping[TaskId, TaskState]
     history: History
+    artifacts: Mapping[str, str]  # what is wrong with each file that must be there; "": nothing
 
     # --- what it is called ------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 from orchestrator.model import CheckResult, Task, TaskState
+from orchestrator.model.goals import KeyLink
 from orchestrator.summary.account import Account
 from orchestrator.summary.opening import unproven
 from orchestrator.summary.text import code, duration, fence, listed, plural, prose
@@ -94,23 +95,37 @@ def _plan_checks(account: Account) -> Iterator[str]:
 
 def checklist(account: Account) -> Iterator[str]:
     plan = account.plan
-    told = [*_truths(plan.frontmatter.get("must_haves"))]
+    told = [*plan.must_haves.truths]
     told += [line for task in plan.tasks for text in task.human_checks for line in _items(text)]
     for tag in ("verification", "success_criteria"):
         told += _items(plan.section(tag))
+    told += map(_link, plan.must_haves.key_links)
     shown = dict.fromkeys(filter(None, (prose(line, ITEM) for line in told)))
-    yield from (f"- [ ] {line}" for line in shown)
-    if not shown:
-        yield "None."
+    rows = [*_artifacts(account), *(f"- [ ] {line}" for line in shown)]
+    yield from rows or ["None."]
 
 
-def _truths(must_haves: object) -> Iterator[str]:
-    truths = must_haves.get("truths") if isinstance(must_haves, dict) else None
-    for one in truths if isinstance(truths, list) else [truths]:
-        if isinstance(one, str):
-            yield one
-        elif isinstance(one, dict):  # "- some text: more" is a map to YAML
-            yield "; ".join(f"{key}: {value}" for key, value in one.items())
+def _artifacts(account: Account) -> Iterator[str]:
+    """Ticked is only what was looked at: the file is there and holds what was promised."""
+    for one in account.plan.must_haves.artifacts:
+        trouble = account.artifacts.get(one.path, "not looked at")
+        provides = f": {prose(one.provides, ITEM)}" if one.provides else ""
+        missing = f" ({prose(trouble)})" if trouble else ""
+        yield f"- [{' ' if trouble else 'x'}] {code(one.path)}{provides}{missing}"
+
+
+def _link(link: KeyLink) -> str:
+    told = f"{link.source} uses {link.target}" if link.target else link.source
+    return f"{told}, via {link.via}" if link.via else told
+
+
+def setup(account: Account) -> Iterator[str]:
+    """What only a person can do: accounts, keys, dashboards."""
+    for one in account.plan.user_setup:
+        yield f"- **{prose(one.service)}**{f': {prose(one.why, ITEM)}' if one.why else ''}"
+        yield from (f"  - [ ] {prose(step, ITEM)}" for step in one.steps)
+    if not account.plan.user_setup:
+        yield "None - no external service needs a person."
 
 
 def _items(text: str) -> list[str]:

@@ -40,7 +40,7 @@ def _upstream(account: Account) -> dict[str, Any]:
         "requirements-completed": wanted if done else [],
         "duration": duration(account.duration_s),
     }
-    if done and account.moments:
+    if account.moments:  # upstream's check asks for it, also of a halted plan
         front["completed"] = account.moments[-1].date()
     return front | {"status": "complete" if done else "halted"}
 

@@ -160,3 +160,11 @@ def test_a_plan_whose_name_would_be_passed_over_is_found(tmp_path: Path, name: s
 def test_what_is_no_misnamed_plan_is_left_alone(tmp_path: Path, name: str, text: str) -> None:
     make(tmp_path, name, text=text)
     assert discover.misnamed(tmp_path) == []
+
+
+def test_upstreams_summary_by_the_numbers_alone_finishes_a_plan_with_a_slug(tmp_path: Path) -> None:
+    make(tmp_path, "01-02-auth-PLAN.md", "01-02-SUMMARY.md", text="---\nstatus: complete\n---\n")
+    assert discover.is_finished(tmp_path / "01-02-auth-PLAN.md")
+    make(tmp_path, "01-02-auth-SUMMARY.md", text="---\nstatus: halted\n---\n")
+    assert discover.is_halted(tmp_path / "01-02-auth-PLAN.md")
+    assert not discover.is_finished(tmp_path / "01-02-auth-PLAN.md")

@@ -57,6 +57,7 @@ HEADINGS = [
     "Deviations from Plan",
     "Issues Encountered",
     "Verification Checklist",
+    "User Setup Required",
     "Next Phase Readiness",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.model import EventKind, Failure, Option, Outcome, Usage, Verdict, Verified
-from orchestrator.reader import frontmatter
+from orchestrator.reader import frontmatter, goals
 from tests.build import plan, task
 from tests.summary.story import (
     FREE,
@@ -150,7 +150,7 @@ def test_a_failure_names_who_is_skipped_for_it_and_how_to_go_on():
         text, "Next Phase Readiness"
     )
     assert text.count("## Self-Check: FAILED") == 1
-    assert "completed" not in front(text)
+    assert front(text)["completed"]  # the day it ended: upstream asks for the key
     foreign = story.render(other)
     assert section(foreign, "Issues Encountered") == "- **Task 1: do 1** skipped: task `p/1` failed"
     assert "`orchestrator retry r-7 p/1`" in section(foreign, "Next Phase Readiness")
@@ -249,7 +249,7 @@ def test_what_only_a_person_can_check_is_left_unticked():
     story = Story(
         plan(
             task(1, human_checks=("open the page",)),
-            frontmatter={"must_haves": {"truths": ["User can log in", {"a": "b"}]}},
+            must_haves=goals.must_haves({"truths": ["User can log in", {"a": "b"}]}),
             sections=(element("verification", verification), element("success_criteria", "Good.")),
         )
     )
