@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
+FOREIGN = re.compile("[^\x01-\x7f]")
 ALWAYS = frozenset({"true", ":", "echo", "printf"})
 # The status of a pipe is that of its last command, and these do not fail for what they read.
 FILTERS = frozenset(
@@ -44,7 +46,8 @@ def is_sound(script: str) -> bool:
 
 def commands(script: str) -> list[Command]:
     """Every simple command in order, also inside of substitutions."""
-    return [Command(_words(node)) for node in _all(_tree(script)) if node.type == "command"]
+    every = _all(_tree(script))
+    return [Command(_words(node, script)) for node in every if node.type == "command"]
 
 
 def why_it_cannot_fail(script: str) -> str | None:
@@ -56,7 +59,7 @@ def why_it_cannot_fail(script: str) -> str | None:
     flags = {word for words in said for word in words[1:]}
     stops = any(flag.startswith("-") and "e" in flag for flag in flags) or "errexit" in flags
     try:
-        return _Judge("pipefail" in flags, stops).judge(tree)
+        return _Judge(script, "pipefail" in flags, stops).judge(tree)
     except RecursionError:  # nested deeper than anyone writes
         return None
 
@@ -64,7 +67,8 @@ def why_it_cannot_fail(script: str) -> str | None:
 class _Judge:
     """The answer for each kind of statement: why it always passes, or None."""
 
-    def __init__(self, pipefail: bool, errexit: bool) -> None:
+    def __init__(self, script: str, pipefail: bool, errexit: bool) -> None:
+        self._script = script
         self._pipefail = pipefail
         self._errexit = errexit
 
@@ -80,7 +84,7 @@ class _Judge:
                 body = node.child_by_field_name("body")
                 return None if body is None else self.judge(body)
             case "command":
-                return self._command(_words(node))
+                return self._command(_words(node, self._script))
         return None
 
     def _sequence(self, parts: list[Node]) -> str | None:
@@ -94,11 +98,15 @@ class _Judge:
     def _list(self, node: Node) -> str | None:
         first, last = self.judge(node.named_children[0]), self.judge(node.named_children[-1])
         if any(child.type == "||" for child in node.children):
-            return first or (last and f"`|| {_text(node.named_children[-1])}` hides every failure")
+            return first or (
+                last and f"`|| {_text(node.named_children[-1], self._script)}` hides every failure"
+            )
         return last if first else None
 
     def _pipeline(self, parts: list[Node]) -> str | None:
-        last = self.judge(parts[-1]) or _filter(parts[-1])
+        if parts[0].type == "negated_command":  # bash negates the whole pipe
+            return None
+        last = self.judge(parts[-1]) or self._filter(parts[-1])
         if self._pipefail and any(self.judge(part) is None for part in parts[:-1]):
             return None
         return last
@@ -110,14 +118,15 @@ class _Judge:
             return f"it ends with `{' '.join(words)[:40]}`, which always passes"
         return None
 
-
-def _filter(node: Node) -> str | None:
-    if node.type == "redirected_statement":
-        node = node.child_by_field_name("body") or node
-    words = _words(node) if node.type == "command" else ("",)
-    if words[0] not in FILTERS:
-        return None
-    return f"its pipe ends in `{words[0]}`, whose status counts; add `set -o pipefail;` in front"
+    def _filter(self, node: Node) -> str | None:
+        if node.type == "redirected_statement":
+            node = node.child_by_field_name("body") or node
+        words = _words(node, self._script) if node.type == "command" else ("",)
+        if words[0] not in FILTERS:
+            return None
+        return (
+            f"its pipe ends in `{words[0]}`, whose status counts; add `set -o pipefail;` in front"
+        )
 
 
 @cache
@@ -126,7 +135,11 @@ def _parser() -> Parser:
 
 
 def _tree(script: str) -> Node:
-    return _parser().parse(script.encode("utf-8", "replace")).root_node
+    """One byte for each character, so that offsets are those of the text.
+
+    The grammar's scanner asks tables for letters that end before the rarer ones: these crash it.
+    """
+    return _parser().parse(FOREIGN.sub("x", script).encode("ascii")).root_node
 
 
 def _statements(node: Node) -> list[Node]:
@@ -142,11 +155,11 @@ def _all(node: Node) -> Iterator[Node]:
         pending.extend(reversed(here.children))
 
 
-def _words(node: Node) -> tuple[str, ...]:
+def _words(node: Node, script: str) -> tuple[str, ...]:
     kinds = ("file_redirect", "herestring_redirect", "heredoc_redirect", "variable_assignment")
-    words = tuple(_text(child) for child in node.named_children if child.type not in kinds)
+    words = tuple(_text(child, script) for child in node.named_children if child.type not in kinds)
     return words or ("",)
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+def _text(node: Node, script: str) -> str:
+    return script[node.start_byte : node.end_byte]

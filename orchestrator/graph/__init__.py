@@ -68,7 +68,7 @@ class TaskGraph:
             came[task] = before
             until[task] = taken[task] + (until[before] if before is not None else 0.0)
         path: list[TaskId] = []
-        last = max(until, key=until.__getitem__, default=None)
+        last = max(reversed(until), key=until.__getitem__, default=None)
         while last is not None:
             path.append(last)
             last = came[last]

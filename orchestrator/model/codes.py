@@ -45,8 +45,8 @@ CODES: Final = MappingProxyType(
         "F204": (W, "the frontmatter is not a mapping"),
         "F205": (W, "a key of the frontmatter stands twice"),
         "F206": (W, "wave is not a whole number"),
-        "F208": (W, "a key that upstream's validator asks for is missing"),
         "F207": (E, "workspace is neither directory nor worktree"),
+        "F208": (W, "a key that upstream's validator asks for is missing"),
         # task values
         "T301": (W, "an automatic task without a name"),
         "T302": (E, "an automatic task without an action"),
@@ -61,10 +61,10 @@ CODES: Final = MappingProxyType(
         "T311": (W, "an option without an id"),
         "T312": (W, "an unknown type; treated as auto"),
         "T313": (W, "an unknown kind of checkpoint"),
-        "T316": (E, "an unknown type that may mean a checkpoint"),
         "T314": (W, "an unknown subagent"),
-        "T317": (W, "an automatic task whose action has another name"),
         "T315": (W, "an entry of <files> that was split at spaces"),
+        "T316": (E, "an unknown type that may mean a checkpoint"),
+        "T317": (W, "an automatic task whose action has another name"),
         # kinds of file that are not run
         "K401": (W, "a Markdown plan: its 'Task N' headings are the tasks"),
         "K403": (E, "a GSD-2 plan with checkboxes"),

@@ -127,7 +127,7 @@ def test_graph_speaks_mermaid_and_dot(project: Project):
     assert "t1 -->|order| t2" in told
     told = project.told("graph", PLAN, "--format", "dot")
     assert told.startswith("digraph plan {\n")
-    assert r'"demo/1" [label="demo/1: say \"hi\" --> there"];' in told
+    assert r'"demo/1" [label="demo/1: say \"hi\" --> there", penwidth=3];' in told
     assert '"demo/1" -> "demo/2" [label="order"];' in told
     assert project.told("graph", PLAN, "--format", "svg").startswith("<svg xmlns=")
     assert project.call("graph", PLAN, "--format", "png").returncode == 64

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import REPOSITORY
+
 TABLE = Path(__file__).with_name("corpus_refusals.json")
 STRUCTURE = ("S", "F", "T")  # the others refuse what is well read: kind, graph, path
 
@@ -60,3 +62,16 @@ def test_every_task_tag_is_a_task_or_a_located_diagnostic(lint: dict[str, Any], 
     said = Counter(one["file"] for one in lint["diagnostics"] if "<task" in one["message"])
     lost = {f: (n, tasks[f]) for f, n in tags.items() if tasks[f] + said[f] < n}
     assert lost == {}
+
+
+@pytest.mark.timeout(120)
+def test_the_page_of_rules_has_the_counts_of_today(shared: Path):
+    """`python -m bench.rules FOLDER > docs/rules.md` writes it anew."""
+    told = subprocess.run(
+        [sys.executable, "-m", "bench.rules", str(shared / "data/plans")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == (REPOSITORY / "docs" / "rules.md").read_text("utf-8")

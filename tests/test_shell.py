@@ -1,0 +1,101 @@
+"""Scripts as bash reads them: their commands, and whether they can fail at all."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from orchestrator import shell
+
+CANNOT_FAIL = [
+    "false || true", "false || :", "false; true", "false; echo done", "false | tail -3",
+    "false | tee /dev/null | cat", "false 2>&1 | head -1", "echo ok", "exit 0", "false || echo no",
+    "(false; false) || echo fine", "set +e; false; echo ok", "false\necho end", "true && echo yes",
+    "{ false; echo x; }", "# nothing", "false | sort | uniq -c",
+]  # fmt: skip
+CAN_FAIL = [
+    "false", "false && echo ok", "! true", "set -e; false; echo ok", "false | grep -q x",
+    "set -o pipefail; false | tail", "set -euo pipefail; false | tail; echo done",
+    "false || { echo no; exit 1; }", "false || (echo no; exit 1)", "test -f /nowhere",
+    "if false; then true; else exit 1; fi", "[ -f /nowhere ] && echo yes", "exit 1",
+    "bash -c 'exit 3'", "false | grep -c x",
+]  # fmt: skip
+
+
+def status(script: str) -> int:
+    return subprocess.run(["bash", "-c", script], capture_output=True, check=False).returncode
+
+
+def is_valid(script: str) -> bool:
+    return (
+        subprocess.run(["bash", "-n", "-c", script], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
+@pytest.mark.parametrize("script", CANNOT_FAIL)
+def test_what_is_said_to_pass_always_does(script: str):
+    assert shell.why_it_cannot_fail(script)
+    assert status(script) == 0
+
+
+@pytest.mark.parametrize("script", CAN_FAIL)
+def test_what_can_fail_is_not_said_to_pass(script: str):
+    assert shell.why_it_cannot_fail(script) is None
+    assert status(script) != 0
+
+
+PARTS = st.sampled_from(
+    [
+        "false",
+        "true",
+        "echo a",
+        "cat",
+        "tail -1",
+        "(exit 3)",
+        "set -e",
+        "set -o pipefail",
+        "! false",
+    ]
+)
+
+
+@given(
+    st.lists(
+        st.tuples(PARTS, st.sampled_from([" && ", " || ", "; ", "\n", " | "])),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_bash_agrees_whatever_is_joined(parts: list[tuple[str, str]]):
+    script = "".join(part + joint for part, joint in parts[:-1]) + parts[-1][0]
+    if shell.why_it_cannot_fail(script) and is_valid(script):
+        assert status(script) == 0
+
+
+def test_every_command_is_found_also_inside_of_others():
+    found = shell.commands("cd a && X=1 make -j4 $(nproc) > out 2>&1 || (cd b; ls)")
+    assert [one.words[0] for one in found] == ["cd", "make", "nproc", "cd", "ls"]
+    assert shell.commands("echo ä \U0001f600b")[0].words == ("echo", "ä", "\U0001f600b")
+    assert found[1].words == ("make", "-j4", "$(nproc)")
+
+
+SYNTAX = st.sampled_from([*" \n;|&<>$`'\"\\(){}#*", "<<", "${", "$("])
+
+
+@given(st.lists(SYNTAX | st.characters(), max_size=40).map("".join))
+@settings(max_examples=1000)
+@example("<\ubdb9\U000502cf\u7014\U00074515*`{\U000f8923&\u02b3")  # once ended the interpreter
+def test_no_text_breaks_it(text: str):
+    shell.commands(text)
+    shell.why_it_cannot_fail(text)
+
+
+def test_deep_nesting_ends_in_no_answer():
+    assert shell.why_it_cannot_fail("(" * 3000 + "true" + ")" * 3000) in (
+        None,
+        "it ends with `true`, which always passes",
+    )
