@@ -94,6 +94,15 @@ def bill(work: float, table: EstimateSettings, *, fresh: bool) -> Usage:
         output_tokens=round(output),
         cache_read_tokens=round(total - anew),
         cache_write_tokens=0,
+        requests=max(1, round(total / table.request_tokens)),  # prices may differ by their size
+    )
+
+
+def billing_rule(table: EstimateSettings, *, fresh: bool) -> str:
+    start = f" and {table.start_tokens} to start" if fresh else ""
+    return (
+        f"billed: the work{start}, with {table.cache_read_share:.0%} of all read again from the "
+        f"cache and {table.output_share:.2%} of it answers, {table.request_tokens} a request"
     )
 
 

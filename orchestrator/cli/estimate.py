@@ -79,8 +79,12 @@ def _lines(graph: TaskGraph, found: Settings) -> Iterator[Line]:
             _billed(work, route, found, fresh=fresh)
             for work in (expected.tokens.low, expected.tokens.high)
         )
-        told = (f"model: {worker}",) if worker else ()
-        yield Line(task.id, score, route, expected, (low, high), (*told, *expected.why))
+        told = [f"model: {worker}"] if worker else []
+        billing = []
+        if route is not None and route.asks_a_model:
+            billing = [estimates.billing_rule(found.estimate, fresh=fresh)]
+        why = (*told, *expected.why, *billing)
+        yield Line(task.id, score, route, expected, (low, high), why)
 
 
 def _billed(work: float, route: Route | None, found: Settings, *, fresh: bool) -> Usage:
@@ -171,7 +175,9 @@ def _show_totals(
     enough = min(count for count, span in spans.items() if span == spans[MOST_WORKERS])
     for count in range(1, enough + 1):
         out().print(f"  {str(count).rjust(2)}  {_range(spans[count], _clock)}")
-    if enough < MOST_WORKERS:
+    if enough == 1:
+        out().print("  more than one worker makes nothing faster")
+    elif enough < MOST_WORKERS:
         out().print(f"  more than {enough} workers make nothing faster")
     path = graph.critical_path({t: one.expected.duration_s.high for t, one in lines.items()})
     out().print(f"the longest chain: {' -> '.join(path)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.model import Diagnostic, Element, Noun, Plan, PlanId, Severity
+from orchestrator.model import Diagnostic, Element, Noun, Plan, PlanId, Position, Severity
 from orchestrator.reader import frontmatter, kinds, outline, plan, xml
 from orchestrator.reader.labels import labels
 from orchestrator.reader.scanner import Scan, scan
@@ -47,13 +47,17 @@ def read(data: bytes, path: str, *, id: PlanId, max_bytes: int, max_tasks: int) 
     front = frontmatter.read(source)
     found = scan(text, front.end)
     if len(found.tasks) > max_tasks:
-        _refuse_many(source, found.tasks, max_tasks)
+        _refuse_many(source, source.position(found.tasks[max_tasks]), max_tasks)
         return _reading(source, None, len(found.tasks))
     source.say_all(found.problems)
     _say_mentions(source, found)
     elements = _tree(source, found)
     if elements is not None and not found.tasks:
-        elements = _unmarked(source, elements, front.end)
+        elements = _unmarked(source, elements, front.end, max_tasks)
+        unmarked = [one for one in elements or () if one.tag == "task"]
+        if len(unmarked) > max_tasks:
+            _refuse_many(source, unmarked[max_tasks].position, max_tasks)
+            return _reading(source, None, len(unmarked))
     built = None if elements is None else plan.build(source, id, elements, front)
     tasks = len(built.tasks) if built is not None else 0
     return _reading(source, built, len(found.tasks) or tasks)
@@ -68,7 +72,7 @@ def _tree(source: Source, found: Scan) -> tuple[Element, ...] | None:
 
 
 def _unmarked(
-    source: Source, elements: tuple[Element, ...], start: int
+    source: Source, elements: tuple[Element, ...], start: int, max_tasks: int
 ) -> tuple[Element, ...] | None:
     """A file without `<task>`: its features or headings are the tasks, else it is refused by its kind."""
     if _errors(source):
@@ -77,7 +81,7 @@ def _unmarked(
     if features:
         rest = tuple(one for one in elements if one.tag != "feature")
         return (*rest, *(outline.feature(source, one) for one in features))
-    tasks = outline.read(source, start)
+    tasks = outline.read(source, start, max_tasks + 1)
     if not tasks:
         source.say(*kinds.refusal(source.text))
         return None
@@ -107,10 +111,10 @@ def _errors(source: Source) -> bool:
     return any(d.severity is Severity.ERROR for d in source.diagnostics)
 
 
-def _refuse_many(source: Source, tasks: list[int], max_tasks: int) -> None:
-    source.say(
+def _refuse_many(source: Source, place: Position, max_tasks: int) -> None:
+    source.say_at(
         "S114",
-        tasks[max_tasks],
+        place,
         f"the plan has more than {max_tasks} tasks, which is the limit; split it here",
     )
 

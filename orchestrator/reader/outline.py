@@ -15,7 +15,7 @@ _TASK = re.compile(r"##[ \t]*(?:\*\*)?Task[ \t]*\d", re.I)
 _HEADING = re.compile(r"^(#{2,6})[ \t]*(?:\*\*)?((?:Task|Step)\b[^\r\n]*?)[*# \t]*$", re.M | re.I)
 _ANY_HEADING = re.compile(r"^(#{1,6})[ \t]+\S", re.M)
 _SECTION = re.compile(r"^</?(?:tasks|verification|success_criteria|output|threat_model)>", re.M)
-_TAG = re.compile(rf"^[ \t]*<({'|'.join(sorted(CHILDREN))})>(.*?)</\1>", re.M | re.S)
+_TAG = re.compile(rf"^[ \t]*<({'|'.join(sorted(CHILDREN))})>", re.M)
 _FIELD = re.compile(
     r"^[ \t]*(?:[-*+][ \t]+)?\*\*(?P<label>[A-Za-z][\w /-]*?)(?:[ \t]*\([^)\n]*\))?:?\*\*:?[ \t]*",
     re.M,
@@ -37,8 +37,8 @@ _FIELDS: Mapping[str, str] = {
 _CHECKPOINT = re.compile(r"`?(checkpoint(?::[\w-]+)?)`?", re.I)
 
 
-def read(source: Source, start: int) -> list[Element]:
-    """One task for each `Task N` heading behind `start`, outside of fences; [] if there is none."""
+def read(source: Source, start: int, most: int) -> list[Element]:
+    """One task for each `Task N` heading behind `start`, outside of fences; no more than `most`."""
     if not _TASK.search(source.text, start):
         return []
     fenced = markdown.fenced_lines(source.text)
@@ -47,7 +47,7 @@ def read(source: Source, start: int) -> list[Element]:
         for match in _HEADING.finditer(source.text, start)
         if _TASK.match(_from_hashes(match[0])) and source.position(match.start()).line not in fenced
     ]
-    return [_heading(source, match, fenced) for match in found]
+    return [_heading(source, match, fenced) for match in found[:most]]
 
 
 def _from_hashes(line: str) -> str:
@@ -65,13 +65,13 @@ def _heading(source: Source, match: re.Match[str], fenced: frozenset[int]) -> El
 
 def _end(source: Source, start: int, level: int, fenced: frozenset[int]) -> int:
     """Where the next heading of this level or above stands, or a section begins."""
-    ends = [len(source.text)]
+    end = len(source.text)
     for heading in _ANY_HEADING.finditer(source.text, start):
         if len(heading[1]) <= level and source.position(heading.start()).line not in fenced:
-            ends.append(heading.start())
+            end = heading.start()
             break
-    section = _SECTION.search(source.text, start)
-    return min([*ends, section.start()] if section else ends)
+    section = _SECTION.search(source.text, start, end)
+    return section.start() if section else end
 
 
 def body(source: Source, element: Element) -> Element:
@@ -126,10 +126,17 @@ def _task(source: Source, at: int, span: tuple[int, int], name: Element | None) 
 
 def _tags(source: Source, start: int, end: int) -> Iterable[Element]:
     """The elements that stand as tags in Markdown, each with its own children one level down."""
-    for match in _TAG.finditer(source.text, start, end):
-        inner = tuple(_tags(source, *match.span(2))) if match[1] == "verify" else ()
-        piece = _piece(source, match[1], *match.span(2), at=match.start(1) - 1)
+    open_for_good: set[str] = set()  # names without a closer: not looked for again
+    while (match := _TAG.search(source.text, start, end)) is not None:
+        name, start = match[1], match.end()
+        close = -1 if name in open_for_good else source.text.find(f"</{name}>", start, end)
+        if close < 0:
+            open_for_good.add(name)
+            continue
+        inner = tuple(_tags(source, start, close)) if name == "verify" else ()
+        piece = _piece(source, name, start, close, at=match.start(1) - 1)
         yield piece.model_copy(update={"children": inner})
+        start = close
 
 
 def _fields(source: Source, start: int, end: int) -> Iterable[Element]:

@@ -94,6 +94,7 @@ class EstimateSettings(Section):
     complexity_step: Share
     spread: Share
     start_tokens: Annotated[int, Field(ge=0)]
+    request_tokens: Count
     cache_read_share: Share
     output_share: Share
     task_s: Seconds
