@@ -61,6 +61,9 @@ def _attributes(ground: Ground, task: Task) -> Iterator[tuple[str, str | None]]:
 
 
 def _order(ground: Ground, task: Task) -> Iterator[tuple[str, str | None]]:
+    if task.type == "tracer":  # with a depends-on it would hold back nobody any more
+        yield "context-mode", "fresh" if task.is_fresh else "inherited"
+        return
     if ground.waits is not None:
         chained = _is_ordered(ground.waits, task.ordinal)
         yield "parallel", "sequential" if chained else "can-parallelize"
