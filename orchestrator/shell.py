@@ -12,6 +12,8 @@ from tree_sitter import Language, Node, Parser
 
 FOREIGN = re.compile("[^\x01-\x7f]")
 ALWAYS = frozenset({"true", ":", "echo", "printf"})
+ENTERING = frozenset({"cd", "pushd", "source", "."})  # the stage, not what is looked at
+LEAVING = frozenset({"exit", "return", "exec", "kill", "trap", "shopt"})
 # The status of a pipe is that of its last command, and these do not fail for what they read.
 FILTERS = frozenset(
     [
@@ -55,8 +57,10 @@ def why_it_cannot_fail(script: str) -> str | None:
     tree = _tree(script)
     if tree.has_error:
         return None
-    said = [one.words for one in commands(script) if one.words[0] == "set"]
-    flags = {word for words in said for word in words[1:]}
+    said = [one.words for one in commands(script)]
+    if any(words[0] in LEAVING and words != ("exit", "0") for words in said):
+        return None  # it may be left in the middle
+    flags = {word for words in said if words[0] == "set" for word in words[1:]}
     stops = any(flag.startswith("-") and "e" in flag for flag in flags) or "errexit" in flags
     try:
         return _Judge(script, "pipefail" in flags, stops).judge(tree)
@@ -79,7 +83,7 @@ class _Judge:
             case "list":
                 return self._list(node)
             case "pipeline":
-                return self._pipeline(_statements(node))
+                return self._regrouped(node)
             case "redirected_statement":
                 body = node.child_by_field_name("body")
                 return None if body is None else self.judge(body)
@@ -96,15 +100,41 @@ class _Judge:
         return reasons[-1]
 
     def _list(self, node: Node) -> str | None:
-        first, last = self.judge(node.named_children[0]), self.judge(node.named_children[-1])
-        if any(child.type == "||" for child in node.children):
-            return first or (
-                last and f"`|| {_text(node.named_children[-1], self._script)}` hides every failure"
-            )
-        return last if first else None
+        last = node.named_children[-1]
+        return self._joined(node, self.judge(last), _text(last, self._script))
+
+    def _joined(self, node: Node, last: str | None, told: str) -> str | None:
+        """A list whose last part is judged already."""
+        first = node.named_children[0]
+        before = self.judge(first)
+        if _is_either(node):
+            return before or (last and f"`|| {told}` hides every failure")
+        if last and before is None and self._enters(first):
+            return f"behind `{_text(first, self._script)[:60]}`, {last}"
+        return last if before else None
+
+    def _enters(self, node: Node) -> bool:
+        if node.type == "list":
+            parts = node.named_children
+            return not _is_either(node) and all(self._enters(a) or self.judge(a) for a in parts)
+        return node.type == "command" and _words(node, self._script)[0] in ENTERING
+
+    def _regrouped(self, node: Node) -> str | None:
+        """The grammar reads `a && b 2>&1 | c` as `{ a && b; } 2>&1 | c`; bash pipes only `b`."""
+        parts = _statements(node)
+        before: Node | None = None
+        while (first := _bare(parts[0])).type in ("pipeline", "list"):
+            if first.type == "list":
+                before = first
+            inner = _statements(first)
+            parts = [*(inner if first.type == "pipeline" else inner[-1:]), *parts[1:]]
+        last = self._pipeline(parts)
+        if before is None:
+            return last
+        return self._joined(before, last, self._script[parts[0].start_byte : node.end_byte])
 
     def _pipeline(self, parts: list[Node]) -> str | None:
-        if parts[0].type == "negated_command":  # bash negates the whole pipe
+        if _bare(parts[0]).type == "negated_command":  # bash negates the whole pipe
             return None
         last = self.judge(parts[-1]) or self._filter(parts[-1])
         if self._pipefail and any(self.judge(part) is None for part in parts[:-1]):
@@ -114,15 +144,14 @@ class _Judge:
     def _command(self, words: tuple[str, ...]) -> str | None:
         if words[0] == "set":
             return "it only sets options"
-        if words[0] in ALWAYS or words in (("exit", "0"), ("return", "0")):
+        if words[0] in ALWAYS or words == ("exit", "0"):
             return f"it ends with `{' '.join(words)[:40]}`, which always passes"
         return None
 
     def _filter(self, node: Node) -> str | None:
-        if node.type == "redirected_statement":
-            node = node.child_by_field_name("body") or node
+        node = _bare(node)
         words = _words(node, self._script) if node.type == "command" else ("",)
-        if words[0] not in FILTERS:
+        if words[0] not in FILTERS or (words[0] == "sort" and {"-c", "-C"} & set(words)):
             return None
         return (
             f"its pipe ends in `{words[0]}`, whose status counts; add `set -o pipefail;` in front"
@@ -144,6 +173,20 @@ def _tree(script: str) -> Node:
 
 def _statements(node: Node) -> list[Node]:
     return [child for child in node.named_children if child.type != "comment"]
+
+
+def _bare(node: Node) -> Node:
+    """Without its redirections."""
+    while node.type == "redirected_statement":
+        body = node.child_by_field_name("body")
+        if body is None:
+            break
+        node = body
+    return node
+
+
+def _is_either(node: Node) -> bool:
+    return any(child.type == "||" for child in node.children)
 
 
 def _all(node: Node) -> Iterator[Node]:

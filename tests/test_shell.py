@@ -14,14 +14,21 @@ CANNOT_FAIL = [
     "false || true", "false || :", "false; true", "false; echo done", "false | tail -3",
     "false | tee /dev/null | cat", "false 2>&1 | head -1", "echo ok", "exit 0", "false || echo no",
     "(false; false) || echo fine", "set +e; false; echo ok", "false\necho end", "true && echo yes",
-    "{ false; echo x; }", "# nothing", "false | sort | uniq -c",
+    "{ false; echo x; }", "# nothing", "false | sort | uniq -c", "false 2>&1 | tail || true",
+    "cd . && false | tail", "cd . && false 2>&1 | tail", "cd . && echo a && cd . && false | wc -l",
+    "true && false 2>&1 | cat 2>&1 | tail", "false; exit 0",
 ]  # fmt: skip
 CAN_FAIL = [
     "false", "false && echo ok", "! true", "set -e; false; echo ok", "false | grep -q x",
     "set -o pipefail; false | tail", "set -euo pipefail; false | tail; echo done",
     "false || { echo no; exit 1; }", "false || (echo no; exit 1)", "test -f /nowhere",
     "if false; then true; else exit 1; fi", "[ -f /nowhere ] && echo yes", "exit 1",
-    "bash -c 'exit 3'", "false | grep -c x",
+    "bash -c 'exit 3'", "false | grep -c x", "false || exit 1; echo ok", "{ false || exit 1; }; echo ok",
+    "if true; then exit 1; fi; echo ok", "false || { echo no; exit 1; }\necho ok", "exec false; true",
+    "for f in a b; do test -f /nowhere || exit 1; done; echo all", "trap 'exit 1' ERR; false; true",
+    "test -f /nowhere && make 2>&1 | tail -5", "test -f /nowhere && make | tail 2>&1 | tail -5",
+    "test -f /nowhere && make 2>&1 | tail -5 && echo ok", "cd . && false && make 2>&1 | tail",
+    "! true 2>&1 | tail", "printf 'b\\na\\n' | sort -c",
 ]  # fmt: skip
 
 
@@ -59,6 +66,10 @@ PARTS = st.sampled_from(
         "set -e",
         "set -o pipefail",
         "! false",
+        "false 2>&1",
+        "cat < /dev/null 2>&1",
+        "cd .",
+        "{ false || exit 3; }",
     ]
 )
 

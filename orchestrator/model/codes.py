@@ -67,7 +67,7 @@ CODES: Final = MappingProxyType(
         "T317": (W, "an automatic task whose action has another name"),
         # kinds of file that are not run
         "K401": (W, "a Markdown plan: its 'Task N' headings are the tasks"),
-        "K403": (E, "a GSD-2 plan with checkboxes"),
+        "K403": (E, "a plan of GSD-2"),
         "K404": (E, "a file without tasks"),
         "K405": (W, "a <task> with a Markdown body and no elements"),
         # who waits for whom

@@ -7,8 +7,8 @@ import re
 _KINDS = (
     (
         "K403",
-        re.compile(r"^[ \t]*- \[[ xX]\][ \t]+\*\*T\d+", re.M),
-        "a GSD-2 plan with checkboxes is not run; put each task into <task> … </task>",
+        re.compile(r"^[ \t]*- \[[ xX]\][ \t]+\*\*T\d+|^#[ \t]+T\d{2,}:", re.M),
+        "a plan of GSD-2 is not run; put each task into <task> … </task>",
     ),
 )
 
