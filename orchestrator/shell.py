@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import tree_sitter_bash
@@ -55,7 +56,7 @@ def commands(script: str) -> list[Command]:
 def why_it_cannot_fail(script: str) -> str | None:
     """The part that makes it pass whatever happens; None where it can fail, or nobody can say."""
     tree = _tree(script)
-    if tree.has_error:
+    if tree.has_error or any(_is_misread(node, script) for node in _all(tree)):
         return None
     said = [one.words for one in commands(script)]
     if any(words[0] in LEAVING and words != ("exit", "0") for words in said):
@@ -173,6 +174,15 @@ def _tree(script: str) -> Node:
 
 def _statements(node: Node) -> list[Node]:
     return [child for child in node.named_children if child.type != "comment"]
+
+
+def _is_misread(node: Node, script: str) -> bool:
+    """Behind two pipes the grammar may take the next line for words, or a list for a part."""
+    parts = _statements(node)
+    if node.type == "command":
+        gaps = (script[a.end_byte : b.start_byte] for a, b in pairwise(parts))
+        return any("\n" in gap.replace("\\\n", "") for gap in gaps)
+    return node.type == "pipeline" and any(_bare(part).type == "list" for part in parts[1:])
 
 
 def _bare(node: Node) -> Node:

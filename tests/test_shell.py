@@ -28,7 +28,8 @@ CAN_FAIL = [
     "for f in a b; do test -f /nowhere || exit 1; done; echo all", "trap 'exit 1' ERR; false; true",
     "test -f /nowhere && make 2>&1 | tail -5", "test -f /nowhere && make | tail 2>&1 | tail -5",
     "test -f /nowhere && make 2>&1 | tail -5 && echo ok", "cd . && false && make 2>&1 | tail",
-    "! true 2>&1 | tail", "printf 'b\\na\\n' | sort -c",
+    "! true 2>&1 | tail", "false | true | tail -1\nfalse 2>&1",
+    "true 2>&1 | { true; } |& { false; } && cat </dev/null | tail", "printf 'b\\na\\n' | sort -c",
 ]  # fmt: skip
 
 

@@ -54,7 +54,8 @@ def main() -> NoReturn:
 
 
 def _call(words: list[str]) -> int:
-    command, as_json = typer.main.get_command(app), "--json" in words or "--format=json" in words
+    command = typer.main.get_command(app)
+    as_json = "--json" in words or "--format json" in " ".join(words).replace("=", " ")
     try:
         code: Any = command.main(words, prog_name="orchestrator", standalone_mode=False)
     except BaseExceptionGroup as group:  # a task group wraps what went wrong in it

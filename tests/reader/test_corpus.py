@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from orchestrator.model import PlanId
-from orchestrator.reader import Reading, read
+from orchestrator.reader import Reading, frontmatter, read
+from orchestrator.reader.source import Source, decode, encode
 from tests.reader.plans import read_plan
 
 Row = tuple[dict[str, Any], Reading]
@@ -108,3 +109,25 @@ def test_the_example_of_seed_002_reads_as_seven_tasks(shared: Path) -> None:
     assert [task.complexity for task in plan.tasks] == [None, None, None, 3, 6, 7, 4]
     assert [task.label for task in plan.tasks] == list("1234567")
     assert all(task.estimated_tokens and task.estimated_duration_s for task in plan.tasks)
+
+
+def test_no_key_of_any_frontmatter_is_lost_and_a_round_trip_changes_no_byte(shared: Path) -> None:
+    folder = shared / "data" / "plans"
+    keys = fallbacks = 0
+    for line in (folder / "manifest.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        data = (folder / entry["repo"].replace("/", "__") / entry["path"]).read_bytes()
+        text, foreign = decode(data)
+        assert encode(text, foreign=foreign is not None) == data
+        block = re.match(r"---\r?\n([\s\S]+?)\r?\n---", text)
+        if block is None:
+            continue
+        named = re.findall(r"^([A-Za-z_][\w-]*):(?=\s|$)", block[1], re.M)
+        source = Source(text, entry["path"])
+        found = frontmatter.read(source)
+        assert set(named) <= set(found.values), entry["path"]
+        assert {name.replace("-", "_") for name in named} <= set(found.places), entry["path"]
+        keys += len(named)
+        fallbacks += any(one.code == "F202" for one in source.diagnostics)
+    assert keys > 10_000
+    assert fallbacks == 5
