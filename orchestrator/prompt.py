@@ -45,7 +45,13 @@ def introduce(plan: Plan, task: Task) -> str:
 def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:
     """`last` is this task's own failed try, if there was one."""
     told = [one for one in before if one.answer is not None or not task.is_fresh]
-    parts = (*_order(plan, task), *map(_past, told), *_failure(last), *_checks(task))
+    parts = (
+        *_order(plan, task),
+        *_precondition(task),
+        *map(_past, told),
+        *_failure(last),
+        *_checks(task),
+    )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -56,6 +62,14 @@ def _order(plan: Plan, task: Task) -> Iterator[str]:
     for element in task.elements:  # in the plan's own order: names differ from plan to plan
         if element.tag not in {"name", "files", "metrics"} and element.text.strip():
             yield f"<{element.tag}>\n{element.text.strip()}\n</{element.tag}>"
+
+
+def _precondition(task: Task) -> Iterator[str]:
+    if task.text("precondition").strip():
+        yield (
+            "Before anything else look whether the <precondition> holds, without changing a file. "
+            "If it does not, change nothing, stop, and say what is missing."
+        )
 
 
 def _context(plan: Plan) -> Iterator[str]:

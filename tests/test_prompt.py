@@ -111,3 +111,13 @@ def test_a_long_past_is_cut_to_its_end():
     text = tell(PLAN, MINE, [], long)
     assert "the end" in text
     assert len(text) < 6_000
+
+
+def test_a_precondition_is_looked_at_before_anything_is_changed():
+    element = Element(
+        tag="precondition", text="`a.txt` exists", position=Position(line=1, column=1)
+    )
+    told = tell(plan(task(1)), task(1, elements=(element,)), (), None)
+    assert "<precondition>\n`a.txt` exists\n</precondition>" in told
+    assert "If it does not, change nothing, stop" in told
+    assert "precondition" not in tell(plan(task(1)), task(1), (), None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import Project, makes, task
+from tests.conftest import REPOSITORY
 
 PLAN = "demo-PLAN.md"
 LAX = ("--ignore", "F208,N002")  # what the plans of these tests do not care for
@@ -156,3 +157,8 @@ def test_the_whole_corpus_is_read_without_a_crash(project: Project, shared: Path
     assert time.process_time() - began < 5  # ours; the child's is bounded by the deadline
     codes = Counter(row.split(": ")[1][:4] for row in done.stdout.splitlines() if "PLAN.md:" in row)
     assert codes["K404"] > 0
+
+
+def test_our_own_plans_have_nothing_that_lint_would_say(project: Project):
+    told = project.told("lint", str(REPOSITORY / "plans"))
+    assert told.startswith("0 errors, 0 warnings in 2 plans")
