@@ -10,7 +10,7 @@ from orchestrator.model.codes import diagnostic
 
 # What each issuer documents as the shape of its keys.
 FORMATS = {
-    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{60}",
+    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\s|\\n)+[A-Za-z0-9+/=\s\\]{60}",
     "an Anthropic key": r"\bsk-ant-[\w-]{20,}",
     "an OpenAI key": r"\bsk-(?:proj|svcacct|admin)-[\w-]{20,}",
     "a GitHub token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
@@ -21,6 +21,10 @@ FORMATS = {
     "an npm token": r"\bnpm_[A-Za-z0-9]{36}\b",
     "a Stripe key": r"\b[sr]k_live_[A-Za-z0-9]{20,}",
     "a signed token": r"\beyJ[\w-]{16,}\.eyJ[\w-]{16,}\.[\w-]{20,}",
+    # Of a host beyond this machine or its containers, and no word that stands for one.
+    "a password in an address": r"\b(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql)(?:\+\w+)?"
+    r"://[^\s:/@]*:(?!(?i:[a-z_]*pass|pw|secret|change|replace|user|admin|root|test|dev|demo)|[$<{%*\[])"
+    r"[^\s@/:<>`'\"]{6,}@(?!127\.|0\.0|192\.168\.|10\.)[\w-]+(?:\.[\w-]+)+",
 }
 MARKS = (
     "PRIVATE KEY",
@@ -39,6 +43,16 @@ MARKS = (
     "npm_",
     "_live_",
     "eyJ",
+    "sql://",
+    "gres://",
+    "db://",
+    "redis://",
+    "rediss://",
+    "amqp://",
+    "amqps://",
+    "sql+",
+    "gres+",
+    "mongodb+",
 )
 ANY = re.compile("|".join(f"(?P<f{n}>{shape})" for n, shape in enumerate(FORMATS.values())))
 # Long runs of one letter, or the words of examples: nobody's secret.
