@@ -42,9 +42,13 @@ def checked(root: Path, loaded: Loaded) -> TaskGraph:
 def show(
     console: Console, said: Iterable[Diagnostic], texts: Mapping[str, str], root: Path
 ) -> None:
-    split = {file: text.splitlines() for file, text in texts.items()}
+    from orchestrator.lint.secrets import masked
+
+    split: dict[str, list[str]] = {}
     for one in said:
-        rows = split.get(one.file, [])
+        rows = split.get(one.file)
+        if rows is None:
+            rows = split[one.file] = masked(texts.get(one.file, "")).splitlines()
         _show_one(console, one, rows[one.line - 1] if one.line <= len(rows) else None, root)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from orchestrator.model import Diagnostic, Plan, Position
 from orchestrator.model.codes import diagnostic
 
+SHOWN = 4  # first characters, to find it again
 # What each issuer documents as the shape of its keys.
 FORMATS = {
-    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\s|\\n)+[A-Za-z0-9+/=\s\\]{60}",
+    "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\s|\\n)+[A-Za-z0-9+/=\s\\]{48,}",
     "an Anthropic key": r"\bsk-ant-[\w-]{20,}",
     "an OpenAI key": r"\bsk-(?:proj|svcacct|admin)-[\w-]{20,}",
     "a GitHub token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
@@ -57,19 +58,39 @@ MARKS = (
 ANY = re.compile("|".join(f"(?P<f{n}>{shape})" for n, shape in enumerate(FORMATS.values())))
 # Long runs of one letter, or the words of examples: nobody's secret.
 EXAMPLE = re.compile(r"(\w)\1{7}|EXAMPLE|example|xxxx|XXXX|your[-_]|placeholder|1234567890", re.I)
+FILLER = re.compile(r"(\w)\1{15}")  # real keys hold short runs
 
 
 def check(plan: Plan, text: str) -> Iterator[Diagnostic]:
-    if not any(mark in text for mark in MARKS):
+    if not _is_suspect(text):
         return
     for match in ANY.finditer(text):
-        if EXAMPLE.search(match[0]):
+        if _is_example(match[0]):
             continue
         kind = list(FORMATS)[int((match.lastgroup or "f0")[1:])]
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - (text.rfind("\n", 0, match.start()) + 1) + 1
         told = (
-            f"this looks like {kind} ({match[0][:4]}…): prompts, transcripts and git would have it; "
+            f"this looks like {kind} ({match[0][:SHOWN]}…): prompts, transcripts and git would have it; "
             "revoke it and name an environment variable instead"
         )
         yield diagnostic("X001", plan.path, Position(line=line, column=column), told)
+
+
+def masked(text: str) -> str:
+    """The same text in the same places, with dots for what is secret."""
+    return ANY.sub(_dotted, text) if _is_suspect(text) else text
+
+
+def _dotted(match: re.Match[str]) -> str:
+    if _is_example(match[0]):
+        return match[0]
+    return match[0][:SHOWN] + re.sub(r"\S", "•", match[0][SHOWN:])
+
+
+def _is_example(found: str) -> bool:
+    return bool((FILLER if found.startswith("-----") else EXAMPLE).search(found))
+
+
+def _is_suspect(text: str) -> bool:
+    return any(mark in text for mark in MARKS)

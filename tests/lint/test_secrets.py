@@ -8,12 +8,14 @@ import pytest
 
 from orchestrator.lint import secrets
 from tests.build import plan, task
-from tests.cli.plans import orchestrate, text_of
 from tests.lint.whole import lint_files
 
 ODD = "aB3xK9"  # repeated to any length; never one whole secret in this file
 SECRETS = {
     "private key": "-----BEGIN RSA PRIVATE " + "KEY-----\n" + ODD * 11,
+    "OpenSSH key": "-----BEGIN OPENSSH PRIVATE "
+    + "KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+    + ODD * 8,
     "private key of a JSON file": "-----BEGIN PRIVATE " + "KEY-----\\n" + ODD * 11,
     "Anthropic": "sk-" + "ant-api03-" + ODD * 5,
     "OpenAI": "sk-" + "proj-" + ODD * 5,
@@ -35,6 +37,7 @@ HARMLESS = [
     "gh" + "p_" + "x" * 36,
     "sk-" + "ant-your-key-goes-here-please",
     "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----\n" + "x" * 64,
     "task-proj-" + ODD * 5,
     "$ANTHROPIC_API_KEY",
     "postgres://app:password@db.corp.net/x",
@@ -56,13 +59,24 @@ def test_a_secret_is_said_where_it_stands_and_never_repeated(kind: str):
     assert secret[:6] not in found.message
 
 
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_masked_text_keeps_its_places_and_hides_the_secret(kind: str):
+    text = f"a\n{SECRETS[kind]}\nb"
+    hidden = secrets.masked(text)
+    assert [len(row) for row in hidden.split("\n")] == [len(row) for row in text.split("\n")]
+    assert ODD not in hidden
+    assert "QWERTY" not in hidden
+    assert hidden.startswith(f"a\n{SECRETS[kind][:4]}•")
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_stands_for_a_secret_is_none(text: str):
     assert not list(secrets.check(plan(task(1)), f"\n {text}\n"))
+    assert secrets.masked(text) == text
 
 
 def test_each_secret_is_said(tmp_path: Path):
-    lines = "\n".join(SECRETS.values())
+    lines = "\n.\n".join(SECRETS.values())
     text = f"<tasks>\n<task>\n<name>x</name>\n<action>\n{lines}\n</action>\n</task>\n</tasks>\n"
     said = lint_files(tmp_path, {"01-01-PLAN.md": text.encode()})
     assert [one.code for one in said].count("X001") == len(SECRETS)
