@@ -138,7 +138,7 @@ class _Judge:
         if _bare(parts[0]).type == "negated_command":  # bash negates the whole pipe
             return None
         last = self.judge(parts[-1]) or self._filter(parts[-1])
-        if self._pipefail and any(self.judge(part) is None for part in parts[:-1]):
+        if self._pipefail and len(parts) > 1:  # whoever writes into a closed pipe fails too
             return None
         return last
 

@@ -12,6 +12,7 @@ from orchestrator.graph.edges import Edge, KnownPlan, Reason, say, task_edges
 from orchestrator.graph.plans import Book, PlanEdge, disagreeing_waves, late_waves, plan_edges
 from orchestrator.graph.writes import shared_files
 from orchestrator.model import Diagnostic, Plan, PlanId, Severity, Task, TaskId
+from orchestrator.model.codes import diagnostic
 
 __all__ = ["Edge", "KnownPlan", "Reason", "TaskGraph", "build"]
 
@@ -207,17 +208,25 @@ def _spread(
                 yield Edge(before=last.id, after=first.id, reason=link.reason)
 
 
-def _cycles(plans: Sequence[Plan], edges: Iterable[Edge]) -> Iterator[Diagnostic]:
+def _cycles(plans: Sequence[Plan], edges: Sequence[Edge]) -> Iterator[Diagnostic]:
     graph: nx.DiGraph[TaskId] = nx.DiGraph((edge.before, edge.after) for edge in edges)
     home = {task.id: (plan, task) for plan in plans for task in plan.tasks}
     place = {task: number for number, task in enumerate(home)}
+    between = {(edge.before, edge.after) for edge in edges if edge.reason is Reason.PLAN}
     for knot in nx.strongly_connected_components(graph):
         if len(knot) == 1:
             continue
         start = min(knot, key=place.__getitem__)
         path = [a for a, _ in nx.find_cycle(graph.subgraph(knot), start)]
+        first = path.index(min(path, key=place.__getitem__))
+        path = path[first:] + path[:first]
         names = " -> ".join((*path, path[0]))
-        yield say(*home[start], "G505", f"tasks wait for each other: {names}; remove one of these")
+        plan, task = home[path[0]]
+        told = f"tasks wait for each other: {names}; remove one of these"
+        if (path[-1], path[0]) in between:
+            yield diagnostic("G505", plan.path, plan.place("depends_on"), told)
+        else:
+            yield say(plan, task, "G505", told)
 
 
 def _conflicts(plans: Sequence[Plan], edges: Iterable[Edge]) -> Iterator[Edge]:

@@ -64,8 +64,8 @@ def _unchecked(plan: Plan, task: Task) -> Diagnostic:
         )
         return diagnostic("V901", plan.path, task.place("verify"), text)
     text = (
-        f"<verify> of {task.id} is prose: nothing is run and its success will be unverified; "
-        "put a command into <automated>"
+        f"<verify> of {task.id} has no <automated>: it is read as prose, nothing is run and its "
+        "success will be unverified; put the command into <automated>"
     )
     return diagnostic("V902", plan.path, task.place("verify"), text)
 

@@ -53,7 +53,7 @@ def _one_way(plan: Plan, task: Task) -> Iterator[Diagnostic]:
     step = next((one for one in task.elements if one.tag == "reversibility"), None)
     if step is not None and step.attributes.get("rating", "").strip() == "one-way":
         text = (
-            f"{task.id} cannot be undone and nobody is asked before; "
+            f"{task.id} cannot be undone and no decision is asked for before it in this plan; "
             "put a checkpoint:decision in front of it"
         )
         yield diagnostic("C005", plan.path, step.position, text)
