@@ -65,7 +65,7 @@ def show(name: str, size: float, run: Callable[[], object]) -> float:
 def well_formed(data: bytes) -> bytes:
     """The same text as XML: its tasks as elements, everything else escaped."""
     text = FORBIDDEN.sub("?", decode(data)[0])
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("]]>", "]]&gt;")
     for name in ("tasks", "task", "name", "files", "action", "verify", "done"):
         escaped = re.sub(rf"^([ \t]*)&lt;{name}[^\n>]*>[^\n]*$", r"\1<t/>", escaped, flags=re.M)
     return f"<plan>{escaped}</plan>".encode()
