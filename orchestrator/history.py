@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orchestrator.model import (
     Answer,
@@ -21,7 +21,16 @@ from orchestrator.model import (
     Step,
     TaskId,
     Usage,
+    Work,
 )
+
+
+class Landing(NamedTuple):
+    """The result branch was to move from `tip` to `commit`; then the attempt ends with `outcome`."""
+
+    commit: str
+    tip: str
+    outcome: Outcome
 
 
 @dataclass(slots=True)
@@ -44,6 +53,13 @@ class Tried:
     model: str | None = None  # the resolved id
     steps: list[Step] = field(default_factory=list)
     steps_left_out: int = 0
+    workspace: str = ""  # absolute path where it worked
+    base: str | None = None  # the commit that its workspace began at
+    begin: str | None = None  # the tree that it found there
+    kept: Work | None = None  # what it made, under a ref
+    verified: Outcome | None = None  # it has only to land
+    held: tuple[str, ...] = ()  # files that a person must look at first
+    landing: Landing | None = None  # its commit was about to land
 
     @property
     def interrupted(self) -> bool:
@@ -69,6 +85,20 @@ class TaskHistory:
         told = [one.outcome for one in self.tried if one.outcome and not one.interrupted]
         return told[-1] if told else None
 
+    @property
+    def unlanded(self) -> Outcome | None:
+        """Of a verified try that has not ended, and that nobody has to look at first."""
+        last = self.tried[-1] if self.tried else None
+        if last is None or last.outcome is not None or (last.held and self.answer is None):
+            return None
+        return last.verified
+
+    @property
+    def commit(self) -> str | None:
+        """Its commit on the result branch."""
+        works = [one.outcome.work for one in self.tried if one.outcome and one.outcome.work]
+        return next((work.landed for work in reversed(works) if work.landed), None)
+
 
 class Closing(NamedTuple):
     """A gate that was closed, Unix seconds."""
@@ -85,6 +115,11 @@ class History:
 
     tasks: dict[TaskId, TaskHistory] = field(default_factory=dict)
     plan_checks: dict[PlanId, list[Check]] = field(default_factory=dict)
+    result_checks: list[Check] | None = None  # once more, on the result; None: not run
+    delivery: Mapping[str, Any] | None = None  # whether the person's branch has the result
+    ground: Mapping[str, Any] | None = None  # where the worktrees began; None: the plain directory
+    holders: dict[str, TaskId] = field(default_factory=dict)  # of each workspace, the latest task
+    summaries: list[str] = field(default_factory=list)  # their commits
     closings: list[Closing] = field(default_factory=list)
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
@@ -115,6 +150,7 @@ def _ignore(_history: History, _event: Event) -> None:
 
 def _run_started(history: History, event: Event) -> None:
     history.started_at = event.at
+    history.ground = event.data.get("ground")
 
 
 def _run_resumed(history: History, event: Event) -> None:
@@ -122,6 +158,7 @@ def _run_resumed(history: History, event: Event) -> None:
     history.resumed_at.append(event.at)
     green = {plan: checks for plan, checks in history.plan_checks.items() if are_green(checks)}
     history.plan_checks = green
+    history.result_checks = history.delivery = None
     history.ended_at = history.exit_code = None
 
 
@@ -134,6 +171,9 @@ def _attempt_started(history: History, event: Event) -> None:
     assert event.task is not None
     assert event.attempt is not None
     session = event.data.get("session")
+    workspace = event.data.get("workspace", "")
+    history.holders[workspace] = event.task
+    history.result_checks = None  # the result is not what it was
     history.of(event.task).tried.append(
         Tried(
             number=event.attempt,
@@ -142,6 +182,8 @@ def _attempt_started(history: History, event: Event) -> None:
             started_at=event.at,
             transcript=event.data.get("transcript", ""),
             booked=Session.model_validate(session).booked if session else None,
+            workspace=workspace,
+            base=event.data.get("base"),
         )
     )
 
@@ -149,6 +191,29 @@ def _attempt_started(history: History, event: Event) -> None:
 def _tried(history: History, event: Event) -> Tried:
     assert event.task is not None
     return next(t for t in history.of(event.task).tried if t.number == event.attempt)
+
+
+def _workspace_ready(history: History, event: Event) -> None:
+    _tried(history, event).begin = event.data["begin"]
+
+
+def _work_kept(history: History, event: Event) -> None:
+    _tried(history, event).kept = Work.model_validate(event.data["work"])
+
+
+def _verified(history: History, event: Event) -> None:
+    _tried(history, event).verified = Outcome.model_validate(event.data["outcome"])
+
+
+def _held(history: History, event: Event) -> None:
+    _tried(history, event).held = tuple(event.data["files"])
+    _asked(history, event)
+
+
+def _landing(history: History, event: Event) -> None:
+    outcome = Outcome.model_validate(event.data["outcome"])
+    history.result_checks = None
+    _tried(history, event).landing = Landing(event.data["commit"], event.data["tip"], outcome)
 
 
 def _check_finished(history: History, event: Event) -> None:
@@ -222,11 +287,31 @@ def _plan_checked(history: History, event: Event) -> None:
     history.plan_checks[PlanId(event.data["plan"])] = checks
 
 
+def _result_checked(history: History, event: Event) -> None:
+    history.result_checks = [Check.model_validate(check) for check in event.data["checks"]]
+
+
+def _summarising(history: History, event: Event) -> None:
+    history.summaries.append(event.data["commit"])
+
+
+def _delivered(history: History, event: Event) -> None:
+    history.delivery = event.data
+
+
 FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.RUN_STARTED: _run_started,
     EventKind.RUN_RESUMED: _run_resumed,
     EventKind.RUN_FINISHED: _run_finished,
     EventKind.ATTEMPT_STARTED: _attempt_started,
+    EventKind.WORKSPACE_READY: _workspace_ready,
+    EventKind.WORK_KEPT: _work_kept,
+    EventKind.VERIFIED: _verified,
+    EventKind.HELD: _held,
+    EventKind.LANDING: _landing,
+    EventKind.RESULT_CHECKED: _result_checked,
+    EventKind.SUMMARISING: _summarising,
+    EventKind.DELIVERED: _delivered,
     EventKind.CHECK_FINISHED: _check_finished,
     EventKind.WORKER_FINISHED: _worker_finished,
     EventKind.WORKER_REPORTED: _worker_reported,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from orchestrator import lint, reader, workspace
@@ -107,11 +107,14 @@ def _home(file: Path) -> Path:
     return phases if phases.name == "phases" or phases.name.endswith("-phases") else file.parent
 
 
-def reload(root: Path, given: Sequence[Source], beside: Sequence[KnownPlan]) -> Loaded:
+def reload(
+    root: Path, given: Sequence[Source], beside: Sequence[KnownPlan], *, isolated: bool
+) -> Loaded:
     """The plans of a recorded run. They were accepted once: limits, rules and disk of today do not count."""
     size = max((len(source.content) for source in given), default=1)
     limits = ReaderSettings(max_bytes=max(size, 1), max_tasks=max(size, 1))
-    return load(root, given, limits, beside, accepted=True)
+    loaded = load(root, given, limits, beside, accepted=True)
+    return isolate(loaded) if isolated else loaded
 
 
 def load(
@@ -145,6 +148,12 @@ def load(
     order = {source.path: number for number, source in enumerate(given)}
     said.sort(key=lambda one: (order.get(one.file, 0), one.line, one.column, one.code))
     return Loaded(tuple(plans), graph, tuple(said), texts, counts, tuple(beside), partial)
+
+
+def isolate(loaded: Loaded) -> Loaded:
+    """The same plans where each attempt has a worktree of its own: nobody waits because of unknown files."""
+    graph = loaded.graph and loaded.graph.isolated()
+    return replace(loaded, graph=graph)
 
 
 def _rules(plan: Plan, root: Path) -> Iterator[Diagnostic]:

@@ -23,11 +23,16 @@ class Before(Noun):
 
 RULES = """You work on one task of a larger plan, alone, in the current directory. Nobody can answer questions: decide, and go on.
 
-- Do only this task. Other tasks are done by others, perhaps at this moment in the same directory.
+- Do only this task. {others}
 - Read before you change. Follow the project's own instructions and the style of the code around.
 - Stay in the current directory. Install nothing for the whole machine, and start nothing that goes on running.
 - Do not commit, and do not write a SUMMARY: that is done for you.
 - Run the task's checks yourself before you end. If you cannot do it, say plainly what is in the way."""
+
+OTHERS = {
+    False: "Other tasks are done by others, perhaps at this moment in the same directory.",
+    True: "Other tasks are done by others, each in a copy of its own: what you change here is joined with theirs later.",
+}
 
 VARIANTS = {
     "explore": "Find out and report: change nothing but the files that the task names.",
@@ -36,10 +41,11 @@ VARIANTS = {
 }
 
 
-def introduce(plan: Plan, task: Task) -> str:
-    """What all tasks of this plan and of this kind are told alike."""
+def introduce(plan: Plan, task: Task, *, isolated: bool = False) -> str:
+    """What all tasks of this plan and of this kind are told alike. `isolated`: nobody else works in its directory."""
+    rules = RULES.format(others=OTHERS[isolated])
     variant = VARIANTS.get((task.subagent or "").casefold(), "")
-    return "\n\n".join(filter(None, (RULES, variant, *_context(plan)))) + "\n"
+    return "\n\n".join(filter(None, (rules, variant, *_context(plan)))) + "\n"
 
 
 def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:

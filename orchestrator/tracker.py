@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from orchestrator.graph import TaskGraph
+from orchestrator.graph.writes import normal, overlaps
 from orchestrator.model import (
     Answer,
     Event,
@@ -34,8 +35,8 @@ from orchestrator.model import (
 
 MOVES = {  # every legal step; anything else is our bug
     TaskState.WAITING: {TaskState.RUNNING, TaskState.PAUSED, TaskState.SKIPPED},
-    TaskState.RUNNING: {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.WAITING},
-    TaskState.PAUSED: {TaskState.SUCCEEDED, TaskState.FAILED},
+    TaskState.RUNNING: {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.WAITING, TaskState.PAUSED},
+    TaskState.PAUSED: {TaskState.SUCCEEDED, TaskState.FAILED, TaskState.RUNNING},
     TaskState.SUCCEEDED: set(),
     TaskState.FAILED: {TaskState.WAITING},  # a person asks for a retry
     TaskState.SKIPPED: {TaskState.WAITING},
@@ -48,6 +49,7 @@ class Reaction(Enum):
 
     NEXT_TRY = auto()  # the next place on the ladder
     NEXT_RUNG = auto()  # the next stronger tier, never the same again
+    ONCE_MORE = auto()  # the same try, on a new base; the second time it fails
     SAME_TRY = auto()  # nobody's fault: no try is spent
     FAIL = auto()  # another try would end the same way
     STOP = auto()  # no task can go on: an operator must act
@@ -64,6 +66,8 @@ REACTIONS = {
     Failure.MAX_TURNS: Reaction.NEXT_TRY,
     Failure.BUDGET: Reaction.NEXT_TRY,
     Failure.DENIED: Reaction.NEXT_TRY,
+    Failure.SCOPE: Reaction.NEXT_TRY,
+    Failure.CONFLICT: Reaction.ONCE_MORE,
     Failure.CONTEXT: Reaction.NEXT_RUNG,
     Failure.REFUSED: Reaction.NEXT_RUNG,
     Failure.INTERRUPTED: Reaction.SAME_TRY,
@@ -74,6 +78,7 @@ REACTIONS = {
     Failure.NETWORK: Reaction.SAME_TRY,
     Failure.UNAVAILABLE: Reaction.FAIL,
     Failure.REJECTED: Reaction.FAIL,
+    Failure.WORKSPACE: Reaction.FAIL,
     Failure.AUTH: Reaction.STOP,
     Failure.MISSING: Reaction.STOP,
     Failure.UNKNOWN_MODEL: Reaction.STOP,
@@ -104,6 +109,13 @@ class Tracker:
         self._attempts = dict.fromkeys(graph, 0)
         self._rung = dict.fromkeys(graph, 0)  # place on the ladder of the next try
         self._worker: dict[TaskId, str] = {}  # of the latest attempt
+        self._fought: dict[
+            TaskId, set[str]
+        ] = {}  # files in which its work did not fit to the result
+        self._touched: dict[
+            TaskId, set[str]
+        ] = {}  # what a running task is seen to write besides its <files>
+        self.held: set[TaskId] = set()  # their work waits for a person
         self.states = dict.fromkeys(graph, TaskState.WAITING)
         self.stopped: str | None = None  # why no new attempt may start
         self.closed: dict[
@@ -151,7 +163,7 @@ class Tracker:
         for task in self._open():
             if len(busy) + len(chosen) >= self._capacity:
                 break
-            clashes = any(self._graph.clash(task, other) for other in (*busy, *chosen))
+            clashes = any(self._clash(task, other) for other in (*busy, *chosen))
             if not clashes and not self._is_held(task):
                 chosen.append(task)
         stuck = not (self.done or busy or chosen or self.paused or self.due() or self.parked)
@@ -170,6 +182,16 @@ class Tracker:
 
     def _start(self, task: TaskId) -> Start:
         return Start(self._graph.tasks[task], self._attempts[task] + 1, self.route(task))
+
+    def _clash(self, task: TaskId, other: TaskId) -> bool:
+        """They must take turns: by what the plans say, or by what was seen of them."""
+        if self._graph.clash(task, other) or self._fought.get(task, set()) & self._fought.get(
+            other, set()
+        ):
+            return True
+        declared = self._graph.tasks[task].files or ()
+        touched = self._touched.get(other, ())
+        return any(overlaps(normal(mine), file) for mine in declared for file in touched)
 
     def _is_held(self, task: TaskId) -> bool:
         return any(gate in self.closed for gate in self.route(task).gates)
@@ -198,7 +220,11 @@ class Tracker:
         self._worker[task] = event.data.get("route", {}).get("worker", "")
         self._attempts[task] += 1
 
+    def _saw(self, task: TaskId, event: Event) -> None:
+        self._touched.setdefault(task, set()).update(event.data["files"])
+
     def _finished(self, task: TaskId, event: Event) -> None:
+        self._touched.pop(task, None)
         outcome = Outcome.model_validate(event.data["outcome"])
         if outcome.failure is None:
             self._move(task, TaskState.SUCCEEDED)
@@ -209,6 +235,8 @@ class Tracker:
         if reaction is Reaction.STOP:
             self.stopped = f"{task} met {outcome.failure}, and somebody must put that right first"
         next_rung = self._next_rung(task, reaction)
+        if reaction is Reaction.ONCE_MORE:
+            self._fought.setdefault(task, set()).update(outcome.conflicts)
         if next_rung < len(self._ladders[task]):
             self._rung[task] = next_rung
             self._move(task, TaskState.WAITING)
@@ -223,6 +251,8 @@ class Tracker:
         """The place of the next try; the ladder's length if there is none."""
         ladder, here = self._ladders[task], self._rung[task]
         match reaction:
+            case Reaction.ONCE_MORE:
+                return len(ladder) if task in self._fought else here
             case Reaction.SAME_TRY | Reaction.STOP:  # who puts it right resumes the run
                 return here
             case Reaction.NEXT_TRY:
@@ -246,8 +276,15 @@ class Tracker:
     def _asked(self, task: TaskId, _event: Event) -> None:
         self._move(task, TaskState.PAUSED)
 
+    def _held(self, task: TaskId, _event: Event) -> None:
+        self.held.add(task)
+        self._move(task, TaskState.PAUSED)
+
     def _answered(self, task: TaskId, event: Event) -> None:
-        if Answer.model_validate(event.data["answer"]).approved:
+        if task in self.held:  # its attempt goes on: it lands, or ends as rejected
+            self.held.discard(task)
+            self._move(task, TaskState.RUNNING)
+        elif Answer.model_validate(event.data["answer"]).approved:
             self._move(task, TaskState.SUCCEEDED)
         else:
             self._fail(task)
@@ -255,6 +292,7 @@ class Tracker:
     def _retry(self, task: TaskId, _event: Event) -> None:
         """From the first rung; what was skipped for this task alone waits again."""
         self._rung[task] = 0
+        self._fought.pop(task, None)
         self._move(task, TaskState.WAITING)
         for later in self._graph.all_after(task):
             failed = map(self._is_failed, self._graph.all_before(later))
@@ -305,6 +343,8 @@ def _task_event(
 APPLY: dict[EventKind, Callable[[Tracker, Event], None]] = {
     EventKind.ATTEMPT_STARTED: _task_event(Tracker._started),
     EventKind.ATTEMPT_FINISHED: _task_event(Tracker._finished),
+    EventKind.TOUCHED: _task_event(Tracker._saw),
+    EventKind.HELD: _task_event(Tracker._held),
     EventKind.CHECKPOINT_ASKED: _task_event(Tracker._asked),
     EventKind.CHECKPOINT_ANSWERED: _task_event(Tracker._answered),
     EventKind.RETRY_ASKED: _task_event(Tracker._retry),

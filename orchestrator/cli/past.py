@@ -66,7 +66,7 @@ def reopen(
         stored, events = book.plans(row.id), tuple(book.events(row.id))
     sources = [Source(one.id, one.path, one.content) for one in stored]
     order = Order.model_validate({**row.asked, **changes})
-    loaded = project.reload(root, sources, order.beside)
+    loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     watched = Watched(graph, order)
     for event in events:

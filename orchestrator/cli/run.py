@@ -46,6 +46,19 @@ def run(
     ignore_deps: Annotated[
         bool, typer.Option("--ignore-deps", help="Take plans outside of this run as finished.")
     ] = False,
+    workspace: Annotated[
+        str | None,
+        typer.Option(
+            "--workspace",
+            metavar="KIND",
+            help="worktree: each task in a git worktree; directory: all in place. Plans that say it are not overruled.",
+            show_default=False,
+        ),
+    ] = None,
+    include_dirty: Annotated[
+        bool,
+        typer.Option("--include-dirty", help="Begin with what is not committed, too."),
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Run plan files, and what is unfinished in folders."""
@@ -62,6 +75,8 @@ def run(
         wait=wait,
         fail_fast=fail_fast,
         ignore_deps=ignore_deps,
+        workspace=workspace,
+        include_dirty=include_dirty,
         as_json=as_json,
     )
     return starting.preview(asked) if dry_run else starting.run(asked)

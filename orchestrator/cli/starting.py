@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator import engine, project, prompt, settings, workspace
-from orchestrator.cli import diagnostics, documents, ending, past, rehearsal, screen
+from orchestrator.cli import diagnostics, documents, ending, past, rehearsal, screen, standing
 from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import NEXT, command, err, plain, show_json, tell
 from orchestrator.cli.watched import Watched
@@ -20,6 +20,7 @@ from orchestrator.model import RunId
 from orchestrator.project import Loaded, Source
 from orchestrator.reader import discover
 from orchestrator.settings import Settings
+from orchestrator.workspace import Choice, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Asked:
     wait: bool = False
     fail_fast: bool = False
     ignore_deps: bool = False
+    workspace: str | None = None
+    include_dirty: bool = False
     as_json: bool = False
 
 
@@ -49,6 +52,8 @@ class Ready:
     sources: tuple[Source, ...]
     loaded: Loaded
     graph: TaskGraph
+    choice: Choice
+    facts: Facts | None
 
 
 def run(asked: Asked) -> int:
@@ -59,6 +64,7 @@ def run(asked: Asked) -> int:
         return 0
     engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
     _warn_of_context(ready)
+    standing.tell_of(ready.root, ready.choice, ready.facts, include_dirty=asked.include_dirty)
     if not asked.again:
         _note_open_runs(ready)
     return watch(
@@ -75,6 +81,7 @@ def preview(asked: Asked) -> int:
     ready = prepare(asked)
     if ready is not None:
         _warn_of_context(ready)
+        standing.tell_of(ready.root, ready.choice, ready.facts, include_dirty=asked.include_dirty)
         rehearsal.show(ready.root, ready.graph, ready.settings, as_json=asked.as_json)
     elif asked.as_json:
         show_json(documents.NOTHING)
@@ -89,14 +96,20 @@ def prepare(asked: Asked) -> Ready | None:
     files = choose(root, asked)
     if not files:
         return None
-    chosen = settings.load(root, {"run": {"workers": asked.workers}})
+    flags = {"run": {"workers": asked.workers}, "workspace": {"mode": asked.workspace}}
+    chosen = settings.load(root, flags)
     beside = () if asked.ignore_deps else project.others(root, files)
     sources = tuple(project.sources(root, files))
     loaded = project.load(root, sources, chosen.reader, beside)
-    graph = diagnostics.checked(root, loaded)
-    order = _order(asked, chosen)
-    graph = project.chosen(graph, order.only, order.start, order.skip)
-    return Ready(root, chosen, order, sources, loaded, graph)
+    diagnostics.checked(root, loaded)
+    looked = anyio.run(workspace.examine, root)
+    unfit = looked if isinstance(looked, workspace.Unfit) else None
+    choice = workspace.choose(loaded.plans, chosen.workspace.mode, unfit)
+    loaded = project.isolate(loaded) if choice.isolated else loaded
+    order = _order(asked, chosen, choice)
+    graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+    facts = None if isinstance(looked, workspace.Unfit) or not choice.isolated else looked
+    return Ready(root, chosen, order, sources, loaded, graph, choice, facts)
 
 
 def choose(root: Path, asked: Asked) -> list[Path]:
@@ -141,7 +154,7 @@ async def _side_by_side(
     return ended
 
 
-def _order(asked: Asked, chosen: Settings) -> Order:
+def _order(asked: Asked, chosen: Settings, choice: Choice) -> Order:
     return Order(
         only=asked.only,
         start=asked.start,
@@ -150,6 +163,8 @@ def _order(asked: Asked, chosen: Settings) -> Order:
         wait=asked.wait,
         fail_fast=asked.fail_fast,
         workers=chosen.run.workers,
+        isolated=choice.isolated,
+        include_dirty=asked.include_dirty,
     )
 
 

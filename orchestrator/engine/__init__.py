@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import complexity, journal, process, project, routing, workspace
+from orchestrator.engine import grounds
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
 from orchestrator.engine.hub import Hub
@@ -13,11 +14,13 @@ from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.engine.siblings import Siblings
 from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
+from orchestrator.history import fold
 from orchestrator.journal import Journal
 from orchestrator.model import EventKind, Route, RunId, Score, Task, TaskId
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
+from orchestrator.workspace.result import Start
 
 __all__ = ["Crew", "Hub", "Order", "Screen", "begin", "prepare", "resume"]
 
@@ -93,15 +96,20 @@ async def begin(
     """Run the plans from the start. The run's name and the exit code."""
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     crew = prepare(root, graph, settings, workers)
-    workspace.refuse_unwritable(root / one.path for one in sources)
+    if not order.isolated:
+        workspace.refuse_unwritable(root / one.path for one in sources)
     with journal.writing(root) as book:
         prune(root, settings.run.retention_days)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]
         kept = order.model_copy(update={"beside": loaded.beside})
         run = book.begin(kept.model_dump(mode="json"), stored)
         with Books(root, run) as books:
-            hub = _hub(run, root, loaded, graph, crew, order, settings, book, screen, books)
-            hub.begin(EventKind.RUN_STARTED)
+            start = await grounds.start(root, run, order) if order.isolated else None
+            means = await _means(root, run, loaded, crew, settings, books, start)
+            hub = _hub(run, root, loaded, graph, crew, order, means, book, screen, books)
+            hub.begin(EventKind.RUN_STARTED, start)
+            if means.ground is not None:
+                await grounds.lay_branch(means.ground, None)
             return run, await hub.run()
 
 
@@ -120,22 +128,55 @@ async def resume(
         order = Order.model_validate({**row.asked, **changes})
         stored = book.plans(row.id)
         sources = [Source(one.id, one.path, one.content) for one in stored]
-        loaded = project.reload(root, sources, order.beside)
+        loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
         graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
         crew = prepare(root, graph, settings, workers)
         with Books(root, row.id) as books:
-            hub = _hub(row.id, root, loaded, graph, crew, order, settings, book, screen, books)
-            _catch_up(hub, book)
+            events = book.events(row.id)
+            past = fold(events)
+            start = Start.model_validate(past.ground) if past.ground else None
+            means = await _means(root, row.id, loaded, crew, settings, books, start)
+            if means.ground is not None:
+                await grounds.lay_branch(means.ground, past)
+            hub = _hub(row.id, root, loaded, graph, crew, order, means, book, screen, books)
+            for event in events:
+                hub.replay(event)
+            hub.begin(EventKind.RUN_RESUMED)
+            if means.ground is not None:
+                await grounds.recover(means.ground, past, hub.record, screen.warn)
+            _catch_up(hub)
             for task in retry:
                 hub.retry(project.task_named(graph, task).id)
             return row.id, await hub.run()
 
 
-def _catch_up(hub: Hub, book: Journal) -> None:
-    """The past through the same tracker; what ran when the engine died starts again, and no try is spent."""
-    for event in book.events(hub.id):
-        hub.replay(event)
-    hub.begin(EventKind.RUN_RESUMED)
+async def _means(
+    root: Path,
+    run: RunId,
+    loaded: Loaded,
+    crew: Crew,
+    settings: Settings,
+    books: Books,
+    start: Start | None,
+) -> Means:
+    own = settings.workspace
+    paths = [plan.path for plan in loaded.plans]
+    ground = None
+    if start is not None:
+        ground = await grounds.ground(root, run, start, own, books.folder, crew.environment, paths)
+    return Means(
+        root,
+        settings.verify,
+        Siblings(settings.run.share_prompt_cache_s),
+        ground,
+        own.scope,
+        own.final_checks,
+        own.look_s,
+    )
+
+
+def _catch_up(hub: Hub) -> None:
+    """What ran when the engine died starts again, and no try is spent."""
     hub.interrupt("the engine died while it ran")
     places = {t.id: (plan, t) for plan in hub.plans.values() for t in plan.tasks}
     trouble = hub.books.catch_up(places, hub.history)
@@ -150,7 +191,7 @@ def _hub(
     graph: TaskGraph,
     crew: Crew,
     order: Order,
-    settings: Settings,
+    means: Means,
     book: Journal,
     screen: Screen,
     books: Books,
@@ -164,7 +205,7 @@ def _hub(
         order=order,
         journal=book,
         screen=screen,
-        means=Means(root, settings.verify, Siblings(settings.run.share_prompt_cache_s)),
+        means=means,
         books=books,
     )
 

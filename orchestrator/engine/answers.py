@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from orchestrator.graph import TaskGraph
+from orchestrator.history import TaskHistory
 from orchestrator.inbox import Letter
-from orchestrator.model import Answer, Gate, Task, TaskState
+from orchestrator.model import Answer, Element, Gate, Task, TaskState
 from orchestrator.tracker import Tracker
+
+
+def asked(task: Task, past: TaskHistory) -> Task:
+    """What a person is asked: the checkpoint itself, or to look at what a task has changed before it lands."""
+    last = past.tried[-1] if past.tried else None
+    if task.is_checkpoint or last is None or not last.held:
+        return task
+    commit = last.kept.commit if last.kept else None
+    look = f"Look at it with: git show {commit}" if commit else "Look at these files themselves."
+    told = {
+        "what-built": f"It changed what steers git, agents or CI: {', '.join(last.held)}.",
+        "how-to-verify": f"{look} Approved, it lands; rejected, the task fails and its work is kept.",
+    }
+    elements = (Element(tag=tag, text=text, position=task.position) for tag, text in told.items())
+    update = {
+        "type": "checkpoint:human-verify",
+        "gate": Gate.BLOCKING_HUMAN,
+        "options": (),
+        "elements": tuple(elements),
+    }
+    return task.model_copy(update=update)
 
 
 def standing(task: Task) -> Answer | None:

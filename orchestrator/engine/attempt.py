@@ -1,4 +1,4 @@
-"""One attempt from its first check to its last: red? -> worker -> guard -> check. Believes only the check; starts no second try."""
+"""One attempt up to its verdict: workspace -> red? -> worker -> keep -> guard -> check. Believes only the check; starts no second try."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import anyio
 
@@ -14,20 +15,36 @@ from orchestrator import verify, workspace
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.siblings import Siblings
+from orchestrator.engine.site import Site
 from orchestrator.errors import RecordError
-from orchestrator.model import Attempt, Check, EventKind, Failure, Outcome, Progress, Task
+from orchestrator.model import (
+    Attempt,
+    Check,
+    EventKind,
+    Failure,
+    Outcome,
+    Progress,
+    Task,
+    Usage,
+    Work,
+)
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
 from orchestrator.workers import Worker
+from orchestrator.workspace import GitRefused, Ground, Unprepared
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all attempts of a run share."""
+    """What all attempts of a run share. No `ground`: they work in the plain directory."""
 
     root: Path
     verify: VerifySettings
     siblings: Siblings
+    ground: Ground | None = None
+    scope: Literal["record", "serialise", "refuse"] = "record"
+    final_checks: Literal["all", "none"] = "all"
+    look_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +60,85 @@ class Try:
     exempt: Collection[str]  # files that belong to other tasks; grows while it runs
     record: Record
     show: Callable[[str], None]
+    site: Site | None = None  # its worktree
 
     async def carry_out(self) -> Outcome:
         began = time.monotonic()
+        outcome = await self._open() or await self._try()
+        return outcome.model_copy(update={"duration_s": time.monotonic() - began})
+
+    async def _open(self) -> Outcome | None:
+        """None: it can begin."""
+        if self.site is None:
+            return None
+        self.show("making its workspace")
+        try:
+            await self.site.open(self.record)
+        except (GitRefused, Unprepared, OSError) as trouble:
+            return Outcome(failure=Failure.WORKSPACE, detail=str(trouble), usage=Usage.nothing())
+        return None
+
+    async def _try(self) -> Outcome:
         commands, strays = self._commands()
         before = self.base
         if self.means.verify.red_first and not before:
-            before = await self._check(commands, "before")
+            before = await self.check(commands, "before")
         place = Path(self.attempt.workspace)
         kept = guard.remember(commands, place, self.task.files, self.exempt)
         prints = workspace.fingerprint(place, self.task.files or ())
-        restored: tuple[str, ...] = ()
         try:
             outcome = await self._work()
-        finally:  # also after a failed or stopped worker: the next try must not start from its forgery
-            aside = Path(self.attempt.transcript).with_suffix(".changed")
-            restored = guard.restore(kept, aside, self.exempt)
+        except (
+            BaseException
+        ):  # stopped: the next try must not start from its forgery, nor its work be lost
+            self._put_back(kept)
+            await self._keep(Outcome())
+            raise
+        restored = self._put_back(kept)
         self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
+        outcome = self._refuse_undeclared(await self._keep(outcome))
         if outcome.ok:
             doubts = self._doubts(outcome, prints == workspace.fingerprint(place, prints))
-            after = await self._check(commands, "after")
-            outcome = self._judge(outcome, before, after, strays, (*restored, *doubts))
+            after = await self.check(commands, "after")
+            warnings = (*restored, *doubts, *_odd(outcome.work))
+            outcome = self._judge(outcome, before, after, strays, warnings)
             outcome = _refuse_unproven(outcome, doubts)
-        return outcome.model_copy(update={"duration_s": time.monotonic() - began})
+        return outcome
+
+    def _put_back(self, kept: guard.Guard) -> tuple[str, ...]:
+        aside = Path(self.attempt.transcript).with_suffix(".changed")
+        return guard.restore(kept, aside, self.exempt)
+
+    async def _keep(self, outcome: Outcome) -> Outcome:
+        """Also of a try that failed or is stopped: what it has made is work of somebody."""
+        if self.site is None:
+            return outcome
+        with anyio.CancelScope(shield=True):
+            try:
+                work = await self.site.keep(self.record)
+            except (GitRefused, OSError) as trouble:
+                detail = f"{trouble}; what it made is still in {self.attempt.workspace}"
+                return outcome.model_copy(update={"failure": Failure.WORKSPACE, "detail": detail})
+        return outcome.model_copy(update={"work": work})
+
+    def _refuse_undeclared(self, outcome: Outcome) -> Outcome:
+        outside = outcome.work.undeclared if outcome.work else ()
+        if not (outcome.ok and outside and self.means.scope == "refuse"):
+            return outcome
+        detail = f"it wrote outside of its <files>: {', '.join(outside)}; leave these as they were"
+        return outcome.model_copy(update={"failure": Failure.SCOPE, "detail": detail})
+
+    async def land(self, outcome: Outcome) -> Outcome:
+        """Of a verified one: to the result branch, as one commit."""
+        assert self.site is not None
+        commands, _ = self._commands()
+        try:
+            return await self.site.land(
+                outcome, self.record, lambda: self.check(commands, "landing")
+            )
+        except (GitRefused, Unprepared, OSError) as trouble:
+            update = {"failure": Failure.WORKSPACE, "detail": f"it could not land: {trouble}"}
+            return outcome.model_copy(update=update)
 
     def _commands(self) -> tuple[list[str], list[str]]:
         """The checks as they are run here, and what is wrong with where they go."""
@@ -73,7 +146,7 @@ class Try:
         pairs = [verify.rewrite(command, root, place) for command in self.task.commands]
         return [command for command, _ in pairs], [text for _, texts in pairs for text in texts]
 
-    async def _check(self, commands: list[str], stage: str) -> tuple[Check, ...]:
+    async def check(self, commands: list[str], stage: str) -> tuple[Check, ...]:
         """Before the work every command is run, after it up to the first that is not green."""
         if commands:
             self.show("looking whether the check is red" if stage == "before" else "checking")
@@ -150,6 +223,13 @@ class Try:
         failed = verify.failure(after)
         failure, detail = failed or (None, outcome.detail)
         return outcome.model_copy(update={"verdict": verdict, "failure": failure, "detail": detail})
+
+
+def _odd(work: Work | None) -> tuple[str, ...]:
+    if work is None:
+        return ()
+    outside = ", ".join(work.undeclared)
+    return (*([f"it wrote outside of its <files>: {outside}"] if outside else []), *work.notes)
 
 
 def _refuse_unproven(outcome: Outcome, doubts: tuple[str, ...]) -> Outcome:

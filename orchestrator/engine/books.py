@@ -53,8 +53,13 @@ class Books:
     @staticmethod
     def name(task: TaskId, place: int, number: int) -> str:
         """The file of an attempt: never that of another task, whatever the plans are called."""
-        slug = re.sub(r"[^A-Za-z0-9.]+", "-", task)[-40:].strip("-.")
-        return f"{place:03}-{slug}.{number}.log"
+        return f"{Books.slug(task, place)}.{number}.log"
+
+    @staticmethod
+    def slug(task: TaskId, place: int) -> str:
+        """Of a task in names of files and refs."""
+        words = re.sub(r"[^A-Za-z0-9]+", "-", task)[-40:].strip("-")
+        return f"{place:03}-{words}"
 
     def note(self, plan: Plan, task: Task, history: History, event: Event) -> str | None:
         """One canonical log line and one ledger line for a finished attempt; the trouble, if there was some."""

@@ -1,16 +1,31 @@
-"""The end of a plan: its own commands once, and its SUMMARY beside it. Calls nothing complete that was not checked."""
+"""The end of a plan and of a result: commands that are run once more, and the SUMMARY. Calls nothing complete that was not checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import summary, verify, workspace
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
-from orchestrator.model import Check, Plan, RunId, TaskId, TaskState
+from orchestrator.model import (
+    Check,
+    CheckResult,
+    Event,
+    EventKind,
+    Plan,
+    RunId,
+    Task,
+    TaskId,
+    TaskState,
+)
 from orchestrator.reader.discover import summary_path
+from orchestrator.workspace import Ground, message, result
+
+RED_STEP = re.compile(r"\bRED\b")
+NEEDS_IGNORED = "[green only with files that git ignores: a fresh clone has to make them first]\n"
 
 
 def is_done(plan: Plan, states: Mapping[TaskId, TaskState]) -> bool:
@@ -22,30 +37,134 @@ async def check(
     plan: Plan, means: Means, environment: Mapping[str, str], folder: Path
 ) -> tuple[Check, ...]:
     """The shell blocks of `<verification>`, all of them."""
+    if means.ground is None or not plan.commands:
+        return await _run(
+            plan.commands, means.root, means, environment, folder / "verification.log"
+        )
+    async with means.ground.result:
+        tree = await means.ground.result_tree()
+        log = folder / "verification.log"
+        return await _check_in(tree.path, plan.commands, means, environment, log)
+
+
+async def check_result(
+    tasks: Sequence[Task],
+    plans: Sequence[Plan],
+    means: Means,
+    environment: Mapping[str, str],
+    folder: Path,
+) -> tuple[Check, ...]:
+    """Every distinct check of what succeeded, in a worktree of the result that nobody has worked in."""
+    ground = means.ground
+    assert ground is not None
+    commands = [
+        command for task in tasks for command in task.commands if not is_red_step(task, command)
+    ]
+    commands += [command for plan in plans for command in plan.commands]
+    if means.final_checks == "none" or not commands:
+        return ()
+    async with ground.result:
+        tree = await ground.result_tree()
+        distinct = list(dict.fromkeys(commands))
+        return await _check_in(tree.path, distinct, means, environment, folder / "result.log")
+
+
+async def _check_in(
+    place: Path, commands: Sequence[str], means: Means, environment: Mapping[str, str], log: Path
+) -> tuple[Check, ...]:
+    """What is not green there is run once more with what git ignores of the tasks' worktrees."""
+    assert means.ground is not None
+    moved = [verify.rewrite(command, str(means.root), str(place))[0] for command in commands]
+    checks = list(await _run(moved, place, means, environment, log))
+    bad = [number for number, one in enumerate(checks) if one.result is not CheckResult.GREEN]
+    if bad and await means.ground.bring_ignored():
+        again = await _run([moved[number] for number in bad], place, means, environment, log)
+        for number, one in zip(bad, again, strict=True):
+            if one.result is CheckResult.GREEN:
+                one = one.model_copy(update={"output": NEEDS_IGNORED + one.output})
+            checks[number] = one
+        await means.ground.close(place)  # the next look is at a clean one again
+    told = zip(commands, checks, strict=True)
+    return tuple(one.model_copy(update={"command": command}) for command, one in told)
+
+
+async def _run(
+    commands: Iterable[str], place: Path, means: Means, environment: Mapping[str, str], log: Path
+) -> tuple[Check, ...]:
     return await verify.run_checks(
-        plan.commands,
-        cwd=means.root,
+        list(commands),
+        cwd=place,
         env=environment,
         timeout_s=means.verify.timeout_s,
         keep_bytes=means.verify.output_bytes,
-        transcript=folder / "verification.log",
+        transcript=log,
         all_of_them=True,
     )
+
+
+def is_red_step(task: Task, command: str) -> bool:
+    """It says that a test fails for now: the work that follows makes it untrue."""
+    return bool(RED_STEP.search(task.name)) or (task.tdd and command.lstrip().startswith("!"))
+
+
+def is_complete(plan: Plan, states: Mapping[TaskId, TaskState], history: History) -> bool:
+    return summary.is_complete(plan, states, history)
 
 
 def summarise(
     plan: Plan,
     *,
-    root: Path,
+    place: Path,
     run: RunId,
     graph: TaskGraph,
     states: Mapping[TaskId, TaskState],
     history: History,
-) -> Path:
-    path = summary_path(root / plan.path)
-    found = {one.path: workspace.trouble(root, one) for one in plan.must_haves.artifacts}
-    text = summary.render(
+) -> str:
+    """`place` is where the files are that the plan promised."""
+    found = {one.path: workspace.trouble(place, one) for one in plan.must_haves.artifacts}
+    return summary.render(
         plan, run=run, graph=graph, states=states, history=history, artifacts=found
     )
+
+
+def write(plan: Plan, root: Path, text: str) -> Path:
+    path = root / summary_name(plan)
     workspace.write_whole(path, text)
     return path
+
+
+def summary_name(plan: Plan) -> str:
+    """Relative to the root."""
+    return summary_path(Path(plan.path)).as_posix()
+
+
+async def summary_commit(
+    plan: Plan, text: str, ground: Ground, run: RunId, complete: bool
+) -> str | None:
+    """A commit on the tip of the result; None where it stands there already, or git ignores it: then it goes beside the plan."""
+    name = summary_name(plan)
+    if await ground.repository.ignored([name]):
+        write(plan, ground.root, text)
+        return None
+    words = message.of_summary(plan, run=run, complete=complete)
+    return await result.with_file(ground, name, text, words)
+
+
+async def deliver(
+    ground: Ground, history: History, complete: bool, record: Callable[..., Event]
+) -> None:
+    """The person's branch gets the result, where that is safe; the event says what became of it."""
+    assert history.ground is not None
+    start = result.Start.model_validate(history.ground)
+    plan = await result.plan(ground, start, complete)
+    if plan.why is None:
+        record(EventKind.DELIVERING, {"tip": ground.tip, "branch": start.branch})
+        plan = await result.carry_out(ground, plan)
+    data = {
+        "why": plan.why,
+        "branch": ground.branch.removeprefix("refs/heads/"),
+        "into": start.branch and start.branch.removeprefix("refs/heads/"),
+        "tip": ground.tip,
+        "commits": plan.commits,
+    }
+    record(EventKind.DELIVERED, data)

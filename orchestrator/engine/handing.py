@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.engine.order import Crew
+from orchestrator.engine.places import CLEAN
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
 from orchestrator.model import Attempt, Failure, RunId, Session, StepKind, TaskId
 from orchestrator.prompt import Before, introduce, tell
 from orchestrator.tracker import REACTIONS, Reaction, Start
+from orchestrator.verify import move_root
 from orchestrator.workers import booking
 
 GOES_ON = {
@@ -25,24 +27,26 @@ def hand(
     *,
     run: RunId,
     root: Path,
+    place: Path,
     graph: TaskGraph,
     history: History,
     crew: Crew,
     transcript: Path,
 ) -> Attempt:
     task, plan = start.task, graph.plan_of(start.task.id)
-    session, known = continued(start, graph, history, crew)
+    session, known = continued(start, graph, history, crew, place)
+    isolated = place != root
     before = [_before(one, graph, history) for one in graph.before(task.id) if one != known]
     return Attempt(
         run=run,
         task=task.id,
         name=task.title,
         number=start.number,
-        action=task.action,
-        system=introduce(plan, task),
-        prompt=tell(plan, task, before, history.of(task.id).last),
+        action=moved(task.action, root, place),
+        system=moved(introduce(plan, task, isolated=isolated), root, place),
+        prompt=moved(tell(plan, task, before, history.of(task.id).last), root, place),
         route=start.route,
-        workspace=str(root),
+        workspace=str(place),
         timeout_s=task.timeout_s or crew.timeout_s,
         stall_s=crew.stall_s,
         max_usd=crew.max_usd,
@@ -59,29 +63,40 @@ def hand(
 
 
 def _before(task: TaskId, graph: TaskGraph, history: History) -> Before:
-    past = history.of(task)
-    return Before(task=graph.tasks[task], outcome=past.last, answer=past.answer)
+    past, asked = history.of(task), graph.tasks[task].is_checkpoint
+    return Before(task=graph.tasks[task], outcome=past.last, answer=past.answer if asked else None)
+
+
+def moved(text: str, root: Path, place: Path) -> str:
+    """Who is told of the project by its absolute path means the workspace."""
+    return move_root(text, str(root), str(place))
 
 
 def continued(
-    start: Start, graph: TaskGraph, history: History, crew: Crew
+    start: Start, graph: TaskGraph, history: History, crew: Crew, place: Path
 ) -> tuple[Session | None, TaskId | None]:
     """The session to go on with, and the task whose result is therefore known to it.
 
     Its own, where the last try was cut off; else a copy of its one predecessor's, if it inherits. Only with the same
-    worker and model: another model would have to read all of it anew.
+    worker and model: another model would have to read all of it anew. And only in the same place, with the files that it knows.
     """
     able, own = crew.workers[start.route.worker].sessions, history.of(start.task.id).tried
-    if "resume" in able and own and was_cut_off(own[-1]) and _fits(own[-1], start):
+    goes_on = own and was_cut_off(own[-1]) and not starts_clean(own[-1])
+    if "resume" in able and goes_on and _fits(own[-1], start, place):
         return resumed(own[-1], fork=False), None
     if "fork" not in able or start.task.is_fresh:
         return None, None
     plan = graph.plan_of(start.task.id).id
     near = [t for t in graph.before(start.task.id) if graph.plan_of(t).id == plan]
-    known = [t for t in near if (past := history.of(t).tried) and _fits(past[-1], start)]
+    known = [t for t in near if (past := history.of(t).tried) and _fits(past[-1], start, place)]
     if len(known) != 1:
         return None, None
     return resumed(history.of(known[0]).tried[-1], fork=True), known[0]
+
+
+def starts_clean(last: Tried) -> bool:
+    """In a worktree what was interrupted begins anew: its conversation would speak of files that are not there."""
+    return last.base is not None and (last.outcome is None or last.outcome.failure in CLEAN)
 
 
 def has_worked(tried: Tried) -> bool:
@@ -97,8 +112,10 @@ def was_cut_off(tried: Tried) -> bool:
     return failure is not None and (failure in GOES_ON or REACTIONS[failure] is Reaction.SAME_TRY)
 
 
-def _fits(tried: Tried, start: Start) -> bool:
+def _fits(tried: Tried, start: Start, place: Path) -> bool:
     was = tried.route
+    if tried.workspace not in ("", str(place)):
+        return False
     same = (was.worker, was.model) == (start.route.worker, start.route.model)
     return same and tried.session is not None
 

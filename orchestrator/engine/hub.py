@@ -12,20 +12,20 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from orchestrator import inbox
-from orchestrator.engine import answers, closing, handing, mail
+from orchestrator.engine import handing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.books import Books
+from orchestrator.engine.desk import Desk
+from orchestrator.engine.finale import Finale
 from orchestrator.engine.gatekeeper import Gatekeeper
+from orchestrator.engine.lookout import Lookout
 from orchestrator.engine.order import Crew, Order, Screen
-from orchestrator.errors import RecordError, UsageError
+from orchestrator.engine.sites import Sites
+from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
-from orchestrator.history import History, are_green
+from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.model import (
-    Answer,
-    Attempt,
-    Check,
     Event,
     EventKind,
     Failure,
@@ -38,7 +38,8 @@ from orchestrator.model import (
     TaskState,
     Usage,
 )
-from orchestrator.tracker import REACTIONS, Reaction, Start, Tracker
+from orchestrator.tracker import Start, Tracker
+from orchestrator.workspace.result import Start as GroundStart
 
 POLL_S = 0.25  # how often the inbox is looked at
 INTERRUPTED = "interrupted by a signal"
@@ -61,18 +62,39 @@ class Hub:
         means: Means,
         books: Books,
     ) -> None:
-        self.id, self.root, self.plans, self.graph = run, root, plans, graph
+        self.id, self.plans, self.graph = run, plans, graph
         self.crew, self.order, self.journal, self.screen = crew, order, journal, screen
         self.means, self.books = means, books
         self.history = History()
         self.gatekeeper = Gatekeeper(crew, self.record)
         self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.interrupted = False
-        self._asking: dict[TaskId, anyio.CancelScope] = {}
         self._beside: dict[TaskId, set[str]] = {}  # files of those that ran beside a task's try
-        self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
-        self._closing: set[PlanId] = set()
+        self._busy = set[TaskId]()  # tasks that something is being done for
+        self._closing = set[PlanId]()
+        self._checking_result = False
         self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
+        shared: dict[str, Any] = {
+            "run": run,
+            "graph": graph,
+            "tracker": self.tracker,
+            "history": self.history,
+            "screen": screen,
+            "record": self.record,
+        }
+        self._desk = Desk(**shared, root=root, order=order, retry=self.retry, send=self._send)
+        self._finale = Finale(
+            **shared,
+            plans=plans,
+            means=means,
+            crew=crew,
+            folder=books.folder,
+            gatekeeper=self.gatekeeper,
+        )
+        self._sites = Sites(
+            run, root, graph, self.history, self.tracker, crew, means, books, screen
+        )
+        self._lookout = Lookout(graph, self.tracker, self.history, means, self._send)
 
     def replay(self, event: Event) -> None:
         """An event of the past: the same code as for one of now, but for the journal and the screen."""
@@ -94,19 +116,24 @@ class Hub:
         self.screen.happened(event)
         return event
 
-    def begin(self, kind: EventKind) -> None:
+    def begin(self, kind: EventKind, ground: GroundStart | None = None) -> None:
         """The first event of this engine: how many at once, and what each task's tries are."""
         ladders = {
             task: [route.model_dump(mode="json") for route in routes]
             for task, routes in self.crew.ladders.items()
         }
         self.journal.announce(self.id)
-        self.record(kind, {"workers": self.order.workers, "ladders": ladders})
+        data: dict[str, Any] = {"workers": self.order.workers, "ladders": ladders}
+        if ground is not None:
+            data["ground"] = ground.model_dump(mode="json")
+        self.record(kind, data)
 
     def interrupt(self, why: str) -> None:
         """What is running is over; no try is spent. What a model used for it by now is unknown."""
         for task in self.tracker.running:
             tried = self.history.of(task).tried[-1]
+            if tried.verified is not None:
+                continue  # it has only to land, and does at resume
             used = tried.so_far or Usage(lower_bound=True)
             if not tried.route.asks_a_model:
                 used = Usage.nothing()
@@ -119,6 +146,7 @@ class Hub:
                 totals=tried.totals,
                 model=tried.model,
                 session=tried.session,
+                work=tried.kept,
             )
             self.attempt_over(task, self.tracker.attempts(task), outcome)
 
@@ -134,47 +162,67 @@ class Hub:
             async with anyio.create_task_group() as group:
                 await group.start(self._watch_signals, group.cancel_scope)
                 group.start_soon(self._look_around)
+                group.start_soon(self._lookout.keep_looking)
                 await self._until_done(group)
                 group.cancel_scope.cancel()
             self._take_finished()
-        return self._finish()
+        self.interrupt(INTERRUPTED)
+        return await self._finale.end(interrupted=self.interrupted)
 
     def _take_finished(self) -> None:
         """What had ended when everything was stopped did end."""
         while self._mail.statistics().current_buffer_used:
             message = self._mail.receive_nowait()
-            if isinstance(message, mail.Finished):
-                self._handle(message)
+            match message:
+                case mail.Finished(task, number, outcome):
+                    self._finished(task, number, outcome)
+                case mail.Verified(task, number, outcome):
+                    self._verified(task, number, outcome)
 
     async def _until_done(self, group: anyio.abc.TaskGroup) -> None:
-        self._read_inbox()
+        self._desk.read_inbox()
         self.gatekeeper.open_due(self.tracker)
         self.gatekeeper.stop_again(self.tracker, self.history)
-        for task in self.tracker.paused:  # asked by an engine that is gone
-            self._put_question(self.graph.tasks[task], group)
+        self._desk.ask_again(group)
         while True:
-            self._ask_due(group)  # an answer of --yes can be the last event of a plan
+            self._desk.ask_due(group)  # an answer of --yes can be the last event of a plan
             self._close_plans(group)
-            if self.tracker.done and not self._closing:
+            if self.tracker.done and not self._closing and self._is_checked(group):
                 return
             self.gatekeeper.reroute(self.tracker, self.history)
+            self._land_open(group)
             for start in self.tracker.ready():
                 self._launch(start, group)
             if self._is_left_waiting():
-                self._read_inbox()  # an answer may have come in the last moment
-                if self._is_left_waiting():
+                self._desk.read_inbox()  # an answer may have come in the last moment
+                if self._is_left_waiting() and self._is_checked(group):
                     return
-                continue
-            self._handle(await self._mail.receive())
+                if not self._checking_result:
+                    continue
+            self._handle(await self._mail.receive(), group)
 
     def _is_left_waiting(self) -> bool:
-        waits = self.tracker.blocked and not (self._closing or self._asking or self.order.wait)
+        waits = self.tracker.blocked and not (
+            self._closing or self._desk.is_asking or self.order.wait
+        )
         return waits and not self._mail.statistics().current_buffer_used
+
+    def _is_checked(self, group: anyio.abc.TaskGroup) -> bool:
+        """Nothing is left to be looked at on the result; else somebody looks now."""
+        if not self._checking_result and self._finale.wants_result_check:
+            self._checking_result = True
+            self.record(EventKind.RESULT_CHECKING, {})
+            group.start_soon(self._check_result)
+        return not self._checking_result
+
+    async def _check_result(self) -> None:
+        self._send.send_nowait(mail.ResultChecked(await self._finale.check_result()))
 
     # --- attempts ---------------------------------------------------------------------------------
 
     def _launch(self, start: Start, group: anyio.abc.TaskGroup) -> None:
-        task, attempt = start.task, self._attempt(start)
+        task = start.task
+        attempt, site = self._sites.hand(start)
         data = {
             "route": start.route.model_dump(mode="json"),
             "score": self.crew.scores[task.id].model_dump(mode="json"),
@@ -182,45 +230,77 @@ class Hub:
             "prompt": attempt.prompt,
             "session": attempt.session and attempt.session.model_dump(mode="json"),
             "transcript": Path(attempt.transcript).name,
+            "workspace": attempt.workspace,
+            "base": site and site.place.base,
         }
         self._introduce(task)
         self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
-        group.start_soon(self._carry_out, attempt, task)
+        past = self.history.of(task.id)
+        own = past.tried[past.began : -1]
+        trying = Try(
+            attempt=attempt,
+            task=task,
+            worker=self.crew.workers[attempt.route.worker],
+            means=self.means,
+            base=past.base,
+            is_first=not any(map(handing.has_worked, own if site else past.tried[:-1])),
+            exempt=() if site else self._beside[task.id],
+            record=partial(self.record, task=task.id, attempt=attempt.number),
+            show=partial(self.screen.doing, task.id),
+            site=site,
+        )
+        self._busy.add(task.id)
+        group.start_soon(self._carry_out, trying)
 
     def _introduce(self, task: Task) -> None:
         """Who runs at the same time may write what it declares; the guards must know, also later."""
         files = self._beside[task.id] = set()
         for other in self.tracker.running:
             files.update(self.graph.tasks[other].files or ())
-            self._beside[other].update(task.files or ())
+            self._beside.setdefault(other, set()).update(task.files or ())
 
-    def _attempt(self, start: Start) -> Attempt:
-        place = list(self.crew.scores).index(start.task.id) + 1
-        return handing.hand(
-            start,
-            run=self.id,
-            root=self.root,
-            graph=self.graph,
-            history=self.history,
-            crew=self.crew,
-            transcript=self.books.folder / self.books.name(start.task.id, place, start.number),
-        )
+    async def _carry_out(self, trying: Try) -> None:
+        attempt = trying.attempt
+        outcome = self.gatekeeper.refuses(attempt.route) or await trying.carry_out()
+        made = mail.Verified if outcome.ok and trying.site is not None else mail.Finished
+        self._send.send_nowait(made(attempt.task, attempt.number, outcome))
 
-    async def _carry_out(self, attempt: Attempt, task: Task) -> None:
-        past, outcome = self.history.of(task.id), self.gatekeeper.refuses(attempt.route)
-        if outcome is None:
-            outcome = await Try(
+    def _verified(self, task: TaskId, number: int, outcome: Outcome) -> None:
+        data = {"outcome": outcome.model_dump(mode="json")}
+        self.record(EventKind.VERIFIED, data, task=task, attempt=number)
+        if outcome.work is not None and outcome.work.control:
+            self.record(EventKind.HELD, {"files": outcome.work.control}, task=task, attempt=number)
+
+    def _land_open(self, group: anyio.abc.TaskGroup) -> None:
+        """What is verified and nobody lands: just now, or by an engine that is gone."""
+        for task in self.tracker.running:
+            outcome = self.history.of(task).unlanded
+            if outcome is not None and task not in self._busy:
+                self._busy.add(task)
+                group.start_soon(self._land, task, outcome)
+
+    async def _land(self, task: TaskId, outcome: Outcome) -> None:
+        past = self.history.of(task)
+        tried = past.tried[-1]
+        if past.answer is not None and not past.answer.approved and tried.held:
+            update = {"failure": Failure.REJECTED, "detail": past.answer.note or "a person said no"}
+            outcome = outcome.model_copy(update=update)
+        else:
+            attempt, site = self._sites.again(self.graph.tasks[task], tried)
+            trying = Try(
                 attempt=attempt,
-                task=task,
+                task=self.graph.tasks[task],
                 worker=self.crew.workers[attempt.route.worker],
                 means=self.means,
                 base=past.base,
-                is_first=not any(map(handing.has_worked, past.tried[:-1])),
-                exempt=self._beside[task.id],
-                record=partial(self.record, task=task.id, attempt=attempt.number),
-                show=partial(self.screen.doing, task.id),
-            ).carry_out()
-        self._send.send_nowait(mail.Finished(task.id, attempt.number, outcome))
+                is_first=False,
+                exempt=(),
+                record=partial(self.record, task=task, attempt=tried.number),
+                show=partial(self.screen.doing, task),
+                site=site,
+            )
+            outcome = await trying.land(outcome)
+        self._send.send_nowait(mail.Finished(task, tried.number, outcome))
 
     def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
         outcome = self.gatekeeper.meet(task, self.tracker.route(task), outcome)
@@ -238,68 +318,46 @@ class Hub:
 
     # --- what others say --------------------------------------------------------------------------
 
-    def _handle(self, message: mail.Mail) -> None:
+    def _handle(self, message: mail.Mail, group: anyio.abc.TaskGroup) -> None:
         match message:
             case mail.Finished(task, number, outcome):
-                self.attempt_over(task, number, outcome)
+                self._finished(task, number, outcome)
+                group.start_soon(self._sites.put_away, task)
+            case mail.Verified(task, number, outcome):
+                self._busy.discard(task)
+                self._verified(task, number, outcome)
+                if self.tracker.states[task] is TaskState.PAUSED:
+                    self._desk.ask(task, group)
+            case mail.Seen(kind, task, data):
+                self._seen(kind, task, data)
             case mail.Told(task, answer):
-                self._asking.pop(task, None)
-                self._take_answer(task, answer)
+                self._desk.told(task, answer)
             case mail.PlanChecked(plan, checks):
-                self._plan_over(self.plans[plan], checks)
+                self._finale.plan_over(self.plans[plan], checks)
                 self._closing.discard(plan)
+            case mail.ResultChecked(checks):
+                self._finale.result_over(checks)
+                self._checking_result = False
             case mail.Look():
-                self._read_inbox()
+                self._desk.read_inbox()
                 self.gatekeeper.open_due(self.tracker)
             case mail.Drain():
                 self.record(EventKind.DRAINING, {"reason": INTERRUPTED})
 
-    def _ask_due(self, group: anyio.abc.TaskGroup) -> None:
-        while due := self.tracker.due():  # an answer can make the next one due
-            for task in due:
-                self.record(EventKind.CHECKPOINT_ASKED, {"type": task.type}, task=task.id)
-                self._put_question(task, group)
+    def _finished(self, task: TaskId, number: int, outcome: Outcome) -> None:
+        self._busy.discard(task)
+        self.attempt_over(task, number, outcome)
 
-    def _put_question(self, task: Task, group: anyio.abc.TaskGroup) -> None:
-        answer = answers.standing(task) if self.order.yes else None
-        if answer is not None:
-            self._take_answer(task.id, answer)
-        elif self.screen.can_ask:
-            self._asking[task.id] = anyio.CancelScope()
-            group.start_soon(self._ask, task)
-
-    async def _ask(self, task: Task) -> None:
-        with self._asking[task.id]:
-            answer = await self.screen.ask(task)
-            await self._send.send(mail.Told(task.id, answer))
-
-    def _take_answer(self, task: TaskId, answer: Answer | None) -> None:
-        if answer is None or self.tracker.states[task] is not TaskState.PAUSED:
-            return  # left open, or somebody else was faster
-        data = {"answer": answer.model_dump(mode="json")}
-        self.record(EventKind.CHECKPOINT_ANSWERED, data, task=task)
-        if task in self._asking:
-            self._asking.pop(task).cancel()
-
-    def _read_inbox(self) -> None:
-        for path, letter in inbox.look(self.root):
-            if letter.run != self.id:
-                continue  # it waits for the resume of its own run
-            trouble = answers.misplaced(letter, self.graph, self.tracker)
-            if trouble:
-                self.screen.warn(trouble)
-            elif letter.do == "retry":
-                self.retry(letter.task)
-            else:
-                self._take_answer(letter.task, letter.answer)
-            inbox.discard(path)
+    def _seen(self, kind: EventKind, task: TaskId, data: Mapping[str, Any]) -> None:
+        if self.tracker.states[task] is TaskState.RUNNING:
+            number = self.tracker.attempts(task)
+            self.record(kind, data, task=task, attempt=number)
 
     async def _look_around(self) -> None:
         """Letters, and gates whose time has come: by the clock on the wall, which goes on while the machine sleeps."""
         while True:
             await anyio.sleep(POLL_S)
-            letters = any(letter.run == self.id for _, letter in inbox.look(self.root))
-            if letters or self.gatekeeper.is_due(self.tracker):
+            if self._desk.has_letters or self.gatekeeper.is_due(self.tracker):
                 await self._send.send(mail.Look())
 
     async def _watch_signals(
@@ -321,64 +379,12 @@ class Hub:
 
     def _close_plans(self, group: anyio.abc.TaskGroup) -> None:
         """Plans whose tasks have all succeeded: their own commands are run, once."""
-        for plan in self.plans.values():
-            closed = plan.id in self._closing or plan.id in self.history.plan_checks
-            if not closed and closing.is_done(plan, self.tracker.states):
+        for plan in self._finale.to_check():
+            if plan.id not in self._closing:
                 self._closing.add(plan.id)
                 self.record(EventKind.PLAN_CHECKING, {"plan": plan.id})
                 group.start_soon(self._check_plan, plan)
 
     async def _check_plan(self, plan: Plan) -> None:
-        checks = await closing.check(plan, self.means, self.crew.environment, self.books.folder)
+        checks = await self._finale.check(plan)
         self._send.send_nowait(mail.PlanChecked(plan.id, checks))
-
-    def _plan_over(self, plan: Plan, checks: tuple[Check, ...]) -> None:
-        data = {"plan": plan.id, "checks": [check.model_dump(mode="json") for check in checks]}
-        self.record(EventKind.PLAN_CHECKED, data)
-        self._summarise(plan)
-
-    def _summarise(self, plan: Plan) -> None:
-        """One that cannot be written must not end the work of others; the run says so at its end."""
-        self._unwritten.pop(plan.id, None)
-        try:
-            path = closing.summarise(
-                plan,
-                root=self.root,
-                run=self.id,
-                graph=self.graph,
-                states=self.tracker.states,
-                history=self.history,
-            )
-            self.screen.wrote(path)
-        except RecordError as refused:
-            self._unwritten[plan.id] = str(refused)
-
-    def _finish(self) -> int:
-        self.interrupt(INTERRUPTED)
-        for plan in self.graph.plans:  # those with a task in this run
-            self._summarise(self.plans[plan])
-        code = self.exit_code()
-        self.record(EventKind.RUN_FINISHED, {"exit_code": code})
-        for trouble in self._unwritten.values():
-            self.screen.warn(trouble)
-        return code
-
-    def exit_code(self) -> int:
-        """0 done, 4 a SUMMARY is not written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
-        if self._all_done():
-            return RecordError.exit_code if self._unwritten else 0
-        if self.interrupted:
-            return 130
-        states, open_ = self.tracker.states, {TaskState.FAILED, TaskState.WAITING}
-        lost = [task for task in self.graph if states[task] in open_]
-        failures = [past.failure for task in lost if (past := self.history.of(task).last)]
-        stopped = any(failure and REACTIONS[failure] is Reaction.STOP for failure in failures)
-        if stopped or self.gatekeeper.stopped:
-            return 3
-        return 5 if self.tracker.blocked else 1
-
-    def _all_done(self) -> bool:
-        states, checks = self.tracker.states, self.history.plan_checks
-        done = [plan.id for plan in self.plans.values() if closing.is_done(plan, states)]
-        succeeded = all(state is TaskState.SUCCEEDED for state in states.values())
-        return succeeded and all(plan in checks and are_green(checks[plan]) for plan in done)

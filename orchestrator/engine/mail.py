@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from orchestrator.model import Answer, Check, Outcome, PlanId, TaskId
+from orchestrator.model import Answer, Check, EventKind, Outcome, PlanId, TaskId
 
 
 class Finished(NamedTuple):
     task: TaskId
     number: int
     outcome: Outcome
+
+
+class Verified(NamedTuple):
+    """It has only to land; the work is as it was when it was checked."""
+
+    task: TaskId
+    number: int
+    outcome: Outcome
+
+
+class Seen(NamedTuple):
+    """What a look at the running worktrees found: an event about a task."""
+
+    kind: EventKind
+    task: TaskId
+    data: Mapping[str, Any]
 
 
 class Told(NamedTuple):
@@ -25,6 +42,10 @@ class PlanChecked(NamedTuple):
     checks: tuple[Check, ...]
 
 
+class ResultChecked(NamedTuple):
+    checks: tuple[Check, ...]
+
+
 class Look(NamedTuple):
     """Letters are in the inbox, or a gate is due."""
 
@@ -33,4 +54,4 @@ class Drain(NamedTuple):
     """Start nothing new."""
 
 
-Mail = Finished | Told | PlanChecked | Look | Drain
+Mail = Finished | Verified | Seen | Told | PlanChecked | ResultChecked | Look | Drain

@@ -23,6 +23,8 @@ class Order(Noun):
     wait: bool = False
     fail_fast: bool = False
     workers: int = 5
+    isolated: bool = False  # each attempt in a git worktree
+    include_dirty: bool = False  # what is not committed is part of the base
     beside: tuple[KnownPlan, ...] = ()  # not words, but found with them: what depends_on could name
 
 

@@ -136,6 +136,10 @@ class TaskGraph:
                 batches.append([ids[number] for _, number in group])
         return batches
 
+    def isolated(self) -> TaskGraph:
+        """The same for attempts that have a worktree each."""
+        return TaskGraph(list(self.plans.values()), self.edges(), isolated=True)
+
     def restricted(self, keep: set[TaskId]) -> TaskGraph:
         """The same graph without other tasks; who waited for one of them waits for what it waited for."""
         closure = nx.transitive_closure_dag(self._graph)
@@ -169,14 +173,11 @@ def _duration_s(task: Task) -> float:
 
 
 def build(
-    plans: Sequence[Plan],
-    others: Sequence[KnownPlan] = (),
-    *,
-    isolated: bool = False,
+    plans: Sequence[Plan], others: Sequence[KnownPlan] = ()
 ) -> tuple[TaskGraph | None, list[Diagnostic]]:
     """The graph of `plans` and what is wrong with it, all at once; None if it cannot be run.
 
-    `others` are the project's plans outside the run. `isolated`: each attempt has its own worktree.
+    `others` are the project's plans outside the run. Attempts share one directory, unless it is asked for `isolated`.
     """
     said: list[Diagnostic] = []
     by_id = {plan.id: plan for plan in plans}
@@ -190,7 +191,7 @@ def build(
     if any(one.severity is Severity.ERROR for one in said):
         return None, said
     edges += _conflicts(plans, edges)
-    return TaskGraph(plans, edges, isolated=isolated), said
+    return TaskGraph(plans, edges, isolated=False), said
 
 
 def _spread(

@@ -41,6 +41,7 @@ from orchestrator.model.work import (
     Usage,
     Verdict,
     Verified,
+    Work,
 )
 
 __all__ = [
@@ -78,4 +79,5 @@ __all__ = [
     "Usage",
     "Verdict",
     "Verified",
+    "Work",
 ]

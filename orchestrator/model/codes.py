@@ -91,7 +91,7 @@ CODES: Final = MappingProxyType(
         "P601": (E, "an absolute path in <files>"),
         "P602": (E, "a path in <files> that leaves the project by '..'"),
         "P603": (E, "a path in <files> that leaves the project by a link"),
-        "P604": (E, "a workspace that is not available yet"),
+        "P604": (E, "a worktree where there is no git repository"),
         "P605": (W, "a path in files_modified that is absolute or leaves the project"),
         # what tasks write
         "W801": (W, "two tasks that could run at once write the same file"),

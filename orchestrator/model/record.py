@@ -23,9 +23,16 @@ class EventKind(StrEnum):
     RUN_STARTED = "run_started"
     RUN_RESUMED = "run_resumed"
     ATTEMPT_STARTED = "attempt_started"
+    WORKSPACE_READY = "workspace_ready"  # how it is before the worker begins
     CHECK_FINISHED = "check_finished"
     WORKER_REPORTED = "worker_reported"
     WORKER_FINISHED = "worker_finished"
+    WORK_KEPT = "work_kept"  # under a ref, whatever becomes of it
+    TOUCHED = "touched"  # files outside of its <files>, seen while it works
+    CONFLICT_FORESEEN = "conflict_foreseen"
+    VERIFIED = "verified"  # nothing is left but to land
+    HELD = "held"  # a person must look at what it changed before it lands
+    LANDING = "landing"  # the result branch moves to its commit
     GATE_CLOSED = "gate_closed"
     GATE_OPENED = "gate_opened"
     REROUTED = "rerouted"
@@ -36,6 +43,11 @@ class EventKind(StrEnum):
     DRAINING = "draining"
     PLAN_CHECKING = "plan_checking"
     PLAN_CHECKED = "plan_checked"
+    RESULT_CHECKING = "result_checking"
+    RESULT_CHECKED = "result_checked"
+    SUMMARISING = "summarising"  # the result branch moves to a SUMMARY
+    DELIVERING = "delivering"  # the person's branch moves to the result
+    DELIVERED = "delivered"  # it did, or why it stays where it is
     RUN_FINISHED = "run_finished"
 
 

@@ -47,6 +47,9 @@ class Failure(StrEnum):
     CONTEXT = "context"  # too long for this model
     REFUSED = "refused"  # the model would not do it
     REJECTED = "rejected"  # a person said no at a checkpoint
+    CONFLICT = "conflict"  # its work does not fit to what has landed meanwhile
+    SCOPE = "scope"  # it wrote outside of its <files>, and the settings refuse that
+    WORKSPACE = "workspace"  # git could not make its workspace, or keep its work
     INTERRUPTED = "interrupted"  # we were stopped; no try is spent
 
 
@@ -214,6 +217,25 @@ class Verdict(Noun):
     warnings: tuple[str, ...] = ()
 
 
+class Work(Noun):
+    """What an attempt has made, kept by git. `commit` None: nothing differs from the base."""
+
+    base: str  # the commit that it was made on
+    commit: str | None
+    ref: str | None = None  # holds the commit until it has landed
+    landed: str | None = None  # the commit on the result branch
+    created: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    undeclared: tuple[str, ...] = ()  # outside of the task's <files>
+    control: tuple[str, ...] = ()  # what steers agents, git and CI: a person must look
+    notes: tuple[str, ...] = ()  # what was odd in keeping it
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(sorted((*self.created, *self.modified, *self.deleted)))
+
+
 class Outcome(Noun):
     """How one attempt ended. No `failure` means success; `verdict` is ours, never the worker's."""
 
@@ -234,6 +256,8 @@ class Outcome(Noun):
     window: str | None = None  # the provider's name of the quota that is used up
     duration_s: float = 0.0
     verdict: Verdict | None = None
+    work: Work | None = None  # None: in the plain directory, or nothing was kept
+    conflicts: tuple[str, ...] = ()  # files in which its work does not fit to the result
 
     @property
     def ok(self) -> bool:

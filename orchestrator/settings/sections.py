@@ -107,8 +107,17 @@ class LintSettings(Section):
 
 
 class WorkspaceSettings(Section):
+    mode: Literal["auto", "worktree", "directory"]
     env_pass: Words
     env_files: Words
+    link: Words
+    clone: Words
+    setup: str
+    setup_timeout_s: Seconds
+    scope: Literal["record", "serialise", "refuse"]
+    control_files: Literal["ask", "declared", "allow"]
+    final_checks: Literal["all", "none"]
+    look_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class BudgetSettings(Section):

@@ -8,9 +8,9 @@ from orchestrator.graph import TaskGraph
 from orchestrator.history import History
 from orchestrator.model import Plan, RunId, TaskId, TaskState
 from orchestrator.summary import end, front, numbers, opening, work
-from orchestrator.summary.account import Account
+from orchestrator.summary.account import Account, is_complete
 
-__all__ = ["render"]
+__all__ = ["is_complete", "render"]
 
 SECTIONS = {
     "Performance": numbers.performance,

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.graph import TaskGraph
-from orchestrator.history import History, TaskHistory, Tried
+from orchestrator.history import History, TaskHistory, Tried, are_green
 from orchestrator.model import (
     Check,
-    CheckResult,
     Outcome,
     Plan,
     RunId,
@@ -96,12 +95,14 @@ class Account:
         return self.history.plan_checks.get(self.plan.id)
 
     @property
+    def result_checks(self) -> list[Check] | None:
+        """Of this plan, on the result branch. None: not run yet, or there is no such branch."""
+        return result_checks(self.plan, self.history)
+
+    @property
     def is_complete(self) -> bool:
-        """Every task succeeded and the plan's own commands are green."""
-        checks = self.plan_checks or []
-        asked = self.plan_checks is not None or not self.plan.commands
-        green = all(check.result is CheckResult.GREEN for check in checks)
-        return self.all_succeeded and asked and green
+        """Every task succeeded, and what was checked of the whole is green."""
+        return is_complete(self.plan, self.states, self.history)
 
     @property
     def tries(self) -> list[Tried]:
@@ -139,3 +140,18 @@ class Account:
         mine = {task.id: task for task in self.plan.tasks}
         found = [[mine[t] for t in batch if t in mine] for batch in self.graph.batches()]
         return [batch for batch in found if batch]
+
+
+def is_complete(plan: Plan, states: Mapping[TaskId, TaskState], history: History) -> bool:
+    """Every task succeeded; the plan's own commands are green, and so is the result where there is one."""
+    succeeded = all(states.get(task.id) is TaskState.SUCCEEDED for task in plan.tasks)
+    own = history.plan_checks.get(plan.id, None if plan.commands else [])
+    together = [] if history.ground is None else result_checks(plan, history)
+    return succeeded and all(checks is not None and are_green(checks) for checks in (own, together))
+
+
+def result_checks(plan: Plan, history: History) -> list[Check] | None:
+    if history.result_checks is None:
+        return None
+    mine = {*plan.commands, *(command for task in plan.tasks for command in task.commands)}
+    return [check for check in history.result_checks if check.command in mine]

@@ -8,11 +8,10 @@ from typing import Self
 
 import anyio
 
-from orchestrator import workspace
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import Line, Words
 from orchestrator.cli.terminal import out, tell
-from orchestrator.model import Answer, Event, EventKind, Task, TaskId
+from orchestrator.model import Answer, Event, Task, TaskId
 
 
 class PlainScreen:
@@ -42,8 +41,6 @@ class PlainScreen:
     def happened(self, event: Event) -> None:
         for line in self.words.lines(event):
             self.say(line)
-        if event.kind is EventKind.RUN_STARTED:
-            self.say(Line("note:", workspace.NOTE, "dim"))
 
     def doing(self, task: TaskId, line: str) -> None:
         """Too fast for lines that stay."""

@@ -1,4 +1,4 @@
-"""Where an attempt works: for now the plain directory. Refuses what would leave it, and a worktree it cannot make."""
+"""Files as they lie on the disk: links that leave, what is there, how it is written whole. Refuses half of a file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ from orchestrator.model import Diagnostic, Plan
 from orchestrator.model.codes import diagnostic
 from orchestrator.model.goals import Artifact
 
-NOTE = (
-    "working in the plain directory: nothing is committed, tasks that may write the same file take "
-    "turns, an interrupted task starts again where it was"
-)
-
 
 def check(plan: Plan, root: Path) -> Iterator[Diagnostic]:
-    """What only the disk and this machine can tell: links that leave the root, a workspace we lack."""
-    if plan.workspace == "worktree":
+    """What only the disk can tell: links that leave the root, no repository where one is asked for."""
+    if plan.workspace == "worktree" and not (root / ".git").exists():
         text = (
-            "workspace: worktree is not available yet; write workspace: directory, or leave it out"
+            f"workspace: worktree needs a git repository, and {root} is none: begin one (git init), "
+            "or leave it out"
         )
         yield diagnostic("P604", plan.path, plan.place("workspace"), text)
     for task in plan.tasks:

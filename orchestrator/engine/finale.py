@@ -1,0 +1,169 @@
+"""The end of plans and of the run: their own checks, every check once more on the result, SUMMARYs, the hand-over, the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from orchestrator.engine import closing
+from orchestrator.engine.attempt import Means
+from orchestrator.engine.gatekeeper import Gatekeeper
+from orchestrator.engine.order import Crew, Screen
+from orchestrator.errors import RecordError
+from orchestrator.graph import TaskGraph
+from orchestrator.history import History, are_green
+from orchestrator.model import Check, Event, EventKind, Plan, PlanId, RunId, Task, TaskState
+from orchestrator.tracker import REACTIONS, Reaction, Tracker
+from orchestrator.workspace import GitRefused, Unprepared
+
+INTERRUPTED = 130
+
+
+class Finale:
+    """Of one run. `record` writes an event of the run; `folder` gets what checks say."""
+
+    def __init__(
+        self,
+        *,
+        run: RunId,
+        plans: Mapping[PlanId, Plan],
+        graph: TaskGraph,
+        tracker: Tracker,
+        history: History,
+        means: Means,
+        crew: Crew,
+        folder: Path,
+        screen: Screen,
+        gatekeeper: Gatekeeper,
+        record: Callable[..., Event],
+    ) -> None:
+        self._run, self._plans, self._graph = run, plans, graph
+        self._tracker, self._history = tracker, history
+        self._means, self._crew, self._folder = means, crew, folder
+        self._screen, self._record, self._gatekeeper = screen, record, gatekeeper
+        self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
+
+    # --- while the run goes on --------------------------------------------------------------------
+
+    def to_check(self) -> list[Plan]:
+        """Plans whose tasks have all succeeded, and whose own commands were not run yet."""
+        done = (
+            plan for plan in self._plans.values() if closing.is_done(plan, self._tracker.states)
+        )
+        return [plan for plan in done if plan.id not in self._history.plan_checks]
+
+    async def check(self, plan: Plan) -> tuple[Check, ...]:
+        """The shell blocks of its `<verification>`."""
+        return await closing.check(plan, self._means, self._crew.environment, self._folder)
+
+    def plan_over(self, plan: Plan, checks: tuple[Check, ...]) -> None:
+        data = {"plan": plan.id, "checks": [check.model_dump(mode="json") for check in checks]}
+        self._record(EventKind.PLAN_CHECKED, data)
+        if self._means.ground is None:
+            self._write(plan)
+
+    @property
+    def wants_result_check(self) -> bool:
+        """All that can be done now is done, and nobody looked at it together."""
+        looked = self._means.ground is None or self._history.result_checks is not None
+        return not looked and self._tracker.stopped is None and any(self._succeeded())
+
+    async def check_result(self) -> tuple[Check, ...]:
+        environment = {**self._crew.environment, "ORCHESTRATOR_RUN": self._run}
+        return await closing.check_result(
+            list(self._succeeded()), list(self._done()), self._means, environment, self._folder
+        )
+
+    def result_over(self, checks: tuple[Check, ...]) -> None:
+        data = {"checks": [check.model_dump(mode="json") for check in checks]}
+        self._record(EventKind.RESULT_CHECKED, data)
+
+    def _succeeded(self) -> Iterator[Task]:
+        states = self._tracker.states
+        return (t for t in self._graph.tasks.values() if states[t.id] is TaskState.SUCCEEDED)
+
+    def _done(self) -> Iterator[Plan]:
+        states = self._tracker.states
+        return (plan for plan in self._plans.values() if closing.is_done(plan, states))
+
+    # --- at its end -------------------------------------------------------------------------------
+
+    async def end(self, *, interrupted: bool) -> int:
+        plans = [self._plans[plan] for plan in self._graph.plans]  # those with a task in this run
+        if self._means.ground is None:
+            for plan in plans:
+                self._write(plan)
+        else:
+            await self._hand_over(plans, interrupted)
+        code = self.exit_code(interrupted=interrupted)
+        self._record(EventKind.RUN_FINISHED, {"exit_code": code})
+        for trouble in self._unwritten.values():
+            self._screen.warn(trouble)
+        return code
+
+    def _write(self, plan: Plan) -> None:
+        """One that cannot be written must not end the work of others; the run says so at its end."""
+        self._unwritten.pop(plan.id, None)
+        try:
+            text = self._summary(plan, self._means.root)
+            self._screen.wrote(closing.write(plan, self._means.root, text))
+        except RecordError as refused:
+            self._unwritten[plan.id] = str(refused)
+
+    def _summary(self, plan: Plan, place: Path) -> str:
+        return closing.summarise(
+            plan,
+            place=place,
+            run=self._run,
+            graph=self._graph,
+            states=self._tracker.states,
+            history=self._history,
+        )
+
+    async def _hand_over(self, plans: list[Plan], interrupted: bool) -> None:
+        ground = self._means.ground
+        assert ground is not None
+        try:
+            async with ground.result:
+                place = (await ground.result_tree()).path
+                texts = {plan.id: self._summary(plan, place) for plan in plans}
+            for plan in plans:
+                await self._commit_summary(plan, texts[plan.id])
+            await ground.close_all()
+            complete = self.exit_code(interrupted=interrupted) == 0
+            await closing.deliver(ground, self._history, complete, self._record)
+        except (GitRefused, Unprepared, OSError) as trouble:
+            self._unwritten[plans[0].id] = f"the result could not be handed over: {trouble}"
+        for plan in plans:
+            self._screen.wrote(self._means.root / closing.summary_name(plan))
+
+    async def _commit_summary(self, plan: Plan, text: str) -> None:
+        ground = self._means.ground
+        assert ground is not None
+        complete = closing.is_complete(plan, self._tracker.states, self._history)
+        commit = await closing.summary_commit(plan, text, ground, self._run, complete)
+        if commit is not None:
+            self._record(EventKind.SUMMARISING, {"plan": plan.id, "commit": commit})
+            await ground.advance(commit, ground.tip)
+
+    def exit_code(self, *, interrupted: bool) -> int:
+        """0 done, 4 a SUMMARY is not written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
+        if self._all_done():
+            return RecordError.exit_code if self._unwritten else 0
+        if interrupted:
+            return INTERRUPTED
+        states, open_ = self._tracker.states, {TaskState.FAILED, TaskState.WAITING}
+        lost = [task for task in self._graph if states[task] in open_]
+        failures = [past.failure for task in lost if (past := self._history.of(task).last)]
+        stopped = any(failure and REACTIONS[failure] is Reaction.STOP for failure in failures)
+        if stopped or self._gatekeeper.stopped:
+            return 3
+        return 5 if self._tracker.blocked else 1
+
+    def _all_done(self) -> bool:
+        states, checks = self._tracker.states, self._history.plan_checks
+        succeeded = all(state is TaskState.SUCCEEDED for state in states.values())
+        plans = all(plan.id in checks and are_green(checks[plan.id]) for plan in self._done())
+        result = self._history.result_checks
+        together = self._means.ground is None or (result is not None and are_green(result))
+        return succeeded and plans and together

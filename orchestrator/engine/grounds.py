@@ -1,0 +1,119 @@
+"""The repository of a run at its beginning and when it goes on. Refuses to go on over a result branch that lost something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+
+from orchestrator.engine.chronicle import Record
+from orchestrator.engine.order import Order
+from orchestrator.errors import RecordError, SettingsError
+from orchestrator.history import History, Tried
+from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.settings import WorkspaceSettings
+from orchestrator.workspace import (
+    Facts,
+    GitRefused,
+    Ground,
+    Repository,
+    Unfit,
+    examine,
+    message,
+)
+from orchestrator.workspace.result import Start
+from orchestrator.workspace.worktrees import person_tree
+
+
+async def start(root: Path, run: RunId, order: Order) -> Start:
+    """The commit that the run begins at; nothing but objects is written."""
+    repository = Repository(root, await _facts(root))
+    facts, git = repository.facts, repository
+    dirty = tuple(entry.path for entry in await repository.differs())
+    base = facts.head
+    if order.include_dirty and dirty:
+        tree = await person_tree(repository, root / ".orchestrator" / "runs" / run)
+        base = await git.commit(tree, (base,) if base else (), message.of_dirty(run))
+    elif base is None:
+        base = await git.commit(await git.empty(), (), "chore: begin\n")
+    included = order.include_dirty and bool(dirty)
+    return Start(base=base, head=facts.head, branch=facts.branch, dirty=dirty, included=included)
+
+
+async def _facts(root: Path) -> Facts:
+    found = await examine(root)
+    if isinstance(found, Unfit):
+        raise SettingsError(f"{root} has no worktrees any more: {found.why}")
+    return found
+
+
+async def ground(
+    root: Path,
+    run: RunId,
+    begun: Start,
+    settings: WorkspaceSettings,
+    folder: Path,
+    environment: Mapping[str, str],
+    plans: Collection[str],
+) -> Ground:
+    repository = Repository(root, await _facts(root))
+    return Ground(repository, run, root, folder, settings, environment, plans, begun.base)
+
+
+async def lay_branch(ground: Ground, past: History | None) -> None:
+    """The result branch is there, and has all that landed; `past` is None for a new run."""
+    tip = await ground.repository.find(ground.branch)
+    landed = [commit for commit in _commits(past) if commit] if past else []
+    if tip is None:
+        tip = landed[-1] if landed else ground.tip
+        if await ground.repository.find(tip) is None:
+            raise RecordError(f"the commit {tip} of run {ground.run} is gone; run its plans anew")
+        await ground.repository.move(ground.branch, tip)
+    for commit in landed:
+        if not await ground.repository.contains(tip, commit):
+            name = ground.branch.removeprefix("refs/heads/")
+            raise RecordError(
+                f"the branch {name} has lost {commit}, which had landed there; put it back with: git branch -f {name} {landed[-1]}"
+            )
+    ground.tip = tip
+
+
+def _commits(past: History) -> list[str]:
+    """In the order in which they came to the result."""
+    ended = [
+        (one.finished_at or "", one.outcome) for task in past.tasks.values() for one in task.tried
+    ]
+    works = [(at, o.work.landed) for at, o in ended if o and o.work and o.work.landed]
+    return [commit for _, commit in sorted(works)]
+
+
+async def recover(
+    ground: Ground, past: History, record: Callable[..., Event], warn: Callable[[str], None]
+) -> None:
+    """What an engine that is gone has left: its worktrees' work is kept, then they are put away."""
+    open_ = {
+        Path(tried.workspace): (task, tried)
+        for task, one in past.tasks.items()
+        for tried in one.tried[-1:]
+        if tried.base is not None and tried.outcome is None
+    }
+    for tree in ground.trees.adopt():
+        try:
+            task, tried = open_.get(tree.path, (None, None))
+            if task is not None and tried is not None and tried.verified is None:
+                await _keep(ground, task, tried, partial(record, task=task, attempt=tried.number))
+            await ground.close(tree.path)
+        except (GitRefused, OSError) as trouble:
+            warn(f"the worktree {tree.path} is still there: {trouble}")
+
+
+async def _keep(ground: Ground, task: TaskId, tried: Tried, record: Record) -> None:
+    assert tried.base is not None
+    path = Path(tried.workspace)
+    work = await ground.keep(path, tried.base, tried.begin, None, f"interrupted: {task}\n")
+    commit = work.commit
+    if commit is not None:
+        ref = ground.ref(path.name, tried.number)
+        work = work.model_copy(update={"ref": ref, "control": ()})
+        record(EventKind.WORK_KEPT, {"work": work.model_dump(mode="json")})
+        await ground.repository.keep(ref, commit)

@@ -1,0 +1,127 @@
+"""The worktree of one attempt: opened, kept, landed, each step in the journal before its effect. Refuses to land what is not checked there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from orchestrator.engine.chronicle import Record
+from orchestrator.history import Landing
+from orchestrator.model import (
+    Check,
+    EventKind,
+    Failure,
+    Outcome,
+    Plan,
+    Route,
+    RunId,
+    Task,
+    Work,
+)
+from orchestrator.verify import failure
+from orchestrator.workspace import Clash, Ground, Place, Rebased, message
+
+Look = Callable[[], Awaitable[tuple[Check, ...]]]  # the task's checks, in its worktree
+
+
+@dataclass(slots=True)
+class Site:
+    """Of one attempt. `ref` is where its work is kept until it has landed."""
+
+    ground: Ground
+    place: Place
+    plan: Plan
+    task: Task
+    run: RunId
+    number: int
+    route: Route
+    ref: str
+    needs: Sequence[str]  # commits that its base must contain
+    context: Sequence[str]
+    begin: str | None = None  # the tree that an earlier try in it began with
+    landed: Landing | None = None  # how far its landing had come
+
+    async def open(self, record: Record) -> None:
+        self.begin = await self.ground.open(self.place, self.needs, self.context, self.begin)
+        record(EventKind.WORKSPACE_READY, {"begin": self.begin})
+
+    async def keep(self, record: Record) -> Work:
+        """All that was made since the task began, by this try and those whose worktree it went on in."""
+        path, base = self.place.path, self.place.base
+        work = await self.ground.keep(path, base, self.begin, self.task.files, self._message(None))
+        work = work.model_copy(update={"ref": self.ref if work.commit else None})
+        record(EventKind.WORK_KEPT, {"work": work.model_dump(mode="json")})
+        if work.commit is not None:
+            await self.ground.repository.keep(self.ref, work.commit)
+        return work
+
+    async def land(self, outcome: Outcome, record: Record, look: Look) -> Outcome:
+        """What was verified goes to the result branch, one at a time; verified again where that has moved meanwhile."""
+        work = outcome.work
+        assert work is not None
+        if work.commit is None:
+            return outcome
+        async with self.ground.landing:
+            if await self._has_landed():
+                assert self.landed is not None
+                await self.ground.repository.drop(self.ref)
+                return self.landed.outcome
+            rebased = await self.ground.rebase(work, self._message(outcome.model))
+            if isinstance(rebased, Clash):
+                return _clashed(outcome, work, rebased)
+            if rebased.moved(work):
+                outcome = await self._look_again(outcome, rebased, look)
+            if not outcome.ok or rebased.commit is None:
+                return outcome
+            landed = work.model_copy(update={"landed": rebased.commit, "ref": None})
+            outcome = outcome.model_copy(update={"work": landed})
+            data = {"commit": rebased.commit, "tip": rebased.tip}
+            with anyio.CancelScope(shield=True):
+                record(EventKind.LANDING, data | {"outcome": outcome.model_dump(mode="json")})
+                await self.ground.advance(rebased.commit, rebased.tip)
+                await self.ground.repository.drop(self.ref)
+        return outcome
+
+    def _message(self, model: str | None) -> str:
+        return message.of_task(
+            self.plan,
+            self.task,
+            run=self.run,
+            attempt=self.number,
+            worker=self.route.worker,
+            model=model or self.route.model,
+        )
+
+    async def _has_landed(self) -> bool:
+        """An engine that is gone had come so far."""
+        repository, landed = self.ground.repository, self.landed
+        return landed is not None and await repository.contains(self.ground.tip, landed.commit)
+
+    async def _look_again(self, outcome: Outcome, rebased: Rebased, look: Look) -> Outcome:
+        """If it is red there, that is where the next try goes on."""
+        assert rebased.commit is not None
+        assert outcome.work
+        await self.ground.show(self.place.path, rebased.commit, rebased.tip)
+        checks = await look()
+        failed = failure(checks)
+        if failed is None:
+            return outcome
+        kind, detail = failed
+        told = f"It was green on its own base, and is not together with what has landed meanwhile.\n{detail}"
+        await self.ground.repository.keep(self.ref, rebased.commit)
+        work = outcome.work.model_copy(update={"base": rebased.tip, "commit": rebased.commit})
+        verdict = outcome.verdict and outcome.verdict.model_copy(update={"checks": checks})
+        update = {"failure": kind, "detail": told, "verdict": verdict, "work": work}
+        return outcome.model_copy(update=update)
+
+
+def _clashed(outcome: Outcome, work: Work, clash: Clash) -> Outcome:
+    files = ", ".join(clash.files)
+    detail = (
+        f"its work does not fit to what has landed meanwhile, in {files}. The workspace is new and has all that has landed. "
+        f"That work is the commit {work.commit} (git show {work.commit}); it is kept as {work.ref}"
+    )
+    update = {"failure": Failure.CONFLICT, "detail": detail, "conflicts": clash.files}
+    return outcome.model_copy(update=update)

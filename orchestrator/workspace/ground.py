@@ -1,0 +1,298 @@
+"""Where the attempts of one run work and how their work comes together: one worktree each, one branch for the result.
+
+What must stay true:
+
+1. *Nothing is lost.* The work of every attempt is a commit under a ref before anything is done with it; a worktree is put
+   away only after that. Refs go when what they hold is on the result branch.
+2. *The result branch only moves forward*, one verified commit at a time, by compare-and-swap: if somebody else moved it,
+   we stop and say so.
+3. *A worktree begins at a commit that contains what its task waits for.* It is looked at before the worker starts.
+4. *The person's checkout is only read.* result.py alone may move it, at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+
+from orchestrator.model import RunId, Work
+from orchestrator.settings import WorkspaceSettings
+from orchestrator.workspace import handed, scope
+from orchestrator.workspace.git import GitRefused
+from orchestrator.workspace.repository import Clash, Repository
+from orchestrator.workspace.worktrees import HOMES, Tree, Worktrees
+
+REFS = "refs/orchestrator"
+
+
+class Place(NamedTuple):
+    """Where an attempt is to work."""
+
+    path: Path
+    base: str  # the commit that it begins at
+    lay: str | None = None  # a commit of an earlier try, whose work is to be there too
+    stays: bool = False  # an earlier try's worktree is used as it is, if it is still there
+
+
+class Rebased(NamedTuple):
+    """Work on the tip of the result branch. `commit` None: all of it is there already."""
+
+    commit: str | None
+    tip: str
+
+    def moved(self, work: Work) -> bool:
+        """It was not checked on this."""
+        return self.commit is not None and work.base != self.tip
+
+
+class MissingBase(Exception):
+    """Our own bug: an attempt was about to start on a base without what it depends on."""
+
+
+class Ground:
+    def __init__(
+        self,
+        repository: Repository,
+        run: RunId,
+        root: Path,
+        scratch: Path,
+        settings: WorkspaceSettings,
+        environment: Mapping[str, str],
+        plans: Collection[str],
+        tip: str,
+    ) -> None:
+        self.repository, self.run, self.root, self.tip = repository, run, root, tip
+        self.home = root / HOMES / run
+        self.branch = branch_of(run)
+        self.trees = Worktrees(repository, self.home, scratch)
+        self.landing = anyio.Lock()  # fair: in the order of completion
+        self.result = anyio.Lock()
+        self.scratch = scratch
+        self._doors: defaultdict[Path, anyio.Lock] = defaultdict(anyio.Lock)
+        self._settings, self._environment = settings, environment
+        self._plans = plans
+        self._steering = _steering(repository.facts.common)
+
+    def ref(self, slug: str, number: int) -> str:
+        """Where the work of an attempt is kept until it has landed."""
+        return f"{REFS}/rescue/{self.run}/{slug}/{number}"
+
+    # --- before the worker ------------------------------------------------------------------------
+
+    async def open(
+        self, place: Place, needs: Iterable[str], context: Sequence[str], begin: str | None
+    ) -> str:
+        """Makes it ready. The tree that it begins with: what is in it is not the attempt's work."""
+        for commit in needs:
+            if not await self.repository.contains(place.base, commit):
+                raise MissingBase(f"{place.path.name}: its base {place.base} lacks {commit}")
+        async with self._doors[place.path]:
+            tree = self.trees.at(place.path)
+            if tree is not None and place.stays and begin is not None:
+                return begin
+            begin = await self._ready(place, context)
+            if place.lay is not None:
+                await self._lay(place, place.lay)
+            return begin
+
+    async def _ready(self, place: Place, context: Sequence[str]) -> str:
+        tree = self.trees.at(place.path)
+        if tree is None:
+            tree = await self.trees.make(place.path, place.base)
+            await self._supply(tree, context)
+            await self._set_up(tree)
+        else:
+            await tree.move(place.base)
+            await self._supply(tree, context)
+        begin, _ = await tree.snapshot()
+        return begin
+
+    async def show(self, path: Path, commit: str, head: str) -> None:
+        """A worktree with these files, to check them there; made anew if an engine before us had it."""
+        tree = self.trees.at(path)
+        if tree is None:
+            tree = await self.trees.make(path, commit)
+            await self._supply(tree)
+            await self._set_up(tree)
+        await tree.show(commit, head)
+
+    async def _supply(self, tree: Tree, context: Sequence[str] = ()) -> None:
+        handed.link(self.root, tree.path, self._settings.link)
+        await handed.clone(self.root, tree.path, self._settings.clone)
+        handed.hand(self.root, tree.path, context)
+
+    async def _set_up(self, tree: Tree) -> None:
+        """Once in each worktree. Unprepared if it fails."""
+        log = self.scratch / f"{tree.path.name}.setup.log"
+        await handed.set_up(tree.path, self._settings, self._environment, log)
+
+    async def _lay(self, place: Place, commit: str) -> None:
+        """An earlier try's work, where it fits; where it does not, the worker begins without it."""
+        joined = await self.repository.join(place.base, commit)
+        tree = self.trees.at(place.path)
+        if tree is not None and not isinstance(joined, Clash):
+            await tree.show(joined, place.base)
+
+    # --- after the worker -------------------------------------------------------------------------
+
+    async def peek(self, path: Path, base: str, begin: str) -> str | None:
+        """The work so far, as a commit that no ref holds; None where there is none yet."""
+        tree = self.trees.at(path)
+        if tree is None:
+            return None
+        now, start = await tree.peek(), await self.repository.tree(base)
+        made = await self.repository.work(start, begin, now, self.scratch / f"{path.name}.look")
+        return None if made == start else await self.repository.commit(made, (base,), "look\n")
+
+    async def keep(
+        self,
+        path: Path,
+        base: str,
+        begin: str | None,
+        declared: Collection[str] | None,
+        message: str,
+    ) -> Work:
+        """The work of an attempt as a commit on its base; the caller puts it under a ref. GitRefused where git cannot."""
+        tree = self.trees.at(path)
+        if tree is None:
+            raise GitRefused(("status",), f"the worktree {path} is gone")
+        now, notes = await tree.snapshot()
+        start = await self.repository.tree(base)
+        index = self.scratch / f"{path.name}.work"
+        made = await self.repository.work(start, begin or start, now, index)
+        steering = self._what_steers_git()
+        if made == start:
+            return Work(base=base, commit=None, control=steering, notes=tuple(notes))
+        commit = await self.repository.commit(made, (base,), message)
+        changes = await self.repository.changes(base, commit)
+        by = {letter: tuple(c.path for c in changes if c.status == letter) for letter in "AMTD"}
+        files = [change.path for change in changes]
+        return Work(
+            base=base,
+            commit=commit,
+            created=by["A"],
+            modified=tuple(sorted((*by["M"], *by["T"]))),
+            deleted=by["D"],
+            undeclared=scope.undeclared(files, declared),
+            control=(*self._to_approve(scope.controls(files, self._plans), declared), *steering),
+            notes=tuple(notes),
+        )
+
+    def _to_approve(
+        self, files: Sequence[str], declared: Collection[str] | None
+    ) -> tuple[str, ...]:
+        match self._settings.control_files:
+            case "allow":
+                return ()
+            case "declared":
+                return scope.undeclared(files, declared or ())
+            case _:
+                return tuple(files)
+
+    def _what_steers_git(self) -> tuple[str, ...]:
+        """Hooks and settings of the repository itself, once each time that they change."""
+        now = _steering(self.repository.facts.common)
+        changed = {
+            name for name in {*now, *self._steering} if now.get(name) != self._steering.get(name)
+        }
+        self._steering = now
+        return () if self._settings.control_files == "allow" else tuple(sorted(changed))
+
+    # --- landing ----------------------------------------------------------------------------------
+
+    async def rebase(self, work: Work, message: str) -> Rebased | Clash:
+        """On the tip of the result branch. Call it with `landing` held."""
+        assert work.commit is not None
+        tip, repository = self.tip, self.repository
+        joined = await (
+            repository.tree(work.commit) if work.base == tip else repository.join(tip, work.commit)
+        )
+        if isinstance(joined, Clash):
+            return joined
+        if joined == await repository.tree(tip):
+            return Rebased(None, tip)
+        return Rebased(await repository.commit(joined, (tip,), message), tip)
+
+    async def advance(self, commit: str, tip: str) -> None:
+        """The result branch moves from `tip` to `commit`; GitRefused if it is not at `tip`."""
+        await self.repository.move(self.branch, commit, tip)
+        self.tip = commit
+
+    async def result_tree(self) -> Tree:
+        """A worktree of our own at the tip of the result. Call it with `result` held."""
+        path = self.home / "result"
+        tree = self.trees.at(path)
+        if tree is None:
+            tree = await self.trees.make(path, self.tip)
+            await self._supply(tree)
+            await self._set_up(tree)
+        else:
+            await tree.move(self.tip)
+        return tree
+
+    async def close(self, path: Path) -> None:
+        """Puts a worktree away, and what git ignores in it aside. What else is in it must be kept by now."""
+        async with self._doors[path]:
+            tree = self.trees.at(path)
+            if tree is not None:
+                await self._close(tree)
+
+    async def _close(self, tree: Tree) -> None:
+        for name in await tree.ignored():
+            source = tree.path / name.rstrip("/")
+            if not source.is_symlink():
+                await anyio.to_thread.run_sync(_put_aside, source, self.aside / name.rstrip("/"))
+        await self.trees.remove(tree.path)
+
+    async def close_all(self) -> None:
+        for path in self.trees.paths:
+            await self.close(path)
+        self.trees.leave()
+
+    async def bring_ignored(self) -> bool:
+        """Into the result's worktree. False: there is nothing to bring. Call it with `result` held."""
+        tree = self.trees.at(self.home / "result")
+        if tree is None or not self.aside.is_dir():
+            return False
+        for one in list(self.aside.iterdir()):
+            await anyio.to_thread.run_sync(_put_aside, one, tree.path / one.name)
+        return True
+
+    @property
+    def aside(self) -> Path:
+        """What git ignores of the worktrees that are put away: builds, installed packages."""
+        return self.scratch / "ignored"
+
+
+def branch_of(run: str) -> str:
+    return f"refs/heads/orchestrator/{run}"
+
+
+def _put_aside(source: Path, target: Path) -> None:
+    """Folders become one; of a file the latest stays."""
+    if source.is_dir() and not source.is_symlink() and target.is_dir():
+        for one in source.iterdir():
+            _put_aside(one, target / one.name)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir() and not target.is_symlink():
+        target.rename(target.with_name(f"{target.name}.{os.urandom(3).hex()}"))
+    source.rename(target)
+
+
+def _steering(common: Path) -> dict[str, str]:
+    """A digest of each file in the git folder by which git can be made to run something."""
+    hooks = common / "hooks"
+    files = [common / "config", common / "info" / "attributes"]
+    files += sorted(hooks.iterdir()) if hooks.is_dir() else []
+    return {
+        f".git/{file.relative_to(common).as_posix()}": hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file()
+    }

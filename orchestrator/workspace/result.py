@@ -1,0 +1,85 @@
+"""The result branch at the end of a run: a SUMMARY on it, and the person's branch moved to it. Refuses wherever something could be lost."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from orchestrator.model import Noun
+from orchestrator.workspace.git import GitRefused
+from orchestrator.workspace.ground import Ground
+from orchestrator.workspace.repository import Repository, encoded
+
+
+class Start(Noun):
+    """Where the run began."""
+
+    base: str  # the commit that the result branch began at
+    head: str | None  # of the person's checkout then; None: there was no commit
+    branch: str | None  # refs/heads/...; None: a detached HEAD
+    dirty: tuple[str, ...] = ()  # what was not committed
+    included: bool = False  # and is in `base` all the same
+
+
+class Delivery(NamedTuple):
+    """`why` not: None where the person's branch can have it, or has it."""
+
+    why: str | None
+    commits: int
+
+
+async def with_file(ground: Ground, path: str, text: str, message: str) -> str | None:
+    """A commit with this file on the tip of the result; None where nothing differs."""
+    repository, index = ground.repository, ground.scratch / "summary.index"
+    git = repository.git
+    index.unlink(missing_ok=True)
+    await git.do("read-tree", ground.tip, index=index)
+    blob = await git.do("hash-object", "-w", "--stdin", stdin=text.encode())
+    row = encoded(f"100644 {blob}\t{path}\0")
+    await git.do("update-index", "-z", "--add", "--index-info", stdin=row, index=index)
+    tree = await git.do("write-tree", index=index)
+    if tree == await repository.tree(ground.tip):
+        return None
+    return await repository.commit(tree, (ground.tip,), message)
+
+
+async def plan(ground: Ground, start: Start, complete: bool) -> Delivery:
+    """Looks at the person's checkout, and changes nothing."""
+    repository = ground.repository
+    commits = int(await repository.git.do("rev-list", "--count", f"{start.base}..{ground.tip}"))
+    return Delivery(await _obstacle(repository, start, ground.tip, complete), commits)
+
+
+async def _obstacle(repository: Repository, start: Start, tip: str, complete: bool) -> str | None:
+    head, branch = (
+        await repository.find("HEAD"),
+        await repository.git.find("symbolic-ref", "--quiet", "HEAD"),
+    )
+    if head is not None and await repository.contains(head, tip):
+        return None
+    if not complete:
+        return "not all is done"
+    if start.branch is None:
+        return "HEAD was detached when the run began"
+    if branch != start.branch:
+        return f"{start.branch.removeprefix('refs/heads/')} is not checked out any more"
+    if head != start.head:
+        return f"{start.branch.removeprefix('refs/heads/')} has moved since the run began"
+    changed = [one.path for one in await repository.differs() if one.status != "??"]
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return f"there are uncommitted changes in {', '.join(changed[:3])}{more}"
+    return None
+
+
+async def carry_out(ground: Ground, delivery: Delivery) -> Delivery:
+    """The person's branch, index and files move forward; git refuses by itself to write over what it does not know."""
+    repository = ground.repository
+    head = await repository.find("HEAD")
+    if head is None or not await repository.contains(head, ground.tip):
+        try:
+            await repository.git.do("merge", "--ff-only", "--quiet", ground.tip)
+        except GitRefused as refused:
+            said = " ".join(line.strip() for line in refused.said.splitlines() if line.strip())
+            return delivery._replace(why=f"git would not: {said}")
+    await repository.git.do("update-ref", "-d", ground.branch, ground.tip)
+    return delivery

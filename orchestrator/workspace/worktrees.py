@@ -1,0 +1,221 @@
+"""The worktrees of one run: made, read, moved, put away. Refuses to remove what it has not kept, and what it did not make."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+
+from orchestrator.workspace.git import Git, GitRefused, text
+from orchestrator.workspace.repository import NOBODY, Repository, encoded
+
+HOMES = ".orchestrator/worktrees"
+TRASH = ".trash-"
+
+
+class Tree:
+    """One worktree. git is told where its folders are: the file `.git` in it belongs to whoever works there."""
+
+    def __init__(self, repository: Repository, path: Path, admin: Path, scratch: Path) -> None:
+        self.path, self.admin = path, admin
+        self._repository = repository
+        self._index = scratch / f"{path.name}.index"
+        more = {} if repository.facts.named else NOBODY
+        self.git = Git(path, git_dir=admin, work_tree=path, more=more)
+
+    async def peek(self) -> str:
+        """The tree of its files but ignored ones, while somebody works in it: nothing in it changes."""
+        index = self._index.with_suffix(".peek")
+        self._begin_index(index)
+        await self.git.do("add", "--all", "--sparse", index=index)
+        return await self.git.do("write-tree", index=index)
+
+    def _begin_index(self, index: Path) -> None:
+        """A copy of its own: what has not changed since need not be read."""
+        index.unlink(missing_ok=True)
+        if (self.admin / "index").exists():
+            shutil.copyfile(self.admin / "index", index)
+
+    async def snapshot(self) -> tuple[str, list[str]]:
+        """The same when nobody does, and what was odd: repositories inside are opened up."""
+        notes = list[str]()
+        for _ in range(3):
+            self._begin_index(self._index)
+            said = await self.git.ask("add", "--all", "--sparse", index=self._index)
+            inner = await self._inner(failed=bool(said.code))
+            if said.code and not inner:
+                raise GitRefused(("add", "--all"), said.stderr)
+            if not inner:
+                break
+            notes += [self._open_up(one) for one in inner]
+        tree = await self.git.do("write-tree", index=self._index)
+        return tree, notes
+
+    async def _inner(self, *, failed: bool) -> list[Path]:
+        """Repositories inside, whose files git would leave out."""
+        told = await self.git.do("ls-files", "--stage", "-z", index=self._index)
+        if not failed and not any(row.startswith("160000") for row in told.split("\0")):
+            return []
+        found = [one for one in _repositories(self.path)]
+        names = "\0".join(one.parent.relative_to(self.path).as_posix() for one in found)
+        if not names:
+            return []
+        said = await self.git.ask("check-ignore", "-z", "--stdin", stdin=encoded(names))
+        passed = set(text(said.stdout).split("\0"))
+        return [one for one in found if one.parent.relative_to(self.path).as_posix() not in passed]
+
+    def _open_up(self, inner: Path) -> str:
+        """Its files become files of the task; its own history is set aside."""
+        name = inner.parent.relative_to(self.path).as_posix()
+        aside = self._index.with_name(f"{self.path.name}.{secrets.token_hex(3)}.git")
+        inner.rename(aside)
+        return (
+            f"it made a repository in {name}: its files are taken, its history is kept in {aside}"
+        )
+
+    async def show(self, commit: str, head: str) -> None:
+        """Its tracked files become those of `commit`, HEAD becomes `head`; what nobody tracks stays."""
+        await self.git.do("read-tree", "--reset", "-u", commit)
+        await self.git.do("update-ref", "--no-deref", "HEAD", head)
+
+    async def move(self, commit: str) -> None:
+        """As if it had been made there, but for ignored files. What is in it must be kept by now."""
+        now, _ = await self.snapshot()
+        await self.show(commit, commit)
+        for change in await self._repository.changes(commit, now):
+            if change.status == "A":
+                _remove(self.path, change.path)
+
+    async def ignored(self) -> list[str]:
+        """What git ignores in it: files, and whole folders with a `/` behind."""
+        told = await self.git.do(
+            "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"
+        )
+        return [name for name in told.split("\0") if name]
+
+
+class Worktrees:
+    """All of one run. `home` holds them, `scratch` gets files of ours about them."""
+
+    def __init__(self, repository: Repository, home: Path, scratch: Path) -> None:
+        self._repository = repository
+        self.home, self._scratch = home, scratch
+        self._turn = anyio.Lock()
+        self._open: dict[Path, Tree] = {}
+
+    def at(self, path: Path) -> Tree | None:
+        return self._open.get(path)
+
+    @property
+    def paths(self) -> list[Path]:
+        return list(self._open)
+
+    async def make(self, path: Path, commit: str) -> Tree:
+        """A new worktree with a detached HEAD: no branch of ours that git could track, and none that is left over."""
+        self._make_room(path)
+        async with self._alone():
+            await self._repository.git.do(
+                "worktree", "add", "--detach", "--no-checkout", "--", str(path), commit
+            )
+            tree = self._opened(path)
+        await tree.show(commit, commit)
+        return tree
+
+    def _make_room(self, path: Path) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            raise GitRefused(("worktree", "add"), f"{path} is in the way; move it away")
+
+    def adopt(self) -> list[Tree]:
+        """What an engine that is gone has left in `home`."""
+        found = sorted(self.home.iterdir()) if self.home.is_dir() else []
+        for trash in found:
+            if trash.name.startswith(TRASH):
+                shutil.rmtree(trash, ignore_errors=True)
+        return [self._opened(path) for path in found if self._admin(path) is not None]
+
+    async def remove(self, path: Path) -> None:
+        """Its folder and git's memory of it. What is in it must be kept by now."""
+        self._open.pop(path, None)
+        known = self._admin(path) is not None
+        trash = self.home / f"{TRASH}{secrets.token_hex(4)}"
+        with suppress(FileNotFoundError):
+            os.rename(path, trash)
+        if known:
+            async with self._alone():  # without its folder there is nothing to force
+                await self._repository.git.do("worktree", "remove", "--", str(path))
+        await anyio.to_thread.run_sync(lambda: shutil.rmtree(trash, ignore_errors=True))
+
+    def leave(self) -> None:
+        """The folder of the run, if nothing is left in it."""
+        for folder in (self.home, self.home.parent):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _opened(self, path: Path) -> Tree:
+        admin = self._admin(path)
+        if admin is None:
+            raise GitRefused(("worktree", "add"), f"git does not know {path}")
+        tree = self._open[path] = Tree(self._repository, path, admin, self._scratch)
+        return tree
+
+    def _admin(self, path: Path) -> Path | None:
+        """git's folder of this worktree, by git's own list."""
+        folder = self._repository.facts.common / "worktrees"
+        for one in folder.iterdir() if folder.is_dir() else ():
+            with suppress(OSError):
+                if (one / "gitdir").read_text().strip() == f"{os.path.realpath(path)}/.git":
+                    return one
+        return None
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One at a time in this repository, also among engines of other checkouts of it."""
+        async with self._turn:
+            lock = os.open(
+                self._repository.facts.common / "orchestrator.lock",
+                os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                0o600,
+            )
+            try:
+                await anyio.to_thread.run_sync(fcntl.flock, lock, fcntl.LOCK_EX)
+                with anyio.CancelScope(shield=True):  # half a worktree is none
+                    yield
+            finally:
+                os.close(lock)
+
+
+async def person_tree(repository: Repository, scratch: Path) -> str:
+    """All files of the person's checkout but ignored ones, as a tree; their index stays as it is."""
+    index = scratch / "dirty.index"
+    own = repository.facts.admin / "index"
+    if own.exists():
+        shutil.copyfile(own, index)
+    await repository.git.do("add", "--all", "--sparse", index=index)
+    return await repository.git.do("write-tree", index=index)
+
+
+def _repositories(top: Path) -> Iterator[Path]:
+    """Every `.git` below `top`, but its own."""
+    for folder, folders, files in os.walk(top):
+        here = Path(folder)
+        if here != top and ".git" in (*folders, *files):
+            yield here / ".git"
+        folders[:] = [one for one in folders if one != ".git"]
+
+
+def _remove(top: Path, name: str) -> None:
+    """One file, and the folders that it leaves empty."""
+    place = top / name
+    with suppress(OSError):
+        place.unlink()
+        for folder in place.parents:
+            if folder == top:
+                return
+            folder.rmdir()
