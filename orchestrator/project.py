@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from orchestrator import lint, reader, workspace
+from orchestrator import disk, lint, reader
 from orchestrator.errors import PlanError, UsageError
 from orchestrator.graph import KnownPlan, TaskGraph, build
 from orchestrator.model import Diagnostic, Plan, PlanId, Position, Severity, Task, TaskId
@@ -158,7 +158,7 @@ def isolate(loaded: Loaded) -> Loaded:
 
 def _rules(plan: Plan, root: Path) -> Iterator[Diagnostic]:
     yield from lint.check(plan)
-    yield from workspace.check(plan, root)
+    yield from disk.check(plan, root)
 
 
 def task_named(graph: TaskGraph, name: str) -> Task:

@@ -203,11 +203,11 @@ def _report(ground: Ground, additions: Any) -> Iterator[str]:
 
 
 def _write(one: Draft) -> None:
-    from orchestrator import workspace
+    from orchestrator import disk
     from orchestrator.reader.source import encode
 
     if one.changed:
-        workspace.write_bytes(one.file, encode(one.new, foreign=one.foreign))
+        disk.write_bytes(one.file, encode(one.new, foreign=one.foreign))
 
 
 def _show(made: list[Draft], *, written: bool) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli import handover
 from orchestrator.cli.screen import asking
 from orchestrator.cli.watched import Watched, seconds
+from orchestrator.engine import answers
 from orchestrator.model import RunId, TaskId, TaskState
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ NOTHING: dict[str, Any] = {
     "run": None,
     "exit_code": 0,
     "summaries": [],
+    "result": None,
     "tasks": [],
 }
 
@@ -29,6 +32,7 @@ def document(
         "run": run,
         "exit_code": code,
         "summaries": list(summaries),
+        "result": handover.document(watched),
         "tasks": [task_document(watched, task) for task in watched.graph],
     }
 
@@ -52,6 +56,8 @@ def task_document(watched: Watched, task: TaskId) -> dict[str, Any]:
         "lower_bound": bool(past.tried) and not spent.whole,
         "duration_s": round(sum(times), 3) if times else None,
         **_verdict(last),
+        "commit": past.commit,
+        "work": last.work.ref if last and last.work else None,
         "asks": _asks(watched, task),
         "answer": past.answer.model_dump(mode="json") if past.answer else None,
     }
@@ -69,7 +75,7 @@ def _asks(watched: Watched, task: TaskId) -> dict[str, Any] | None:
     """The open question, and what can be answered."""
     if watched.states[task] is not TaskState.PAUSED:
         return None
-    asked = watched.graph.tasks[task]
+    asked = answers.asked(watched.graph.tasks[task], watched.of(task))
     return {
         "type": asked.type,
         "text": "\n".join(asking.matter(asked)),

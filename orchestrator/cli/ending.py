@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import journal
-from orchestrator.cli.diagnostics import near
+from orchestrator.cli import handover
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import reason, sums, weakness, who
 from orchestrator.cli.terminal import command, counted, lines, out, plain
@@ -49,9 +49,17 @@ def report(end: End, summaries: Sequence[str]) -> None:
         out().print(f"    {plain(check.command, 100)}")
         _indented(check.output)
         out().print(f"    next: put it right, then: {command('resume', end.run)}")
+    for check in handover.red_checks(end.watched):
+        out().print("✗ not green on the result, where all is together", style="red")
+        out().print(f"    {plain(check.command, 100)}")
+        _indented(check.output)
+        branch = f"orchestrator/{end.run}"
+        out().print(
+            f"    next: put it right on the branch {branch}, then: {command('resume', end.run)}"
+        )
     _totals(end)
-    for path in summaries:
-        out().print(f"  summary: {near(end.root, path)}")
+    for row in handover.rows(end.watched, end.root, summaries):
+        out().print(f"  {row}")
     show_steps(end)
     if end.code != 0 and project_root(Path.cwd()) != end.root:
         out().print(f"  commands about this run work in {end.root}")
@@ -104,6 +112,8 @@ def _failed(end: End, task: TaskId) -> Iterator[str]:
         yield from (f"  {row}" for row in lines(last.detail)[1:][-DETAIL_ROWS:])
         if file := transcript(end.root, end.run, past.tried[-1]):
             yield f"transcript: {file}"
+        if last.work is not None and last.work.ref:
+            yield f"its work is kept: git show {last.work.ref}"
     yield f"next: {command('explain', end.run, task)}"
     yield f"      {command('retry', end.run, task)}"
 
@@ -114,7 +124,7 @@ def _skipped(end: End, task: TaskId) -> Iterator[str]:
 
 def _paused(end: End, task: TaskId) -> Iterator[str]:
     """The question itself, and the very words that answer it."""
-    asked = end.watched.graph.tasks[task]
+    asked = answers.asked(end.watched.graph.tasks[task], end.watched.of(task))
     yield f"waits for a person ({asked.type.partition(':')[2] or asked.type})"
     yield from asking.question(asked)
     for option in asked.options or (None,):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from orchestrator.cli import drawing
@@ -13,6 +13,7 @@ from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import reason, said, weakness, who
 from orchestrator.cli.terminal import columns, cost, duration, lines, out, plain, tokens
 from orchestrator.cli.watched import seconds
+from orchestrator.engine import answers
 from orchestrator.history import Tried
 from orchestrator.model import Check, EventKind, Failure, Outcome, Step, Task, TaskState
 from orchestrator.tracker import REACTIONS, Reaction
@@ -65,6 +66,7 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         for check in tried.before:
             yield "  before", _check(check)
         yield from _work(tried)
+        yield from _made(tried)
         yield from _said(tried)
         yield from _result(tried)
         if tried.outcome and tried.outcome.failure:
@@ -88,6 +90,29 @@ def _work(tried: Tried) -> Iterator[Row]:
     if left_out + tried.steps_left_out:
         yield "  did", f"{left_out + tried.steps_left_out} steps more, and then"
     yield from (("  did", _step(step)) for step in tried.steps[left_out:])
+
+
+def _made(tried: Tried) -> Iterator[Row]:
+    """In a git run: where it began, and where its work is."""
+    if tried.base is None:
+        return
+    yield "  workspace", f"{plain(tried.workspace)}, from {tried.base[:9]}"
+    work = (tried.outcome.work if tried.outcome else None) or tried.kept
+    if work is None:
+        return
+    if work.commit is None:
+        yield "  work", "it changed nothing that git would keep"
+    elif work.landed:
+        yield "  work", f"landed as {work.landed[:9]}: {_files(work.files)}"
+    else:
+        yield "  work", f"kept as {work.ref}: {_files(work.files)}"
+    if tried.held:
+        yield "  held", f"a person must look at {_files(tried.held)}"
+
+
+def _files(files: Sequence[str]) -> str:
+    named = ", ".join(plain(file, 60) for file in files[:STEP_ROWS])
+    return f"{named} and {len(files) - STEP_ROWS} more" if len(files) > STEP_ROWS else named
 
 
 def _said(tried: Tried) -> Iterator[Row]:
@@ -122,7 +147,7 @@ def _result(tried: Tried) -> Iterator[Row]:
 
 def _followed(found: Past, task: Task, failure: Failure, following: Tried | None) -> str:
     if following is not None:
-        free = REACTIONS[failure] is Reaction.SAME_TRY
+        free = REACTIONS[failure] in (Reaction.SAME_TRY, Reaction.ONCE_MORE)
         return f"try {following.number}{', and no try was spent' if free else ''}"
     match found.watched.states[task.id], REACTIONS[failure]:
         case TaskState.WAITING, _:
@@ -154,7 +179,7 @@ def _after(found: Past, task: Task) -> Iterator[Row]:
     if past.asked_at:
         yield "", ""
         yield "asked", when(past.asked_at)
-        yield from (("", row) for row in asking.question(task))
+        yield from (("", row) for row in asking.question(answers.asked(task, past)))
     if past.answer and past.answered_at:
         yield "answered", f"{when(past.answered_at)}, {said(past.answer)}"
     for event in found.events:

@@ -39,6 +39,19 @@ Wait = Annotated[bool, typer.Option("--wait", help="Stay when only answers of pe
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="Start nothing new after the first failed task.")
 ]
+Workspace = Annotated[
+    str | None,
+    typer.Option(
+        "--workspace",
+        metavar="KIND",
+        help="worktree: each task in a git worktree; directory: all in place. Plans that say it are not overruled.",
+        show_default=False,
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Run also what is finished, anew.")]
+IncludeDirty = Annotated[
+    bool, typer.Option("--include-dirty", help="Begin with what is not committed, too.")
+]
 Note = Annotated[
     str, typer.Option("--note", metavar="TEXT", help="For the tasks that follow and the SUMMARY.")
 ]

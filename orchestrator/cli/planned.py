@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from orchestrator import project, prompt, settings, workspace
+from orchestrator import disk, project, prompt, settings
 from orchestrator.cli import diagnostics, drawing, plans
 from orchestrator.cli.terminal import counted, duration, lines, out, plain, show_json
 from orchestrator.model import Plan, Task
@@ -102,7 +102,7 @@ def _setup(setup: Setup) -> str:
 
 def _show_context(root: Path, plan: Plan) -> None:
     named = prompt.referred(plan)
-    missing = set(workspace.absent(root, named))
+    missing = set(disk.absent(root, named))
     if named:
         out().print()
         _rows([("context", f"{one}{' (missing)' if one in missing else ''}") for one in named])
@@ -110,7 +110,7 @@ def _show_context(root: Path, plan: Plan) -> None:
 
 def document(root: Path, plan: Plan) -> dict[str, Any]:
     named = prompt.referred(plan)
-    missing = set(workspace.absent(root, named))
+    missing = set(disk.absent(root, named))
     return {
         "version": 1,
         "id": plan.id,

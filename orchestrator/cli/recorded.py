@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import journal
-from orchestrator.cli import documents, ending, planned
+from orchestrator.cli import documents, ending, handover, planned
 from orchestrator.cli.past import Past
 from orchestrator.cli.screen.words import said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
@@ -74,6 +74,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
             out().print(f"  {one.id}  {name}: {promised}", style="dim")
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
+    for told in handover.rows(watched, found.root, ()):
+        out().print(told)
     if row.exit_code != 0:
         _show_rest(found)
 
@@ -167,6 +169,7 @@ def _document(found: Past) -> dict[str, Any]:
         "tokens": total.tokens,
         "cost_usd": total.cost_usd,
         "lower_bound": not total.whole,
+        "result": handover.document(watched),
         "tasks": tasks,
     }
 

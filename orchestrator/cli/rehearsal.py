@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from orchestrator.model import Task
 from orchestrator.settings import Settings
 
 
-def show(root: Path, graph: TaskGraph, settings: Settings, *, as_json: bool) -> None:
-    """WorkerNotInstalled, after the graph, for tasks that nobody can do."""
+def show(
+    root: Path, graph: TaskGraph, settings: Settings, notes: Sequence[str], *, as_json: bool
+) -> None:
+    """`notes` say where it would work. WorkerNotInstalled, after the graph, for tasks that nobody can do."""
     if not as_json:
         drawing.show_text(graph)
     crew = engine.prepare(root, graph, settings)
@@ -29,6 +32,8 @@ def show(root: Path, graph: TaskGraph, settings: Settings, *, as_json: bool) -> 
         for row in _describe(task, crew):
             out().print(row)
     out().print()
+    for note in notes:
+        out().print(f"note: {note}")
     out().print("dry run: nothing was started and nothing was written")
 
 

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.options import (
+    Again,
     FailFast,
+    IncludeDirty,
     Json,
     NewestRun,
     Paths,
@@ -15,6 +17,7 @@ from orchestrator.cli.options import (
     TaskName,
     Wait,
     Workers,
+    Workspace,
     Yes,
 )
 
@@ -26,39 +29,29 @@ def _tasks(name: str, text: str) -> typer.models.OptionInfo:
     return found
 
 
+Only = Annotated[list[str] | None, _tasks("--only", "Only this task.")]
+From = Annotated[list[str] | None, _tasks("--from", "This task and what depends on it.")]
+Skip = Annotated[list[str] | None, _tasks("--skip", "All but this task.")]
+
+
 def run(
     paths: Paths,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and touch nothing.")
     ] = False,
     workers: Workers = None,
-    only: Annotated[list[str] | None, _tasks("--only", "Only this task.")] = None,
-    start: Annotated[
-        list[str] | None, _tasks("--from", "This task and what depends on it.")
-    ] = None,
-    skip: Annotated[list[str] | None, _tasks("--skip", "All but this task.")] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Run also what is finished, anew.")
-    ] = False,
+    only: Only = None,
+    start: From = None,
+    skip: Skip = None,
+    again: Again = False,
     yes: Yes = False,
     wait: Wait = False,
     fail_fast: FailFast = False,
     ignore_deps: Annotated[
         bool, typer.Option("--ignore-deps", help="Take plans outside of this run as finished.")
     ] = False,
-    workspace: Annotated[
-        str | None,
-        typer.Option(
-            "--workspace",
-            metavar="KIND",
-            help="worktree: each task in a git worktree; directory: all in place. Plans that say it are not overruled.",
-            show_default=False,
-        ),
-    ] = None,
-    include_dirty: Annotated[
-        bool,
-        typer.Option("--include-dirty", help="Begin with what is not committed, too."),
-    ] = False,
+    workspace: Workspace = None,
+    include_dirty: IncludeDirty = False,
     as_json: Json = False,
 ) -> int:
     """Run plan files, and what is unfinished in folders."""

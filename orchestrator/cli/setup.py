@@ -62,7 +62,7 @@ def init() -> int:
     from orchestrator import journal, settings
     from orchestrator.cli import past
     from orchestrator.cli.terminal import NEXT, is_interactive, out, tell
-    from orchestrator.workspace import write_whole
+    from orchestrator.disk import write_whole
 
     root = past.here()
     path = root / journal.HOME / "config.toml"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import anyio
 
-from orchestrator.cli.terminal import counted, err, plain, tell
+from orchestrator.cli.terminal import counted, plain
 from orchestrator.workspace import Choice, Entry, Facts, Repository
 
 SHOWN = 5  # files that are named
@@ -16,32 +17,34 @@ PLAIN = (
 )
 
 
-def tell_of(root: Path, choice: Choice, facts: Facts | None, *, include_dirty: bool) -> None:
+def notes(
+    root: Path,
+    plans: Collection[str],
+    choice: Choice,
+    facts: Facts | None,
+    *,
+    include_dirty: bool,
+) -> list[str]:
+    """`plans` are those of the run: it has its own copy of them."""
     if facts is None:
-        why = f" ({choice.why})" if choice.why else ""
-        err().print(f"note: {PLAIN}{why}")
-        return
+        return [PLAIN + (f" ({choice.why})" if choice.why else "")]
     head = facts.head[:9] if facts.head else "an empty commit, as there is none yet"
     name = facts.branch.removeprefix("refs/heads/") if facts.branch else "a detached HEAD"
-    err().print(f"note: each task works in a git worktree; they begin at {name}, {head}")
+    told = [f"each task works in a git worktree; they begin at {name}, {head}"]
     if not facts.named:
-        tell("note", "git knows no user.name and user.email here: commits are by orchestrator")
+        told.append("git knows no user.name and user.email here: commits are by orchestrator")
     if facts.shallow:
-        err().print("note: the repository is shallow; that changes nothing for the run")
-    _tell_of_dirt(anyio.run(Repository(root, facts).differs), include_dirty=include_dirty)
+        told.append("the repository is shallow; that changes nothing for the run")
+    entries = anyio.run(Repository(root, facts).differs)
+    return told + _dirt([one for one in entries if one.path not in plans], include_dirty)
 
 
-def _tell_of_dirt(entries: list[Entry], *, include_dirty: bool) -> None:
+def _dirt(entries: list[Entry], include_dirty: bool) -> list[str]:
     if not entries:
-        return
+        return []
     names = ", ".join(plain(one.path, 60) for one in entries[:SHOWN])
     more = f" and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
-    files = counted(len(entries), "file")
+    files = f"{counted(len(entries), 'file')} not committed"
     if include_dirty:
-        err().print(f"note: {files} not committed, and taken along: {names}{more}")
-    else:
-        tell(
-            "warning",
-            f"{files} not committed, so not part of the run: {names}{more} (--include-dirty takes them along)",
-            "yellow",
-        )
+        return [f"{files}, and taken along: {names}{more}"]
+    return [f"{files}, so not part of the run: {names}{more} (--include-dirty takes them along)"]

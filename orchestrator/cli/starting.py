@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator import engine, project, prompt, settings, workspace
+from orchestrator import disk, engine, project, prompt, settings, workspace
 from orchestrator.cli import diagnostics, documents, ending, past, rehearsal, screen, standing
 from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import NEXT, command, err, plain, show_json, tell
@@ -64,12 +64,11 @@ def run(asked: Asked) -> int:
         return 0
     engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
     _warn_of_context(ready)
-    standing.tell_of(ready.root, ready.choice, ready.facts, include_dirty=asked.include_dirty)
     if not asked.again:
         _note_open_runs(ready)
     return watch(
         ready.root,
-        Words(Watched(ready.graph, ready.order), ready.root),
+        Words(Watched(ready.graph, ready.order), ready.root, _notes(ready)),
         lambda seen: engine.begin(
             ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen
         ),
@@ -81,8 +80,9 @@ def preview(asked: Asked) -> int:
     ready = prepare(asked)
     if ready is not None:
         _warn_of_context(ready)
-        standing.tell_of(ready.root, ready.choice, ready.facts, include_dirty=asked.include_dirty)
-        rehearsal.show(ready.root, ready.graph, ready.settings, as_json=asked.as_json)
+        rehearsal.show(
+            ready.root, ready.graph, ready.settings, _notes(ready), as_json=asked.as_json
+        )
     elif asked.as_json:
         show_json(documents.NOTHING)
     return 0
@@ -186,10 +186,20 @@ def _note_open_runs(ready: Ready) -> None:
             err().print(f"note: run {row.id} of {which} is not done; {step}")
 
 
+def _notes(ready: Ready) -> list[str]:
+    return standing.notes(
+        ready.root,
+        [one.path for one in ready.sources],
+        ready.choice,
+        ready.facts,
+        include_dirty=ready.order.include_dirty,
+    )
+
+
 def _warn_of_context(ready: Ready) -> None:
     """What agents are told to read and what is not there: better known before the night than after it."""
     for plan in ready.loaded.plans:
-        missing = workspace.absent(ready.root, prompt.referred(plan))
+        missing = disk.absent(ready.root, prompt.referred(plan))
         if missing:
             names = ", ".join(f"@{plain(name, 80)}" for name in missing)
             where = diagnostics.near(ready.root, plan.path)

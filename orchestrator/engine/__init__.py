@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator import complexity, journal, process, project, routing, workspace
+from orchestrator import complexity, disk, journal, process, project, routing
 from orchestrator.engine import grounds
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
@@ -97,7 +97,7 @@ async def begin(
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     crew = prepare(root, graph, settings, workers)
     if not order.isolated:
-        workspace.refuse_unwritable(root / one.path for one in sources)
+        disk.refuse_unwritable(root / one.path for one in sources)
     with journal.writing(root) as book:
         prune(root, settings.run.retention_days)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]

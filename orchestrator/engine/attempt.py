@@ -11,7 +11,7 @@ from typing import Literal
 
 import anyio
 
-from orchestrator import verify, workspace
+from orchestrator import disk, verify
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.siblings import Siblings
@@ -32,6 +32,7 @@ from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
 from orchestrator.workers import Worker
 from orchestrator.workspace import GitRefused, Ground, Unprepared
+from orchestrator.workspace.scope import undeclared
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Try:
             before = await self.check(commands, "before")
         place = Path(self.attempt.workspace)
         kept = guard.remember(commands, place, self.task.files, self.exempt)
-        prints = workspace.fingerprint(place, self.task.files or ())
+        prints = disk.fingerprint(place, self.task.files or ())
         try:
             outcome = await self._work()
         except (
@@ -98,7 +99,8 @@ class Try:
         self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
         outcome = self._refuse_undeclared(await self._keep(outcome))
         if outcome.ok:
-            doubts = self._doubts(outcome, prints == workspace.fingerprint(place, prints))
+            unchanged = self.is_first and prints == disk.fingerprint(place, prints)
+            doubts = self._doubts(outcome, unchanged)
             after = await self.check(commands, "after")
             warnings = (*restored, *doubts, *_odd(outcome.work))
             outcome = self._judge(outcome, before, after, strays, warnings)
@@ -204,9 +206,9 @@ class Try:
         if not self.attempt.route.asks_a_model or not files:
             return tuple(doubts)
         place = Path(self.attempt.workspace)
-        if absent := workspace.absent(place, files):
+        if absent := disk.absent(place, files):
             doubts.append(f"it was to write what is not there: {', '.join(absent)}")
-        elif unchanged and self.is_first:
+        elif unchanged if outcome.work is None else _changed_none(outcome.work, files):
             doubts.append(f"it changed none of its files: {', '.join(files)}")
         return tuple(doubts)
 
@@ -223,6 +225,10 @@ class Try:
         failed = verify.failure(after)
         failure, detail = failed or (None, outcome.detail)
         return outcome.model_copy(update={"verdict": verdict, "failure": failure, "detail": detail})
+
+
+def _changed_none(work: Work, files: Collection[str]) -> bool:
+    return not set(work.files) - set(undeclared(work.files, files))
 
 
 def _odd(work: Work | None) -> tuple[str, ...]:

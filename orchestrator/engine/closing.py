@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator import summary, verify, workspace
+from orchestrator import disk, summary, verify
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
@@ -121,7 +121,7 @@ def summarise(
     history: History,
 ) -> str:
     """`place` is where the files are that the plan promised."""
-    found = {one.path: workspace.trouble(place, one) for one in plan.must_haves.artifacts}
+    found = {one.path: disk.trouble(place, one) for one in plan.must_haves.artifacts}
     return summary.render(
         plan, run=run, graph=graph, states=states, history=history, artifacts=found
     )
@@ -129,7 +129,7 @@ def summarise(
 
 def write(plan: Plan, root: Path, text: str) -> Path:
     path = root / summary_name(plan)
-    workspace.write_whole(path, text)
+    disk.write_whole(path, text)
     return path
 
 

@@ -20,12 +20,14 @@ from orchestrator.engine.finale import Finale
 from orchestrator.engine.gatekeeper import Gatekeeper
 from orchestrator.engine.lookout import Lookout
 from orchestrator.engine.order import Crew, Order, Screen
+from orchestrator.engine.site import Site
 from orchestrator.engine.sites import Sites
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
 from orchestrator.journal import Journal
 from orchestrator.model import (
+    Attempt,
     Event,
     EventKind,
     Failure,
@@ -74,27 +76,38 @@ class Hub:
         self._closing = set[PlanId]()
         self._checking_result = False
         self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
+        self._staff(root)
+
+    def _staff(self, root: Path) -> None:
+        """Who does the parts; each knows only what it is handed."""
         shared: dict[str, Any] = {
-            "run": run,
-            "graph": graph,
+            "run": self.id,
+            "graph": self.graph,
             "tracker": self.tracker,
             "history": self.history,
-            "screen": screen,
-            "record": self.record,
+            "screen": self.screen,
         }
-        self._desk = Desk(**shared, root=root, order=order, retry=self.retry, send=self._send)
+        self._desk = Desk(
+            **shared,
+            root=root,
+            order=self.order,
+            record=self.record,
+            retry=self.retry,
+            send=self._send,
+        )
         self._finale = Finale(
             **shared,
-            plans=plans,
-            means=means,
-            crew=crew,
-            folder=books.folder,
+            plans=self.plans,
+            means=self.means,
+            crew=self.crew,
+            folder=self.books.folder,
             gatekeeper=self.gatekeeper,
+            record=self.record,
         )
         self._sites = Sites(
-            run, root, graph, self.history, self.tracker, crew, means, books, screen
+            **shared, root=root, crew=self.crew, ground=self.means.ground, books=self.books
         )
-        self._lookout = Lookout(graph, self.tracker, self.history, means, self._send)
+        self._lookout = Lookout(self.graph, self.tracker, self.history, self.means, self._send)
 
     def replay(self, event: Event) -> None:
         """An event of the past: the same code as for one of now, but for the journal and the screen."""
@@ -235,22 +248,24 @@ class Hub:
         }
         self._introduce(task)
         self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
-        past = self.history.of(task.id)
-        own = past.tried[past.began : -1]
-        trying = Try(
+        self._busy.add(task.id)
+        group.start_soon(self._carry_out, self._trying(attempt, site))
+
+    def _trying(self, attempt: Attempt, site: Site | None) -> Try:
+        past = self.history.of(attempt.task)
+        earlier = past.tried[: attempt.number - 1]
+        return Try(
             attempt=attempt,
-            task=task,
+            task=self.graph.tasks[attempt.task],
             worker=self.crew.workers[attempt.route.worker],
             means=self.means,
             base=past.base,
-            is_first=not any(map(handing.has_worked, own if site else past.tried[:-1])),
-            exempt=() if site else self._beside[task.id],
-            record=partial(self.record, task=task.id, attempt=attempt.number),
-            show=partial(self.screen.doing, task.id),
+            is_first=not any(map(handing.has_worked, earlier)),
+            exempt=() if site else self._beside[attempt.task],
+            record=partial(self.record, task=attempt.task, attempt=attempt.number),
+            show=partial(self.screen.doing, attempt.task),
             site=site,
         )
-        self._busy.add(task.id)
-        group.start_soon(self._carry_out, trying)
 
     def _introduce(self, task: Task) -> None:
         """Who runs at the same time may write what it declares; the guards must know, also later."""
@@ -286,19 +301,7 @@ class Hub:
             update = {"failure": Failure.REJECTED, "detail": past.answer.note or "a person said no"}
             outcome = outcome.model_copy(update=update)
         else:
-            attempt, site = self._sites.again(self.graph.tasks[task], tried)
-            trying = Try(
-                attempt=attempt,
-                task=self.graph.tasks[task],
-                worker=self.crew.workers[attempt.route.worker],
-                means=self.means,
-                base=past.base,
-                is_first=False,
-                exempt=(),
-                record=partial(self.record, task=task, attempt=tried.number),
-                show=partial(self.screen.doing, task),
-                site=site,
-            )
+            trying = self._trying(*self._sites.again(self.graph.tasks[task], tried))
             outcome = await trying.land(outcome)
         self._send.send_nowait(mail.Finished(task, tried.number, outcome))
 

@@ -120,8 +120,9 @@ class Site:
 def _clashed(outcome: Outcome, work: Work, clash: Clash) -> Outcome:
     files = ", ".join(clash.files)
     detail = (
-        f"its work does not fit to what has landed meanwhile, in {files}. The workspace is new and has all that has landed. "
-        f"That work is the commit {work.commit} (git show {work.commit}); it is kept as {work.ref}"
+        f"its work does not fit to what has landed meanwhile, in {files}\n"
+        "This workspace is new and has all that has landed. That work is not in it; it is kept: "
+        f"git show {work.commit} (as {work.ref})"
     )
     update = {"failure": Failure.CONFLICT, "detail": detail, "conflicts": clash.files}
     return outcome.model_copy(update=update)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.engine import handing, places
-from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books
 from orchestrator.engine.order import Crew, Screen
 from orchestrator.engine.site import Site
@@ -22,19 +21,20 @@ class Sites:
 
     def __init__(
         self,
+        *,
         run: RunId,
         root: Path,
         graph: TaskGraph,
         history: History,
         tracker: Tracker,
         crew: Crew,
-        means: Means,
+        ground: Ground | None,
         books: Books,
         screen: Screen,
     ) -> None:
         self._run, self._root, self._graph = run, root, graph
         self._history, self._tracker, self._crew = history, tracker, crew
-        self._ground, self._books, self._screen = means.ground, books, screen
+        self._ground, self._books, self._screen = ground, books, screen
         self._ordinals = {task: number for number, task in enumerate(crew.scores, 1)}
 
     def hand(self, start: Start) -> tuple[Attempt, Site | None]:

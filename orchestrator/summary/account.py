@@ -17,6 +17,7 @@ from orchestrator.model import (
     Task,
     TaskId,
     TaskState,
+    Work,
 )
 from orchestrator.summary.figures import Pace, Span, Spending, pace, span, spend
 from orchestrator.summary.text import one_line
@@ -107,6 +108,13 @@ class Account:
     @property
     def tries(self) -> list[Tried]:
         return [one for task in self.plan.tasks for one in self.past(task).tried]
+
+    @property
+    def works(self) -> list[Work]:
+        """What landed, in the order in which it did."""
+        ended = [(one.finished_at, one.outcome) for one in self.tries if one.outcome]
+        landed = [(at, o.work) for at, o in ended if at and o.work and o.work.landed]
+        return [work for _, work in sorted(landed, key=lambda pair: pair[0])]
 
     @property
     def spending(self) -> Spending:

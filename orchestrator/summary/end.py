@@ -51,7 +51,12 @@ def _failed(account: Account) -> Iterator[str]:
         if last is not None and last.failure is not None:
             attempts = plural(len(past.tried), "attempt")
             reason = prose(last.detail.strip().split("\n")[0])
-            yield f"- {heading(task)} failed after {attempts} ({last.failure}){f': {reason}' if reason else ''}"
+            kept = (
+                f"; its work is kept: {code(f'git show {last.work.ref}')}"
+                if last.work and last.work.ref
+                else ""
+            )
+            yield f"- {heading(task)} failed after {attempts} ({last.failure}){f': {reason}' if reason else ''}{kept}"
         elif past.answer is not None:
             note = f": {prose(past.answer.note)}" if past.answer.note.strip() else ""
             by = f" by {prose(past.answer.by)}" if past.answer.by else ""
@@ -83,9 +88,11 @@ def _waits(account: Account) -> Iterator[str]:
 
 
 def _plan_checks(account: Account) -> Iterator[str]:
-    for check in account.plan_checks or ():
+    told = [("The plan's own check", check) for check in account.plan_checks or ()]
+    told += [("On the result the check", check) for check in account.result_checks or ()]
+    for what, check in told:
         if check.result is not CheckResult.GREEN:
-            yield f"- **The plan's own check** {code(check.command)} is {check.result}"
+            yield f"- **{what}** {code(check.command)} is {check.result}"
             if check.output.strip():
                 yield from fence(check.output, "  ")
 
@@ -215,8 +222,22 @@ def _rest(account: Account) -> Iterator[str]:
 def _plan_rest(account: Account) -> Iterator[str]:
     if not account.all_succeeded:
         return
-    mend = "" if account.plan_checks is None else ", not green: mend what it names, then"
-    yield f"- The plan's own check{mend or ':'} {command('resume', account.run)}"
+    again, own = command("resume", account.run), account.plan_checks
+    if own is None and account.plan.commands:
+        yield f"- The plan's own check: {again}"
+    elif any(check.result is not CheckResult.GREEN for check in own or ()):
+        yield f"- The plan's own check, not green: mend what it names, then {again}"
+    else:
+        mend = (
+            ""
+            if account.result_checks is None
+            else f", not green: mend it on the branch {code(branch(account))}, then"
+        )
+        yield f"- The look at the result as a whole{mend or ':'} {again}"
+
+
+def branch(account: Account) -> str:
+    return f"orchestrator/{account.run}"
 
 
 def command(*words: str) -> str:

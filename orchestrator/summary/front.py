@@ -35,7 +35,7 @@ def _upstream(account: Account) -> dict[str, Any]:
             front[key] = given
     wanted = _as_list(plan.frontmatter.get("requirements"))
     front |= {
-        "key-files": {"created": [], "modified": declared_files(account)},
+        "key-files": _key_files(account),
         "key-decisions": [say_decision(task, answer) for task, answer in decisions(account)],
         "requirements-completed": wanted if done else [],
         "duration": duration(account.duration_s),
@@ -56,6 +56,30 @@ def _as_list(value: Any) -> list[Any]:
     if value is None or (isinstance(value, str) and value.strip() in ("", "null", "~")):
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _key_files(account: Account) -> dict[str, list[str]]:
+    if account.history.ground is None:
+        return {"created": [], "modified": declared_files(account)}
+    changed = changed_files(account)
+    return {"created": changed["created"], "modified": changed["modified"]}
+
+
+def changed_files(account: Account) -> dict[str, list[str]]:
+    """What the commits of this plan changed, in the end; in the plain directory nothing is known."""
+    state: dict[str, str] = {}
+    for work in account.works:
+        for name in work.created:
+            state[name] = "created"
+        for name in work.modified:
+            state.setdefault(name, "modified")
+        for name in work.deleted:
+            if state.get(name) == "created":
+                del state[name]
+            else:
+                state[name] = "deleted"
+    words = ("created", "modified", "deleted")
+    return {word: sorted(n for n, now in state.items() if now == word) for word in words}
 
 
 def declared_files(account: Account) -> list[str]:
@@ -102,8 +126,22 @@ def _execution(account: Account) -> dict[str, Any]:
         "speedup": _rounded(pace.speedup, 2),
         "parallelization_efficiency": _rounded(pace.efficiency, 2),
         "token_savings_vs_sequential": None,
-        "files": "declared",
+        "files": "declared" if account.history.ground is None else "committed",
+        "result": _result(account),
         "tasks": _counts(account),
+    }
+
+
+def _result(account: Account) -> dict[str, Any] | None:
+    """Where a git run began, and the branch that has its work. None in the plain directory."""
+    ground = account.history.ground
+    if ground is None:
+        return None
+    checks = account.result_checks
+    return {
+        "branch": f"orchestrator/{account.run}",
+        "base": ground["base"],
+        "checks": None if checks is None else worst(checks),
     }
 
 
@@ -143,7 +181,7 @@ def _task(account: Account, task: Task) -> dict[str, Any]:
         },
         "verified": verified(account, task),
         "verify_strength": verdict.strength if verdict else None,
-        "commit": None,
+        "commit": account.past(task).commit,
     }
 
 
@@ -173,7 +211,7 @@ def worst(checks: Sequence[Check]) -> CheckResult | None:
 def verified(account: Account, task: Task) -> Verified | None:
     """By whom; None before anybody looked. What --yes approved, no person saw."""
     answer, last = account.past(task).answer, account.last(task)
-    if answer is not None and answer.approved:
+    if answer is not None and answer.approved and task.is_checkpoint:
         return Verified.NONE if answer.by == STANDING else Verified.HUMAN
     return last.verdict.verified if last and last.verdict else None
 

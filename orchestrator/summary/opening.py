@@ -55,7 +55,15 @@ def _halted(account: Account) -> str:
 
 
 def _plan_trouble(account: Account) -> str:
-    if account.plan_checks is None:
+    if account.plan_checks is None and account.plan.commands:
         return "the plan's own check is still to be run"
-    reds = any(check.result is CheckResult.RED for check in account.plan_checks)
+    if all(check.result is CheckResult.GREEN for check in account.plan_checks or ()):
+        return _result_trouble(account)
+    reds = any(check.result is CheckResult.RED for check in account.plan_checks or ())
     return f"the plan's own check {'is red' if reds else 'could not be judged'}"
+
+
+def _result_trouble(account: Account) -> str:
+    if account.result_checks is None:
+        return "nobody has looked at the result as a whole"
+    return "a check that was green by itself is not where all is together"

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from orchestrator.history import Tried
 from orchestrator.model import Check, CheckResult, Failure, Outcome, Task, TaskState, Verified
 from orchestrator.summary.account import Account
-from orchestrator.summary.front import STANDING, decisions, declared_files, verified
+from orchestrator.summary.front import (
+    STANDING,
+    changed_files,
+    decisions,
+    declared_files,
+    verified,
+)
 from orchestrator.summary.text import code, duration, listed, plural, prose, quoted
 
 
@@ -28,11 +34,23 @@ def accomplishments(account: Account) -> Iterator[str]:
         yield f"- {heading(task)}{rest}"
 
 
-def task_commits(_account: Account) -> Iterator[str]:
-    yield "None: the tasks worked in the plain directory, and nothing is committed there."
+def task_commits(account: Account) -> Iterator[str]:
+    if account.history.ground is None:
+        yield "None: the tasks worked in the plain directory, and nothing is committed there."
+        return
+    done = [task for task in account.succeeded if not task.is_checkpoint]
+    for number, task in enumerate(done, 1):
+        commit = account.past(task).commit
+        told = f"`{commit[:9]}`" if commit else "no commit, it changed nothing that git keeps"
+        yield f"{number}. {heading(task)} - {told}"
+    if not done:
+        yield "None."
 
 
 def files(account: Account) -> Iterator[str]:
+    if account.history.ground is not None:
+        yield from _real_files(account)
+        return
     declared = declared_files(account)
     silent = [t for t in account.succeeded if t.files is None and not t.is_checkpoint]
     if not declared and not silent:
@@ -43,6 +61,15 @@ def files(account: Account) -> Iterator[str]:
         yield ""
     if silent:
         yield f"{ordinals(silent)}: no `<files>` declared."
+
+
+def _real_files(account: Account) -> Iterator[str]:
+    """As the commits have them."""
+    changed = changed_files(account)
+    for word, names in changed.items():
+        yield from (f"- {code(name)} - {word}" for name in names)
+    if not any(changed.values()):
+        yield "None."
 
 
 # --- checks ----------------------------------------------------------------------------------------
@@ -61,6 +88,8 @@ def checks(account: Account) -> Iterator[str]:
         yield f"- **{ordinals(prose_only)}:** prose only, no command: verified=none, strength 0"
     for check in account.plan_checks or ():
         yield f"- **Plan:** {_result(check)}: {code(check.command)}"
+    for check in account.result_checks or ():
+        yield f"- **Result:** {_result(check)}, once more where all is together: {code(check.command)}"
     if account.plan.commands and account.plan_checks is None:
         yield f"- **Plan:** {plural(len(account.plan.commands), 'command')}, not run: the plan is not done"
     if not (judged or prose_only or account.plan.commands or account.plan_checks):

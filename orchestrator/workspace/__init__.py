@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from orchestrator.workspace import message
 from orchestrator.workspace.choice import Choice, choose
-from orchestrator.workspace.files import (
-    absent,
-    check,
-    fingerprint,
-    leaving,
-    refuse_unwritable,
-    trouble,
-    write_bytes,
-    write_whole,
-)
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground, MissingBase, Place, Rebased, branch_of
 from orchestrator.workspace.handed import Unprepared
@@ -32,16 +22,8 @@ __all__ = [
     "Repository",
     "Unfit",
     "Unprepared",
-    "absent",
     "branch_of",
-    "check",
     "choose",
     "examine",
-    "fingerprint",
-    "leaving",
     "message",
-    "refuse_unwritable",
-    "trouble",
-    "write_bytes",
-    "write_whole",
 ]

@@ -69,11 +69,8 @@ async def examine(root: Path) -> Facts | Unfit:
 
 
 async def _look(git: Git) -> Facts | Unfit:
-    told = await git.do(
-        "rev-parse", "--path-format=absolute", "--git-common-dir", "--absolute-git-dir",
-        "--is-shallow-repository", "--is-inside-work-tree",
-    )  # fmt: skip
-    common, admin, shallow, inside = told.split("\n")
+    told = await git.do("rev-parse", "--is-shallow-repository", "--is-inside-work-tree")
+    shallow, inside = told.split("\n")
     if inside != "true":
         return Unfit("this is a bare repository")
     links = [row for row in (await git.do("ls-files", "-s", "-z")).split("\0") if row[:6] == LINK]
@@ -82,9 +79,10 @@ async def _look(git: Git) -> Facts | Unfit:
     named = await Git(git.cwd, more={}).find(
         "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"
     )
+    common = await git.do("rev-parse", "--path-format=absolute", "--git-common-dir")
     return Facts(
         common=Path(common),
-        admin=Path(admin),
+        admin=Path(await git.do("rev-parse", "--absolute-git-dir")),
         head=await git.find("rev-parse", "--verify", "--quiet", "HEAD^{commit}"),
         branch=await git.find("symbolic-ref", "--quiet", "HEAD"),
         named=named is not None,
@@ -159,14 +157,15 @@ class Repository:
 
         Such things are what a check leaves behind, and files that were handed in.
         """
-        handed = {one.path for one in await self.changes(base, begin)}
-        handed -= {one.path for one in await self.changes(begin, now)}
+        made = {one.path for one in await self.changes(begin, now)}
+        handed = {one.path for one in await self.changes(base, begin)} - made
         if not handed:
             return now
         await self.git.do("read-tree", now, index=index)
         rows = [f"0 {'0' * 40}\t{path}" for path in sorted(handed)]
-        told = (await self.git.do("ls-tree", "-r", "-z", base)).split("\0")
-        rows += [row for row in told if row.partition("\t")[2] in handed]
+        for tree, paths in ((base, handed), (now, made)):  # the work last: it may need the room
+            told = (await self.git.do("ls-tree", "-r", "-z", tree)).split("\0")
+            rows += [row for row in told if row.partition("\t")[2] in paths]
         await self.git.do(
             "update-index", "-z", "--index-info", stdin=encoded("\0".join(rows) + "\0"), index=index
         )

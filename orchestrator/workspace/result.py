@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from orchestrator.model import Noun
@@ -77,9 +78,12 @@ async def carry_out(ground: Ground, delivery: Delivery) -> Delivery:
     head = await repository.find("HEAD")
     if head is None or not await repository.contains(head, ground.tip):
         try:
-            await repository.git.do("merge", "--ff-only", "--quiet", ground.tip)
+            await repository.git.do(
+                "merge", "--ff-only", "--quiet", "--no-overwrite-ignore", ground.tip
+            )
         except GitRefused as refused:
             said = " ".join(line.strip() for line in refused.said.splitlines() if line.strip())
             return delivery._replace(why=f"git would not: {said}")
-    await repository.git.do("update-ref", "-d", ground.branch, ground.tip)
+    with suppress(GitRefused):  # somebody has moved it: then it is theirs
+        await repository.git.do("update-ref", "-d", ground.branch, ground.tip)
     return delivery

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator.workspace.git import Git, GitRefused, text
-from orchestrator.workspace.repository import NOBODY, Repository, encoded
+from orchestrator.workspace.repository import LINK, NOBODY, Repository, encoded
 
 HOMES = ".orchestrator/worktrees"
 TRASH = ".trash-"
@@ -38,15 +38,17 @@ class Tree:
 
     def _begin_index(self, index: Path) -> None:
         """A copy of its own: what has not changed since need not be read."""
+        index.with_name(f"{index.name}.lock").unlink(missing_ok=True)  # of a look that was stopped
         index.unlink(missing_ok=True)
         if (self.admin / "index").exists():
-            shutil.copyfile(self.admin / "index", index)
+            copy_index(self.admin / "index", index)
 
     async def snapshot(self) -> tuple[str, list[str]]:
         """The same when nobody does, and what was odd: repositories inside are opened up."""
         notes = list[str]()
         for _ in range(3):
             self._begin_index(self._index)
+            await self._unblind()
             said = await self.git.ask("add", "--all", "--sparse", index=self._index)
             inner = await self._inner(failed=bool(said.code))
             if said.code and not inner:
@@ -57,10 +59,27 @@ class Tree:
         tree = await self.git.do("write-tree", index=self._index)
         return tree, notes
 
+    async def _unblind(self) -> None:
+        """What a worker has told its index not to look at is looked at: files with a flag, and repositories inside."""
+        told = await self.git.do("ls-files", "--stage", "-v", "-z", index=self._index)
+        rows = list[str]()
+        for flag, _, row in (one.partition(" ") for one in told.split("\0") if one):
+            path = row.partition("\t")[2]
+            if row.startswith(LINK):
+                rows.append(f"0 {'0' * 40}\t{path}")
+            elif flag.islower() or (flag == "S" and self._has(path)):
+                rows.append(row)
+        if rows:
+            stdin = encoded("\0".join(rows) + "\0")
+            await self.git.do("update-index", "-z", "--index-info", stdin=stdin, index=self._index)
+
+    def _has(self, path: str) -> bool:
+        return os.path.lexists(self.path / path)
+
     async def _inner(self, *, failed: bool) -> list[Path]:
         """Repositories inside, whose files git would leave out."""
         told = await self.git.do("ls-files", "--stage", "-z", index=self._index)
-        if not failed and not any(row.startswith("160000") for row in told.split("\0")):
+        if not failed and not any(row.startswith(LINK) for row in told.split("\0")):
             return []
         found = [one for one in _repositories(self.path)]
         names = "\0".join(one.parent.relative_to(self.path).as_posix() for one in found)
@@ -81,6 +100,8 @@ class Tree:
 
     async def show(self, commit: str, head: str) -> None:
         """Its tracked files become those of `commit`, HEAD becomes `head`; what nobody tracks stays."""
+        for lock in ("index.lock", "HEAD.lock"):  # of a git that ended with its worker
+            (self.admin / lock).unlink(missing_ok=True)
         await self.git.do("read-tree", "--reset", "-u", commit)
         await self.git.do("update-ref", "--no-deref", "HEAD", head)
 
@@ -94,6 +115,8 @@ class Tree:
 
     async def ignored(self) -> list[str]:
         """What git ignores in it: files, and whole folders with a `/` behind."""
+        if not self.path.is_dir():
+            return []  # its worker has removed it
         told = await self.git.do(
             "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"
         )
@@ -168,9 +191,10 @@ class Worktrees:
     def _admin(self, path: Path) -> Path | None:
         """git's folder of this worktree, by git's own list."""
         folder = self._repository.facts.common / "worktrees"
+        wanted = os.fsencode(f"{os.path.realpath(path)}/.git")
         for one in folder.iterdir() if folder.is_dir() else ():
             with suppress(OSError):
-                if (one / "gitdir").read_text().strip() == f"{os.path.realpath(path)}/.git":
+                if (one / "gitdir").read_bytes().removesuffix(b"\n") == wanted:
                     return one
         return None
 
@@ -196,9 +220,14 @@ async def person_tree(repository: Repository, scratch: Path) -> str:
     index = scratch / "dirty.index"
     own = repository.facts.admin / "index"
     if own.exists():
-        shutil.copyfile(own, index)
+        copy_index(own, index)
     await repository.git.do("add", "--all", "--sparse", index=index)
     return await repository.git.do("write-tree", index=index)
+
+
+def copy_index(source: Path, target: Path) -> None:
+    """With its time: git reads a file again that was written in the same second as the index."""
+    shutil.copy2(source, target)
 
 
 def _repositories(top: Path) -> Iterator[Path]:

@@ -38,7 +38,7 @@ def test_a_plan_runs_in_plain_lines(project: Project):
 def test_json_is_one_document_and_nothing_else(project: Project):
     project.write(FIRST, checkpoint("human-verify", "look", "<what-built>a</what-built>"))
     found = project.json("run", PLAN, code=5)
-    assert list(found) == ["version", "run", "exit_code", "summaries", "tasks"]
+    assert list(found) == ["version", "run", "exit_code", "summaries", "result", "tasks"]
     assert (found["version"], found["exit_code"]) == (1, 5)
     assert found["run"] == project.newest()
     assert found["summaries"] == ["demo-SUMMARY.md"]

@@ -10,9 +10,9 @@ from tests.build import plan, task
 
 
 def graph(*plans: Plan, isolated: bool = False) -> TaskGraph:
-    built, said = build(plans, isolated=isolated)
+    built, said = build(plans)
     assert built is not None, said
-    return built
+    return built.isolated() if isolated else built
 
 
 def edges(built: TaskGraph) -> set[tuple[str, str, str]]:

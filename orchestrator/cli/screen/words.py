@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +39,9 @@ class Line(NamedTuple):
 class Words:
     """Speaks of one run; columns are as wide as its names."""
 
-    def __init__(self, watched: Watched, root: Path) -> None:
+    def __init__(self, watched: Watched, root: Path, notes: Sequence[str] = ()) -> None:
         self.watched = watched
+        self._notes = [Line("note:", text, "dim") for text in notes]  # of where it works
         self._where = "" if root == Path.cwd() else f" in {plain(str(root))}"
         titles = {task.id: plain(task.title, TITLE) for task in watched.graph.tasks.values()}
         self._titles = titles
@@ -51,7 +52,8 @@ class Words:
         """What to say of an event; the event itself is applied first."""
         skipped = self.watched.apply(event)
         found = TELL.get(event.kind, _nothing)(self, event)
-        return [*([found] if found else []), *map(self._skipped, skipped)]
+        notes = self._notes if event.kind is EventKind.RUN_STARTED else []
+        return [*([found] if found else []), *notes, *map(self._skipped, skipped)]
 
     def named(self, task: TaskId) -> str:
         return f"{task:<{self._id_width}}  {self._titles[task]:<{self._title_width}}"
@@ -135,6 +137,20 @@ class Words:
         assert event.task is not None
         return Line("↻", f"{self.named(event.task)}  a person asked to try again", "yellow")
 
+    def foreseen(self, event: Event) -> Line | None:
+        assert event.task is not None
+        files = ", ".join(plain(name, 60) for name in event.data["files"])
+        other = event.data["with"]
+        text = f"{self.named(event.task)}  will not fit to {other}, in {files}: who lands later tries again"
+        return Line("…", text, "yellow")
+
+    def held(self, event: Event) -> Line | None:
+        assert event.task is not None
+        files = ", ".join(plain(name, 60) for name in event.data["files"])
+        return Line(
+            ASKED, f"{self.named(event.task)}  waits for a person: it changed {files}", "cyan"
+        )
+
     def draining(self, event: Event) -> Line | None:
         return Line("-", f"nothing new starts: {plain(event.data['reason'])}", "yellow")
 
@@ -144,6 +160,13 @@ class Words:
             return None
         names = ", ".join(f"`{plain(one['command'], 60)}`" for one in red)
         return Line("✗", f"{event.data['plan']}  its <verification> is not green: {names}", "red")
+
+    def result_checked(self, event: Event) -> Line | None:
+        red = [one for one in event.data["checks"] if one["result"] != "green"]
+        if not red:
+            return None
+        names = ", ".join(f"`{plain(one['command'], 60)}`" for one in red)
+        return Line("✗", f"not green on the result, where all is together: {names}", "red")
 
 
 TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
@@ -158,7 +181,10 @@ TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
     EventKind.CHECKPOINT_ANSWERED: Words.answered,
     EventKind.RETRY_ASKED: Words.retried,
     EventKind.DRAINING: Words.draining,
+    EventKind.CONFLICT_FORESEEN: Words.foreseen,
+    EventKind.HELD: Words.held,
     EventKind.PLAN_CHECKED: Words.plan_checked,
+    EventKind.RESULT_CHECKED: Words.result_checked,
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import workspace
+from orchestrator import disk
 from orchestrator.errors import RecordError
 from tests.build import plan, task
 
@@ -21,25 +21,25 @@ def test_a_link_to_outside_is_refused_and_one_inside_is_not(tmp_path: Path):
     (root / "dangling").symlink_to(tmp_path / "nothing")
     (root / "loop").symlink_to(root / "loop")
     files = ("away/new.txt", "near/new.txt", "dangling", "plain/new.txt", "loop/x")
-    found = list(workspace.leaving(root, files))
+    found = list(disk.leaving(root, files))
     assert found[:2] == ["away/new.txt", "dangling"]
     assert "near/new.txt" not in found
     assert "plain/new.txt" not in found
 
 
 def test_what_its_text_tells_is_not_said_twice(tmp_path: Path):
-    assert list(workspace.leaving(tmp_path, ("../x", "/etc/passwd", "~/y"))) == []
+    assert list(disk.leaving(tmp_path, ("../x", "/etc/passwd", "~/y"))) == []
 
 
 def test_a_worktree_is_refused_by_name(tmp_path: Path):
-    (said,) = workspace.check(plan(task(1), workspace="worktree"), tmp_path)
+    (said,) = disk.check(plan(task(1), workspace="worktree"), tmp_path)
     assert said.code == "P604"
 
 
 def test_a_file_is_written_whole_and_leaves_no_draft(tmp_path: Path):
     target = tmp_path / "SUMMARY.md"
     target.write_text("old")
-    workspace.write_whole(target, "new\r\nü")
+    disk.write_whole(target, "new\r\nü")
     assert target.read_bytes() == "new\r\nü".encode()
     assert list(tmp_path.iterdir()) == [target]
 
@@ -47,9 +47,9 @@ def test_a_file_is_written_whole_and_leaves_no_draft(tmp_path: Path):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that even root cannot write")
 def test_a_folder_that_cannot_be_written_is_told_before_the_work():
     with pytest.raises(RecordError, match="/proc"):
-        workspace.refuse_unwritable([Path("/proc/x-PLAN.md")])
+        disk.refuse_unwritable([Path("/proc/x-PLAN.md")])
 
 
 def test_a_refused_write_names_the_file(tmp_path: Path):
     with pytest.raises(RecordError, match="missing"):
-        workspace.write_whole(tmp_path / "missing" / "x", "text")
+        disk.write_whole(tmp_path / "missing" / "x", "text")
