@@ -133,7 +133,7 @@ def _step(step: Step) -> str:
 def _result(tried: Tried) -> Iterator[Row]:
     outcome = tried.outcome
     if outcome is None:
-        yield "  result", "none is recorded: it runs, or the engine died in it"
+        yield "  result", _open(tried)
         return
     for check in outcome.verdict.checks if outcome.verdict else ():
         yield "  after", _check(check)
@@ -143,6 +143,13 @@ def _result(tried: Tried) -> Iterator[Row]:
     yield "  result", _ending(outcome)
     if outcome.failure is not None:
         yield from (("", f"  {row}") for row in lines(outcome.detail)[1:][-OUTPUT_ROWS:])
+
+
+def _open(tried: Tried) -> str:
+    if tried.verified is not None:
+        waits = "it waits for a person" if tried.held else "it has only to land"
+        return f"its checks were green; {waits}"
+    return "none is recorded: it runs, or the engine died in it"
 
 
 def _followed(found: Past, task: Task, failure: Failure, following: Tried | None) -> str:

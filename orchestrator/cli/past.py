@@ -8,11 +8,14 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrator import journal, project
+import anyio
+
+from orchestrator import journal, project, workspace
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
 from orchestrator.errors import UnknownRun, UsageError
 from orchestrator.graph import TaskGraph
+from orchestrator.history import fold
 from orchestrator.journal import RunRow, StoredPlan
 from orchestrator.model import Event, RunId, Task, TaskId, TaskState
 from orchestrator.project import Source
@@ -83,8 +86,27 @@ def names(root: Path) -> list[RunRow]:
         return []
 
 
+def waiting_results(root: Path, plans: Sequence[str]) -> dict[str, str]:
+    """Of each plan that a run has done whose result nobody has taken: the branch that holds it."""
+    newest = {plan: row for plan, row in _newest(root, plans).items() if row.exit_code == 0}
+    return {plan: name for plan, row in newest.items() if (name := _held_by(root, row)) is not None}
+
+
+def _held_by(root: Path, row: RunRow) -> str | None:
+    with journal.reading(root) as book:
+        told = fold(book.events(row.id)).delivery
+    if told is None or told["why"] is None:
+        return None
+    return anyio.run(workspace.untaken, root, told["branch"])
+
+
 def not_done(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
     """Of each plan its newest run, if that is not done."""
+    newest = _newest(root, plans)
+    return {plan: row for plan, row in newest.items() if row.exit_code != 0}
+
+
+def _newest(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
     rows = names(root)
     if not rows:
         return {}
@@ -98,4 +120,4 @@ def not_done(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
             plan: next((row for row in rows if plan in row.paths and plan in held(row.id)), None)
             for plan in plans
         }
-    return {plan: row for plan, row in newest.items() if row is not None and row.exit_code != 0}
+    return {plan: row for plan, row in newest.items() if row is not None}

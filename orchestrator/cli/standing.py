@@ -20,12 +20,13 @@ PLAIN = (
 def notes(
     root: Path,
     plans: Collection[str],
+    files: Collection[str],
     choice: Choice,
     facts: Facts | None,
     *,
     include_dirty: bool,
 ) -> list[str]:
-    """`plans` are those of the run: it has its own copy of them."""
+    """`plans` are those of the run: it has its own copy of them. `files` are what its tasks declare."""
     if facts is None:
         return [PLAIN + (f" ({choice.why})" if choice.why else "")]
     head = facts.head[:9] if facts.head else "an empty commit, as there is none yet"
@@ -35,7 +36,13 @@ def notes(
         told.append("git knows no user.name and user.email here: commits are by orchestrator")
     if facts.shallow:
         told.append("the repository is shallow; that changes nothing for the run")
-    entries = anyio.run(Repository(root, facts).differs)
+    repository = Repository(root, facts)
+    if ignored := anyio.run(repository.ignored, files):
+        names = ", ".join(plain(name, 60) for name in ignored[:SHOWN])
+        told.append(
+            f"git ignores what tasks are to write, so it will not be in the result: {names}"
+        )
+    entries = anyio.run(repository.differs)
     return told + _dirt([one for one in entries if one.path not in plans], include_dirty)
 
 

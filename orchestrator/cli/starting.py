@@ -123,7 +123,18 @@ def choose(root: Path, asked: Asked) -> list[Path]:
         if not wanted:
             _explain_nothing(root, path, found)
         chosen.update(dict.fromkeys(wanted))
-    return list(chosen)
+    return list(chosen) if asked.again else _without_done(root, list(chosen))
+
+
+def _without_done(root: Path, plans: list[Path]) -> list[Path]:
+    """What a run has done is not done again because its result is still on its branch."""
+    names = {one.relative_to(root).as_posix(): one for one in plans}
+    held = past.waiting_results(root, list(names))
+    for name, branch in held.items():
+        anew = f"{NEXT}{command('run', '--again', name)} runs it anew"
+        why = f"{name} is done, and nobody has taken its result: git merge {branch}{anew}"
+        tell("nothing to do", why)
+    return [one for name, one in names.items() if name not in held]
 
 
 def watch(
@@ -190,6 +201,7 @@ def _notes(ready: Ready) -> list[str]:
     return standing.notes(
         ready.root,
         [one.path for one in ready.sources],
+        [file for task in ready.graph.tasks.values() for file in task.files or ()],
         ready.choice,
         ready.facts,
         include_dirty=ready.order.include_dirty,

@@ -15,7 +15,7 @@ def asked(task: Task, past: TaskHistory) -> Task:
     if task.is_checkpoint or last is None or not last.held:
         return task
     commit = last.kept.commit if last.kept else None
-    look = f"Look at it with: git show {commit}" if commit else "Look at these files themselves."
+    look = f"Look at it with: git show {commit} ." if commit else "Look at these files themselves."
     told = {
         "what-built": f"It changed what steers git, agents or CI: {', '.join(last.held)}.",
         "how-to-verify": f"{look} Approved, it lands; rejected, the task fails and its work is kept.",

@@ -8,6 +8,7 @@ from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground, MissingBase, Place, Rebased, branch_of
 from orchestrator.workspace.handed import Unprepared
 from orchestrator.workspace.repository import Clash, Entry, Facts, Repository, Unfit, examine
+from orchestrator.workspace.result import untaken
 
 __all__ = [
     "Choice",
@@ -26,4 +27,5 @@ __all__ = [
     "choose",
     "examine",
     "message",
+    "untaken",
 ]

@@ -29,6 +29,8 @@ from orchestrator.workspace.repository import Clash, Repository
 from orchestrator.workspace.worktrees import HOMES, Tree, Worktrees
 
 REFS = "refs/orchestrator"
+RUNS = ".orchestrator/runs"
+IGNORED = "ignored"
 
 
 class Place(NamedTuple):
@@ -163,6 +165,7 @@ class Ground:
         if tree is None:
             raise GitRefused(("status",), f"the worktree {path} is gone")
         now, notes = await tree.snapshot()
+        notes += await self._ignored(path, declared)
         start = await self.repository.tree(base)
         index = self.scratch / f"{path.name}.work"
         made = await self.repository.work(start, begin or start, now, index)
@@ -183,6 +186,12 @@ class Ground:
             control=(*self._to_approve(scope.controls(files, self._plans), declared), *steering),
             notes=tuple(notes),
         )
+
+    async def _ignored(self, path: Path, declared: Collection[str] | None) -> list[str]:
+        """What it was to make, and git does not take."""
+        ignored = await self.repository.ignored(_there(path, declared or ()))
+        aside = f"{RUNS}/{self.run}/{IGNORED}"
+        return [f"git ignores {name}: it is not in the result, but in {aside}" for name in ignored]
 
     def _to_approve(
         self, files: Sequence[str], declared: Collection[str] | None
@@ -267,7 +276,11 @@ class Ground:
     @property
     def aside(self) -> Path:
         """What git ignores of the worktrees that are put away: builds, installed packages."""
-        return self.scratch / "ignored"
+        return self.scratch / IGNORED
+
+
+def _there(path: Path, names: Iterable[str]) -> list[str]:
+    return [name for name in names if (path / name).is_file()]
 
 
 def branch_of(run: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.model import Noun
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground
-from orchestrator.workspace.repository import Repository, encoded
+from orchestrator.workspace.repository import Repository, Unfit, encoded, examine
 
 
 class Start(Noun):
@@ -26,6 +27,17 @@ class Delivery(NamedTuple):
 
     why: str | None
     commits: int
+
+
+async def untaken(root: Path, branch: str) -> str | None:
+    """The branch, if it is there and has commits that HEAD has not."""
+    facts = await examine(root)
+    if isinstance(facts, Unfit):
+        return None
+    repository = Repository(root, facts)
+    tip = await repository.find(f"refs/heads/{branch}")
+    taken = tip is None or (facts.head and await repository.contains(facts.head, tip))
+    return None if taken else branch
 
 
 async def with_file(ground: Ground, path: str, text: str, message: str) -> str | None:
