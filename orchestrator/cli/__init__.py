@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from orchestrator.cli import annotate, answer, estimate, lint, look, plans, run, setup
+from orchestrator.cli import annotate, answer, estimate, lint, logs, look, plans, run, setup
 from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, settle_streams, show_json, tell
 from orchestrator.errors import OrchestratorError, PlanError, UsageError
@@ -40,6 +40,7 @@ app.command("estimate", cls=Command)(estimate.estimate)
 app.command("runs", cls=Command)(look.runs)
 app.command("show", cls=Command)(look.show)
 app.command("explain", cls=Command)(look.explain)
+app.command("logs", cls=Command)(logs.logs)
 app.command("approve", cls=Command)(answer.approve)
 app.command("reject", cls=Command)(answer.reject)
 app.command("doctor", cls=Command)(setup.doctor)

@@ -15,6 +15,7 @@ def runs(as_json: Json = False) -> int:
     from orchestrator.cli import past, recorded
 
     root = past.here()
+    past.tell_of_loss(root)
     recorded.show_runs(root, past.names(root), as_json=as_json)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import MappingProxyType
 import anyio
 
 from orchestrator import journal, project, workspace
+from orchestrator.cli.terminal import tell
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
 from orchestrator.errors import UnknownRun, UsageError
@@ -75,6 +77,13 @@ def reopen(
     for event in events:
         watched.apply(event)
     return Past(root, row, watched, events, tuple(stored), live == row.id)
+
+
+def tell_of_loss(root: Path) -> None:
+    """What the journal had once, and has not any more."""
+    with suppress(UnknownRun), journal.reading(root) as book:
+        if book.trouble:
+            tell("warning", book.trouble, "yellow")
 
 
 def names(root: Path) -> list[RunRow]:

@@ -14,7 +14,7 @@ from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.engine.siblings import Siblings
 from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
-from orchestrator.history import fold
+from orchestrator.history import History, fold
 from orchestrator.journal import Journal
 from orchestrator.model import EventKind, Route, RunId, Score, Task, TaskId
 from orchestrator.project import Loaded, Source
@@ -99,6 +99,8 @@ async def begin(
     if not order.isolated:
         disk.refuse_unwritable(root / one.path for one in sources)
     with journal.writing(root) as book:
+        if book.trouble:
+            screen.warn(book.trouble)
         prune(root, settings.run.retention_days)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]
         kept = order.model_copy(update={"beside": loaded.beside})
@@ -124,6 +126,8 @@ async def resume(
 ) -> tuple[RunId, int]:
     """Go on with a run from the journal's own copy of its plans. `changes` are the new words of its Order."""
     with journal.writing(root) as book:
+        if book.trouble:
+            screen.warn(book.trouble)
         row = book.find(name)
         order = Order.model_validate({**row.asked, **changes})
         stored = book.plans(row.id)
@@ -134,20 +138,27 @@ async def resume(
         with Books(root, row.id) as books:
             events = book.events(row.id)
             past = fold(events)
-            start = Start.model_validate(past.ground) if past.ground else None
+            start = await _started(root, row.id, order, past) if order.isolated else None
             means = await _means(root, row.id, loaded, crew, settings, books, start)
             if means.ground is not None:
                 await grounds.lay_branch(means.ground, past)
             hub = _hub(row.id, root, loaded, graph, crew, order, means, book, screen, books)
             for event in events:
                 hub.replay(event)
-            hub.begin(EventKind.RUN_RESUMED)
+            hub.begin(EventKind.RUN_RESUMED if events else EventKind.RUN_STARTED, start)
             if means.ground is not None:
                 await grounds.recover(means.ground, past, hub.record, screen.warn)
             _catch_up(hub)
             for task in retry:
                 hub.retry(project.task_named(graph, task).id)
             return row.id, await hub.run()
+
+
+async def _started(root: Path, run: RunId, order: Order, past: History) -> Start:
+    """Where it began; now, if the engine died before it had begun."""
+    if past.ground is not None:
+        return Start.model_validate(past.ground)
+    return await grounds.start(root, run, order)
 
 
 async def _means(

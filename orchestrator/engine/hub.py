@@ -137,7 +137,7 @@ class Hub:
         }
         self.journal.announce(self.id)
         data: dict[str, Any] = {"workers": self.order.workers, "ladders": ladders}
-        if ground is not None:
+        if ground is not None and kind is EventKind.RUN_STARTED:
             data["ground"] = ground.model_dump(mode="json")
         self.record(kind, data)
 

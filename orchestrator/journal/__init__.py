@@ -7,6 +7,8 @@ What the rest of the program relies on:
   never one less.
 * Events are only ever appended. What a run is now is what its events say, folded (history.py) or applied
   (tracker.py); no column repeats it.
+* How far it had come stands in a file of its own, too (`journal.mark`, written after each event): what damage or a power
+  failure took from the end is counted and said, never hidden.
 * There is one writer: an exclusive `flock` on `journal.lock`, held for life and not inherited by children.
   The kernel frees it when the engine dies, however it dies; no stale pid can block or admit anybody.
   Readers need no lock.
@@ -23,6 +25,7 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +39,7 @@ from orchestrator.model import Event, EventKind, Noun, PlanId, RunId, TaskId
 
 VERSION = 1
 HOME = ".orchestrator"
+CRASH_AT = "ORCHESTRATOR_CRASH_AT"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alikes: people type run names
 
 
@@ -58,13 +62,52 @@ class RunRow(Noun):
     paths: str
 
 
+class CrashPoint:
+    """For tests: `after:landing` or `before:landing:2` is where this process ends as by kill -9. Empty: nowhere."""
+
+    def __init__(self, words: str) -> None:
+        side, _, rest = words.partition(":")
+        kind, _, number = rest.partition(":")
+        self._at, self._left = (side, kind), int(number or 1)
+
+    def pass_by(self, side: str, kind: EventKind) -> None:
+        if self._at == (side, kind):
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Mark:
+    """The number of the latest event, beside the journal. It is not flushed: it can be behind, never before."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> int:
+        """0 where it is missing or none."""
+        with suppress(OSError, ValueError):
+            return int(self._path.read_text())
+        return 0
+
+    def reach(self, seq: int) -> None:
+        with suppress(OSError):  # a full disk costs the mark, not the run
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(file, b"%020d\n" % seq, 0)
+            finally:
+                os.close(file)
+
+
 class Journal:
     """Open with `writing` or `reading`."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, lock: int | None = None) -> None:
         self._connection = connection
         self._lock = lock
+        self._crash = CrashPoint(os.environ.get(CRASH_AT, ""))
         self.path = path
+        self._mark = Mark(path.with_name("journal.mark"))
+        self.lost = 0  # events that were there once, and are not any more
 
     def announce(self, run: RunId) -> None:
         """Which run the holder of the lock works on; only the lock says that it still does."""
@@ -97,8 +140,11 @@ class Journal:
         """The event is durable when this returns."""
         at = _now()
         row = (run, at, kind, task, attempt, json.dumps(dict(data), ensure_ascii=False))
+        self._crash.pass_by("before", kind)
         with self._readable():
             (seq,) = self._connection.execute(_sql("append_event"), row).fetchone()
+        self._mark.reach(seq)
+        self._crash.pass_by("after", kind)
         return Event(seq=seq, run=run, at=at, kind=kind, task=task, attempt=attempt, data=data)
 
     def events(self, run: RunId) -> list[Event]:
@@ -119,6 +165,23 @@ class Journal:
             RunRow(id=i, started_at=at, asked=json.loads(asked), exit_code=code, paths=paths or "")
             for i, at, asked, code, paths in rows
         ]
+
+    @property
+    def trouble(self) -> str | None:
+        """What to say of what is missing."""
+        if not self.lost:
+            return None
+        events = "event is" if self.lost == 1 else "events are"
+        return (
+            f"the last {self.lost} {events} missing in {self.path} (damage, or a power failure): what they recorded "
+            "is not known. What had landed is in git; a task whose end is missing is done again"
+        )
+
+    def compare(self) -> None:
+        """With the mark: what is missing at the end."""
+        with self._readable():
+            (last,) = self._connection.execute(_sql("last_event")).fetchone()
+        self.lost = max(0, self._mark.read() - last)
 
     def find(self, name: str | None) -> RunRow:
         """The run of that name or unambiguous beginning; None: the newest."""
@@ -160,6 +223,7 @@ def writing(root: Path) -> Iterator[Journal]:
             journal = Journal(connection, home / "journal.db", lock)
             with journal._readable():
                 _migrate(connection, journal.path)
+            journal.compare()
             yield journal
     finally:
         os.close(lock)
@@ -172,7 +236,9 @@ def reading(root: Path) -> Iterator[Journal]:
     if not path.exists():
         raise UnknownRun(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
     with _connected(path, "ro") as connection:
-        yield Journal(connection, path)
+        journal = Journal(connection, path)
+        journal.compare()
+        yield journal
 
 
 def live_run(root: Path) -> RunId | None:

@@ -65,7 +65,7 @@ __all__ = [
 
 PREFIX = "ORCHESTRATOR_"
 OTHERS = {
-    f"{PREFIX}{name}" for name in ("INTELLIGENCE_DIR", "RUN", "TASK", "ATTEMPT")
+    f"{PREFIX}{name}" for name in ("INTELLIGENCE_DIR", "RUN", "TASK", "ATTEMPT", "CRASH_AT")
 }  # no settings
 NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 

@@ -106,3 +106,8 @@ def _pairs(words: Iterator[str]) -> Iterator[tuple[str, str]]:
 def text(raw: bytes) -> str:
     """Names that are not UTF-8 keep their bytes, as everywhere in Python."""
     return raw.decode("utf-8", "surrogateescape")
+
+
+def shown(name: str) -> str:
+    """For people and for records, which are UTF-8: any other byte as `\\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

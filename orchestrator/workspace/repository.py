@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.model import Noun
-from orchestrator.workspace.git import OLDEST, Change, Git, GitRefused, text
+from orchestrator.workspace.git import OLDEST, Change, Git, GitRefused, shown, text
 
 NOBODY = {
     f"GIT_{who}_{what}": value
@@ -76,16 +76,17 @@ async def _look(git: Git) -> Facts | Unfit:
     links = [row for row in (await git.do("ls-files", "-s", "-z")).split("\0") if row[:6] == LINK]
     if links or (git.cwd / ".gitmodules").exists():
         return Unfit("it has submodules, and git's worktrees do not hold theirs")
-    named = await Git(git.cwd, more={}).find(
-        "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"
-    )
+    who = [
+        await git.find("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT")
+        for role in ("AUTHOR", "COMMITTER")
+    ]
     common = await git.do("rev-parse", "--path-format=absolute", "--git-common-dir")
     return Facts(
         common=Path(common),
         admin=Path(await git.do("rev-parse", "--absolute-git-dir")),
         head=await git.find("rev-parse", "--verify", "--quiet", "HEAD^{commit}"),
         branch=await git.find("symbolic-ref", "--quiet", "HEAD"),
-        named=named is not None,
+        named=None not in who,
         shallow=shallow == "true",
     )
 
@@ -141,7 +142,9 @@ class Repository:
         if said.code > 1 or not said.stdout:
             raise GitRefused(("merge-tree",), said.stderr)
         tree, *names = text(said.stdout).rstrip("\0").split("\0")
-        return tree if said.code == 0 else Clash(tuple(dict.fromkeys(filter(None, names))))
+        if said.code == 0:
+            return tree
+        return Clash(tuple(dict.fromkeys(shown(name) for name in names if name)))
 
     async def apply(self, base: str, ours: str, theirs: str) -> str | Clash:
         """`ours` with what leads from `base` to `theirs`: all of them trees."""
@@ -176,7 +179,8 @@ class Repository:
         told = await self.git.do(
             "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"
         )
-        return [Entry(status=row[:2], path=row[3:]) for row in told.split("\0") if row]
+        rows = [row for row in told.split("\0") if row]
+        return [Entry(status=row[:2], path=shown(row[3:])) for row in rows]
 
     async def ignored(self, paths: Iterable[str]) -> list[str]:
         """Those of them that git would not take."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 
+from orchestrator.errors import SettingsError
 from orchestrator.workspace.git import Git, GitRefused, text
 from orchestrator.workspace.repository import LINK, NOBODY, Repository, encoded
 
@@ -143,6 +144,8 @@ class Worktrees:
         """A new worktree with a detached HEAD: no branch of ours that git could track, and none that is left over."""
         self._make_room(path)
         async with self._alone():
+            for lost in self._lost():
+                await self._repository.git.do("worktree", "remove", "--", str(lost))
             await self._repository.git.do(
                 "worktree", "add", "--detach", "--no-checkout", "--", str(path), commit
             )
@@ -166,12 +169,11 @@ class Worktrees:
     async def remove(self, path: Path) -> None:
         """Its folder and git's memory of it. What is in it must be kept by now."""
         self._open.pop(path, None)
-        known = self._admin(path) is not None
         trash = self.home / f"{TRASH}{secrets.token_hex(4)}"
         with suppress(FileNotFoundError):
             os.rename(path, trash)
-        if known:
-            async with self._alone():  # without its folder there is nothing to force
+        async with self._alone():  # without its folder there is nothing to force
+            if self._admin(path) is not None:
                 await self._repository.git.do("worktree", "remove", "--", str(path))
         await anyio.to_thread.run_sync(lambda: shutil.rmtree(trash, ignore_errors=True))
 
@@ -190,13 +192,21 @@ class Worktrees:
 
     def _admin(self, path: Path) -> Path | None:
         """git's folder of this worktree, by git's own list."""
+        place = Path(os.path.realpath(path))
+        return next((admin for admin, known in self._known() if known == place), None)
+
+    def _lost(self) -> list[Path]:
+        """Those of this run that an engine was killed in putting away: git has them, and their folder is gone."""
+        home = Path(os.path.realpath(self.home))
+        return [path for _, path in self._known() if path.parent == home and not path.exists()]
+
+    def _known(self) -> Iterator[tuple[Path, Path]]:
+        """Of every worktree of the repository git's folder and its own."""
         folder = self._repository.facts.common / "worktrees"
-        wanted = os.fsencode(f"{os.path.realpath(path)}/.git")
         for one in folder.iterdir() if folder.is_dir() else ():
             with suppress(OSError):
-                if (one / "gitdir").read_bytes().removesuffix(b"\n") == wanted:
-                    return one
-        return None
+                file = os.fsdecode((one / "gitdir").read_bytes().removesuffix(b"\n"))
+                yield one, Path(file).parent
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -217,6 +227,12 @@ class Worktrees:
 
 async def person_tree(repository: Repository, scratch: Path) -> str:
     """All files of the person's checkout but ignored ones, as a tree; their index stays as it is."""
+    inner = [one.path for one in await repository.differs() if one.path.endswith("/")]
+    if inner:
+        raise SettingsError(
+            f"{inner[0]} is a repository of its own, and git takes no file of it along. "
+            "Next: move it out of here, or leave out --include-dirty"
+        )
     index = scratch / "dirty.index"
     own = repository.facts.admin / "index"
     if own.exists():

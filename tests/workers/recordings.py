@@ -270,9 +270,9 @@ class RecordedStage:
         for scene in scenes:
             for name in ("lines", "after"):
                 scene[name] = [o if isinstance(o, str) else json.dumps(o) for o in scene[name]]
-            scene |= {"stays": False, "ignores": [], "leaves": try_.leaves}
+            scene |= {"stays": False, "ignores": [], "leaves": try_.leaves, "begins": {}}
         if try_.happens is not Happens.NOTHING:
-            scenes[-1]["made"][str(self.place.work / RUNNING)] = ""
+            scenes[-1]["begins"] = {str(self.place.work / RUNNING): ""}
         self._file.write_text(json.dumps([self._change(scene) for scene in scenes]), "utf-8")
 
     def begun(self, try_: Try) -> bool:

@@ -1,6 +1,7 @@
 """A fake client: says what the real one said, if it is called as that was called. Runs alone, by path: SCENES.json, then arguments.
 
-A signal that the real one did not survive ends it too; one that it answered is answered.
+What was recorded was said before the end, so no signal ends it before it has said that: one that comes earlier waits. Then
+a signal that the real one did not survive ends it too; one that it answered is answered.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ ANSWERED = {signal.SIGINT, signal.SIGTERM}
 
 def main(scene: dict[str, Any], arguments: list[str]) -> int:
     """The exit code. Scene: see tests/workers/recordings.py."""
-    if scene["waits"] or scene["stays"]:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ANSWERED)
     wrong = [
         *compare("arguments", scene["argv"], arguments),
         *compare("stdin", scene["stdin"], sys.stdin.read()),
@@ -43,11 +42,10 @@ def main(scene: dict[str, Any], arguments: list[str]) -> int:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    for name, text in scene["made"].items():  # before what it says can get it ended
-        path = Path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    signal.pthread_sigmask(signal.SIG_BLOCK, ANSWERED)  # what it says can get it ended at once
+    make(scene["made"])
     say(scene["lines"], scene["stderr"])
+    make(scene["begins"])  # what is done to it then, SIGKILL too, comes after what it said
     if scene["waits"]:
         signal.sigwait(ANSWERED)
         say(scene["after"], "")
@@ -56,7 +54,7 @@ def main(scene: dict[str, Any], arguments: list[str]) -> int:
             return 0
     if scene["signal"]:
         signal.signal(scene["signal"], signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ANSWERED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {scene["signal"]})
         os.kill(os.getpid(), scene["signal"])
     return int(scene["exit"] or 0)
 
@@ -70,10 +68,17 @@ def holds(name: str, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
+def make(files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def say(lines: list[str], errors: str) -> None:
     for line in lines:
         sys.stdout.write(line + "\n")
-    sys.stdout.flush()  # before what may get it ended
+    sys.stdout.flush()
     sys.stderr.write(errors)
     sys.stderr.flush()
 

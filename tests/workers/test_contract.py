@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT, SIGTERM
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from tests.workers import tokens
 from tests.workers.cases import CASES, Case
 from tests.workers.columns import Column, columns
 from tests.workers.contract import Place, judge, play, real_stage
-from tests.workers.recordings import RecordedStage, path_of
+from tests.workers.recordings import SPEAK, RecordedStage, path_of
 
 COLUMNS = columns()
 EVERY = [pytest.param(column, id=name) for name, column in COLUMNS.items()]
@@ -120,6 +122,26 @@ async def test_a_fake_tells_when_it_is_called_otherwise(column: Column, tmp_path
     assert played.outcome
     assert not played.outcome.ok
     assert "not called as when it was recorded" in played.outcome.detail
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_a_fake_says_all_that_was_recorded_whenever_it_is_ended(number: int, tmp_path: Path):
+    """It says more than a pipe holds, so the signal finds it speaking."""
+    made, begun, scenes = (tmp_path / name for name in ("made", "begun", "scenes.json"))
+    free = {"argv": None, "stdin": None, "env": {}, "files": {}, "leaves": False, "stays": False}
+    said = {"lines": ["first", "x" * (1 << 20)], "stderr": "last\n", "waits": False}
+    left = {"made": {str(made): ""}, "begins": {str(begun): ""}, "exit": 1, "signal": None}
+    scenes.write_text(json.dumps([{**free, **said, **left}]))
+    command = [sys.executable, "-I", "-S", str(SPEAK), str(scenes)]
+    with Popen(command, bufsize=0, stdin=DEVNULL, stdout=PIPE, stderr=PIPE) as fake:
+        assert fake.stdout
+        assert fake.stderr
+        assert fake.stdout.readline() == b"first\n"
+        assert (made.exists(), begun.exists()) == (True, False)
+        fake.send_signal(number)
+        assert len(fake.stdout.read()) == (1 << 20) + 1
+        assert fake.stderr.read() == b"last\n"
+    assert (fake.returncode, begun.exists()) == (1, True)
 
 
 @pytest.mark.parametrize("column", EVERY)
