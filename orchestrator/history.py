@@ -86,12 +86,22 @@ class TaskHistory:
         return told[-1] if told else None
 
     @property
-    def unlanded(self) -> Outcome | None:
-        """Of a verified try that has not ended, and that nobody has to look at first."""
+    def open(self) -> Outcome | None:
+        """Of a verified try that has not ended."""
         last = self.tried[-1] if self.tried else None
-        if last is None or last.outcome is not None or (last.held and self.answer is None):
-            return None
-        return last.verified
+        return last.verified if last is not None and last.outcome is None else None
+
+    @property
+    def to_hold(self) -> tuple[str, ...]:
+        """Files of it that a person must look at, and nobody was asked yet."""
+        files = self.open.work.control if self.open is not None and self.open.work else ()
+        return () if self.tried and self.tried[-1].held else files
+
+    @property
+    def unlanded(self) -> Outcome | None:
+        """It has only to land; or to end, if a person said no."""
+        held = bool(self.tried and self.tried[-1].held)
+        return None if self.to_hold or (held and self.answer is None) else self.open
 
     @property
     def commit(self) -> str | None:
@@ -119,12 +129,23 @@ class History:
     delivery: Mapping[str, Any] | None = None  # whether the person's branch has the result
     ground: Mapping[str, Any] | None = None  # where the worktrees began; None: the plain directory
     holders: dict[str, TaskId] = field(default_factory=dict)  # of each workspace, the latest task
-    summaries: list[str] = field(default_factory=list)  # their commits
+    tips: list[str] = field(default_factory=list)  # to which the result branch was to move
+    landed: list[str] = field(default_factory=list)  # commits of tasks, in their order
+    handing_over: str | None = None  # the tip that the person's branch was to move to
     closings: list[Closing] = field(default_factory=list)
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
     ended_at: str | None = None
     exit_code: int | None = None
+
+    @property
+    def summaries(self) -> list[str]:
+        """Commits that the result branch was to move to and that are of no task."""
+        return [commit for commit in self.tips if commit not in self.landed]
+
+    @property
+    def has_landed(self) -> bool:
+        return bool(self.landed)
 
     def of(self, task: TaskId) -> TaskHistory:
         return self.tasks.setdefault(task, TaskHistory())
@@ -212,7 +233,8 @@ def _held(history: History, event: Event) -> None:
 
 def _landing(history: History, event: Event) -> None:
     outcome = Outcome.model_validate(event.data["outcome"])
-    history.result_checks = None
+    history.result_checks = history.handing_over = None
+    history.tips.append(event.data["commit"])
     _tried(history, event).landing = Landing(event.data["commit"], event.data["tip"], outcome)
 
 
@@ -254,6 +276,8 @@ def _attempt_finished(history: History, event: Event) -> None:
     tried = _tried(history, event)
     tried.finished_at = event.at
     tried.outcome = Outcome.model_validate(event.data["outcome"])
+    if tried.outcome.work is not None and tried.outcome.work.landed:
+        history.landed.append(tried.outcome.work.landed)
     _keep_session(tried, tried.outcome)
 
 
@@ -292,7 +316,11 @@ def _result_checked(history: History, event: Event) -> None:
 
 
 def _summarising(history: History, event: Event) -> None:
-    history.summaries.append(event.data["commit"])
+    history.tips.append(event.data["commit"])
+
+
+def _delivering(history: History, event: Event) -> None:
+    history.handing_over = event.data["tip"]
 
 
 def _delivered(history: History, event: Event) -> None:
@@ -311,6 +339,7 @@ FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.LANDING: _landing,
     EventKind.RESULT_CHECKED: _result_checked,
     EventKind.SUMMARISING: _summarising,
+    EventKind.DELIVERING: _delivering,
     EventKind.DELIVERED: _delivered,
     EventKind.CHECK_FINISHED: _check_finished,
     EventKind.WORKER_FINISHED: _worker_finished,

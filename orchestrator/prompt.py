@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model import Answer, Noun, Outcome, Plan, Task
+from orchestrator.model import Answer, Failure, Noun, Outcome, Plan, Task
 
 PAST_CHARACTERS = 4000  # of one failure or one predecessor's result that is passed on
 
@@ -108,10 +108,13 @@ def _past(before: Before) -> str:
 
 def _failure(last: Outcome | None) -> Iterator[str]:
     if last is not None and not last.ok:
-        yield (
-            f"An earlier try of this task failed ({last.failure}). Its changes may still be there. "
-            f"Find the cause and mend it:\n{_tail(last.detail)}"
-        )
+        there = "Its changes may still be there. Find the cause and mend it"
+        if last.failure is Failure.CONFLICT:
+            there = (
+                "Its changes are not here: this workspace is new and has all that has landed meanwhile. Do the task again "
+                "on it, take over what fits, and keep what the others have done"
+            )
+        yield f"An earlier try of this task failed ({last.failure}). {there}:\n{_tail(last.detail)}"
 
 
 def _checks(task: Task) -> Iterator[str]:

@@ -8,7 +8,18 @@ from typing import Any, NoReturn
 
 import typer
 
-from orchestrator.cli import annotate, answer, estimate, lint, logs, look, plans, run, setup
+from orchestrator.cli import (
+    annotate,
+    answer,
+    estimate,
+    lint,
+    logs,
+    look,
+    plans,
+    run,
+    setup,
+    tidying,
+)
 from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, settle_streams, show_json, tell
 from orchestrator.errors import OrchestratorError, PlanError, UsageError
@@ -19,8 +30,18 @@ EXIT_CODES = (
     "5 waiting for a person, 64 usage, 70 our bug, 130 interrupted."
 )
 
+
+class Program(Group):
+    """typer puts groups behind all commands; `runs` has its place among those that look."""
+
+    def __init__(self, *, commands: dict[str, Any], **words: Any) -> None:
+        names = [name for name in commands if name != "runs"]
+        names.insert(names.index("show"), "runs")
+        super().__init__(commands={name: commands[name] for name in names}, **words)
+
+
 app = typer.Typer(
-    cls=Group,
+    cls=Program,
     help="Run annotated PLAN.md files with several coding agents at once, and believe only checked results.",
     epilog=EXIT_CODES,
     rich_markup_mode=None,
@@ -28,16 +49,20 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+runs = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
+runs.callback()(look.runs)
+runs.command("clean", cls=Command)(tidying.clean)
 app.callback()(setup.program)
 app.command("run", cls=Command)(run.run)
 app.command("resume", cls=Command)(run.resume)
 app.command("retry", cls=Command)(run.retry)
+app.command("revert", cls=Command)(tidying.revert)
 app.command("lint", cls=Command)(lint.lint)
 app.command("validate", cls=Command, hidden=True)(lint.lint)
 app.command("graph", cls=Command)(plans.graph)
 app.command("annotate", cls=Command)(annotate.annotate)
 app.command("estimate", cls=Command)(estimate.estimate)
-app.command("runs", cls=Command)(look.runs)
+app.add_typer(runs, name="runs")
 app.command("show", cls=Command)(look.show)
 app.command("explain", cls=Command)(look.explain)
 app.command("logs", cls=Command)(logs.logs)

@@ -49,8 +49,9 @@ def report(end: End, summaries: Sequence[str]) -> None:
         out().print(f"    {plain(check.command, 100)}")
         _indented(check.output)
         out().print(f"    next: put it right, then: {command('resume', end.run)}")
-    for check in handover.red_checks(end.watched):
-        out().print("✗ not green on the result, where all is together", style="red")
+    for check, owners in handover.red_checks(end.watched):
+        told = f"✗ {', '.join(owners)}  not green on the result, where all is together"
+        out().print(told, style="red")
         out().print(f"    {plain(check.command, 100)}")
         _indented(check.output)
         branch = f"orchestrator/{end.run}"
@@ -107,6 +108,8 @@ def _failed(end: End, task: TaskId) -> Iterator[str]:
     if past.answer is not None and not past.answer.approved:
         note = f": {plain(past.answer.note)}" if past.answer.note else ""
         yield f"rejected by {plain(past.answer.by) or 'a person'}{note}"
+        if last is not None and last.work is not None and last.work.ref:
+            yield f"its work is kept: git show {last.work.ref}"
     elif last is not None and last.failure is not None:
         yield f"{reason(last)} ({who(past.tried[-1].route)}, {counted(len(past.tried), 'attempt')})"
         yield from (f"  {row}" for row in lines(last.detail)[1:][-DETAIL_ROWS:])

@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.cli.diagnostics import near
 from orchestrator.cli.terminal import counted, plain
 from orchestrator.cli.watched import Watched
-from orchestrator.model import Check, CheckResult
+from orchestrator.journal import HOME
+from orchestrator.model import Check, CheckResult, TaskId
 
 
 def rows(watched: Watched, root: Path, summaries: Sequence[str]) -> Iterator[str]:
@@ -18,7 +19,8 @@ def rows(watched: Watched, root: Path, summaries: Sequence[str]) -> Iterator[str
     told = watched.history.delivery
     away = told["branch"] if told is not None and told["why"] is not None else None
     for path in summaries:
-        yield f"summary: {_shown(away, path) if away else near(root, path)}"
+        there = away is None or path.startswith(f"{HOME}/")
+        yield f"summary: {near(root, path) if there else _shown(str(away), path)}"
     if told is not None and told["commits"]:
         yield from _left(told) if away else _taken(told)
 
@@ -35,14 +37,25 @@ def _taken(told: Mapping[str, Any]) -> Iterator[str]:
 def _left(told: Mapping[str, Any]) -> Iterator[str]:
     """What is done stays where it is; nothing of it is lost."""
     yield f"result: {counted(told['commits'], 'commit')} on the branch {told['branch']}: {plain(told['why'], 200)}"
-    yield f"  look: git log -p --reverse {told['into'] or 'HEAD'}..{told['branch']}"
-    yield f"  take: git merge {told['branch']}"
+    since = "" if told.get("unborn") else f"{told['into'] or 'HEAD'}.."
+    yield f"  look: git log -p --reverse {shlex.quote(since + told['branch'])}"
+    yield f"  take: {_take(told)}"
 
 
-def red_checks(watched: Watched) -> Iterator[Check]:
+def _take(told: Mapping[str, Any]) -> str:
+    if told.get("unborn") and told.get("included"):
+        return f"git reset {told['branch']} && git checkout -- . (your files are part of it, as they were)"
+    if told.get("included"):
+        return f"git add -A && git commit -m mine && git merge {told['branch']} (what was not committed is part of it)"
+    return f"git merge {told['branch']}"
+
+
+def red_checks(watched: Watched) -> Iterator[tuple[Check, list[TaskId]]]:
+    """Each with the tasks whose check it is."""
     for check in watched.history.result_checks or ():
         if check.result is not CheckResult.GREEN:
-            yield check
+            tasks = watched.graph.tasks.values()
+            yield check, [task.id for task in tasks if check.command in task.commands]
 
 
 def document(watched: Watched) -> dict[str, Any] | None:
@@ -59,3 +72,10 @@ def document(watched: Watched) -> dict[str, Any] | None:
         "why": told["why"],
         "checks": [one.model_dump(mode="json") for one in watched.history.result_checks or ()],
     }
+
+
+def lines(watched: Watched, root: Path) -> Iterator[str]:
+    """What `show` says of the result."""
+    yield from rows(watched, root, ())
+    for check, owners in red_checks(watched):
+        yield f"not green on the result: {plain(check.command, 80)}  ({', '.join(owners)})"

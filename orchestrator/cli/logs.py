@@ -56,16 +56,19 @@ def logs(
         known = ", ".join(str(one.number) for one in tried) or "none yet"
         raise UsageError(f"{wanted} has no such try in run {found.row.id}; there are: {known}")
     folder = found.root / ".orchestrator" / "runs" / found.row.id
-    files = list(_files(folder, chosen[-1], checks=checks))
-    if not follow and not any(file.exists() for file in files):
-        raise UsageError(
-            f"nothing is kept of try {chosen[-1].number} of {wanted}: it printed nothing, or run.retention_days are over"
-        )
-    for file in files:
-        _copy(file, 0)
+    copied = [_copy(file, 0) for file in _files(folder, chosen[-1], checks=checks)]
     if follow:
         _follow(folder, wanted, found.row.id, chosen[-1], checks=checks)
+    elif not any(copied):
+        _say_nothing(wanted, chosen[-1].number)
     return 0
+
+
+def _say_nothing(task: TaskId, number: int) -> None:
+    from orchestrator.cli.terminal import err
+
+    why = "it printed nothing, or run.retention_days are over"
+    err().print(f"note: nothing is kept of try {number} of {task}: {why}")
 
 
 def _files(folder: Path, tried: Tried, *, checks: bool) -> Iterator[Path]:

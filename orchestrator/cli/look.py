@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import Json, NewestRun, Run, TaskName
+from orchestrator.errors import UsageError
 
 
-def runs(as_json: Json = False) -> int:
+def runs(
+    context: typer.Context,
+    disk: Annotated[
+        bool, typer.Option("--disk", help="Show what each takes on the disk instead.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """List the runs of this project, newest first."""
+    if context.invoked_subcommand is not None:
+        return _refuse_before(context.invoked_subcommand, {"--disk": disk, "--json": as_json})
+    if disk:
+        from orchestrator.cli import cleaning
+
+        cleaning.show_disk(as_json=as_json)
+        return 0
     from orchestrator.cli import past, recorded
 
     root = past.here()
     past.tell_of_loss(root)
     recorded.show_runs(root, past.names(root), as_json=as_json)
+    return 0
+
+
+def _refuse_before(inner: str, words: Mapping[str, bool]) -> int:
+    """A word that stands before the inner command would go lost there."""
+    for word, given in words.items():
+        if given:
+            raise UsageError(f"{word} is of `runs` itself. Next: orchestrator runs {inner} --help")
     return 0
 
 

@@ -98,13 +98,19 @@ def names(root: Path) -> list[RunRow]:
 def waiting_results(root: Path, plans: Sequence[str]) -> dict[str, str]:
     """Of each plan that a run has done whose result nobody has taken: the branch that holds it."""
     newest = {plan: row for plan, row in _newest(root, plans).items() if row.exit_code == 0}
-    return {plan: name for plan, row in newest.items() if (name := _held_by(root, row)) is not None}
+    held = ((plan, _held_by(root, row, plan)) for plan, row in newest.items())
+    return {plan: branch for plan, branch in held if branch is not None}
 
 
-def _held_by(root: Path, row: RunRow) -> str | None:
+def _held_by(root: Path, row: RunRow, plan: str) -> str | None:
+    """Only if that run had all of the plan, as it is today."""
+    order = Order.model_validate(row.asked)
     with journal.reading(root) as book:
         told = fold(book.events(row.id)).delivery
-    if told is None or told["why"] is None:
+        stored = {one.path: one.content for one in book.plans(row.id)}
+    same = stored.get(plan) == (root / plan).read_bytes()
+    whole = not (order.only or order.start or order.skip)
+    if told is None or told["why"] is None or not (same and whole):
         return None
     return anyio.run(workspace.untaken, root, told["branch"])
 

@@ -74,7 +74,7 @@ def show_run(found: Past, *, as_json: bool) -> None:
             out().print(f"  {one.id}  {name}: {promised}", style="dim")
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
-    for told in handover.rows(watched, found.root, ()):
+    for told in handover.lines(watched, found.root):
         out().print(told)
     if row.exit_code != 0:
         _show_rest(found)

@@ -8,8 +8,11 @@ from pathlib import Path
 import anyio
 
 from orchestrator.cli.terminal import counted, plain
+from orchestrator.settings import WorkspaceSettings
 from orchestrator.workspace import Choice, Entry, Facts, Repository
 
+OWN = ".orchestrator/config.toml"  # its settings count as they are
+PACKAGES = ("node_modules", ".venv", "venv", "vendor")
 SHOWN = 5  # files that are named
 PLAIN = (
     "working in the plain directory: nothing is committed, tasks that may write the same file take "
@@ -23,6 +26,7 @@ def notes(
     files: Collection[str],
     choice: Choice,
     facts: Facts | None,
+    settings: WorkspaceSettings,
     *,
     include_dirty: bool,
 ) -> list[str]:
@@ -42,8 +46,28 @@ def notes(
         told.append(
             f"git ignores what tasks are to write, so it will not be in the result: {names}"
         )
+    told += _supplies(root, repository, settings)
     entries = anyio.run(repository.differs)
-    return told + _dirt([one for one in entries if one.path not in plans], include_dirty)
+    passed = {*plans, OWN}
+    return told + _dirt([one for one in entries if one.path not in passed], include_dirty)
+
+
+def _supplies(root: Path, repository: Repository, settings: WorkspaceSettings) -> list[str]:
+    """What worktrees will lack, or were to get and cannot."""
+    named = (*settings.link, *settings.clone)
+    told = [
+        f"workspace.link or clone names {plain(one)}, which is not there"
+        for one in named
+        if not (root / one).exists()
+    ]
+    here = [name for name in PACKAGES if (root / name).is_dir()]
+    lacking = set(anyio.run(repository.ignored, here)) - set(named)
+    if lacking and not settings.setup:
+        what = ", ".join(sorted(lacking))
+        told.append(
+            f"{what}: git ignores that, so worktrees do not have it; see workspace.setup, link and clone"
+        )
+    return told
 
 
 def _dirt(entries: list[Entry], include_dirty: bool) -> list[str]:
@@ -54,4 +78,4 @@ def _dirt(entries: list[Entry], include_dirty: bool) -> list[str]:
     files = f"{counted(len(entries), 'file')} not committed"
     if include_dirty:
         return [f"{files}, and taken along: {names}{more}"]
-    return [f"{files}, so not part of the run: {names}{more} (--include-dirty takes them along)"]
+    return [f"{files}, so not part of the run: {names}{more} (--include-dirty takes all along)"]

@@ -204,6 +204,7 @@ def _notes(ready: Ready) -> list[str]:
         [file for task in ready.graph.tasks.values() for file in task.files or ()],
         ready.choice,
         ready.facts,
+        ready.settings.workspace,
         include_dirty=ready.order.include_dirty,
     )
 

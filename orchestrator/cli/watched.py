@@ -109,6 +109,8 @@ def spent(tried: Iterable[Tried]) -> Spent:
 def _used(tried: Tried) -> Usage | None:
     if tried.outcome is not None:
         return tried.outcome.usage
+    if tried.worked is not None:
+        return tried.worked.usage
     return tried.so_far if tried.route.asks_a_model else Usage.nothing()
 
 

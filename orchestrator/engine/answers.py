@@ -15,10 +15,14 @@ def asked(task: Task, past: TaskHistory) -> Task:
     if task.is_checkpoint or last is None or not last.held:
         return task
     commit = last.kept.commit if last.kept else None
+    live = any(file.startswith(".git/") for file in last.held)
+    force = (
+        " What is in .git/ is in force already, whoever wrote it: look at it there." if live else ""
+    )
     look = f"Look at it with: git show {commit} ." if commit else "Look at these files themselves."
     told = {
         "what-built": f"It changed what steers git, agents or CI: {', '.join(last.held)}.",
-        "how-to-verify": f"{look} Approved, it lands; rejected, the task fails and its work is kept.",
+        "how-to-verify": f"{look} Approved, it lands; rejected, the task fails and its work is kept.{force}",
     }
     elements = (Element(tag=tag, text=text, position=task.position) for tag, text in told.items())
     update = {

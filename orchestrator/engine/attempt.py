@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -65,25 +66,29 @@ class Try:
 
     async def carry_out(self) -> Outcome:
         began = time.monotonic()
-        outcome = await self._open() or await self._try()
+        try:
+            before = await self._prepare()
+        except (GitRefused, Unprepared) as trouble:
+            outcome = Outcome(failure=Failure.WORKSPACE, detail=str(trouble), usage=Usage.nothing())
+        else:
+            outcome = await self._try(before)
         return outcome.model_copy(update={"duration_s": time.monotonic() - began})
 
-    async def _open(self) -> Outcome | None:
-        """None: it can begin."""
-        if self.site is None:
-            return None
-        self.show("making its workspace")
-        try:
-            await self.site.open(self.record)
-        except (GitRefused, Unprepared, OSError) as trouble:
-            return Outcome(failure=Failure.WORKSPACE, detail=str(trouble), usage=Usage.nothing())
-        return None
-
-    async def _try(self) -> Outcome:
-        commands, strays = self._commands()
+    async def _prepare(self) -> tuple[Check, ...]:
+        """The workspace, and how the checks stand before anybody has worked in it."""
+        if self.site is not None:
+            self.show("making its workspace")
+            await self.site.open()
+        commands, _ = self._commands()
         before = self.base
         if self.means.verify.red_first and not before:
             before = await self.check(commands, "before")
+        if self.site is not None:
+            await self.site.settle(self.record)
+        return before
+
+    async def _try(self, before: tuple[Check, ...]) -> Outcome:
+        commands, strays = self._commands()
         place = Path(self.attempt.workspace)
         kept = guard.remember(commands, place, self.task.files, self.exempt)
         prints = disk.fingerprint(place, self.task.files or ())
@@ -91,11 +96,11 @@ class Try:
             outcome = await self._work()
         except (
             BaseException
-        ):  # stopped: the next try must not start from its forgery, nor its work be lost
-            self._put_back(kept)
+        ):  # stopped: no next try may start from its forgery, nor its work be lost
+            await self._put_back(kept)
             await self._keep(Outcome())
             raise
-        restored = self._put_back(kept)
+        restored = await self._put_back(kept)
         self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
         outcome = self._refuse_undeclared(await self._keep(outcome))
         if outcome.ok:
@@ -104,12 +109,17 @@ class Try:
             after = await self.check(commands, "after")
             warnings = (*restored, *doubts, *_odd(outcome.work))
             outcome = self._judge(outcome, before, after, strays, warnings)
-            outcome = _refuse_unproven(outcome, doubts)
+            outcome = _refuse_unproven(_tell_restored(outcome, restored), doubts)
         return outcome
 
-    def _put_back(self, kept: guard.Guard) -> tuple[str, ...]:
+    async def _put_back(self, kept: guard.Guard) -> tuple[str, ...]:
+        """Files that its check names and that are not its own; with them, all of its work is kept first."""
+        told: tuple[str, ...] = ()
+        if self.site is not None and guard.is_touched(kept, self.exempt):
+            with anyio.CancelScope(shield=True), suppress(GitRefused, OSError):
+                told = (f"as it was before that: git show {await self.site.keep_aside()}",)
         aside = Path(self.attempt.transcript).with_suffix(".changed")
-        return guard.restore(kept, aside, self.exempt)
+        return (*guard.restore(kept, aside, self.exempt), *told)
 
     async def _keep(self, outcome: Outcome) -> Outcome:
         """Also of a try that failed or is stopped: what it has made is work of somebody."""
@@ -119,7 +129,7 @@ class Try:
             try:
                 work = await self.site.keep(self.record)
             except (GitRefused, OSError) as trouble:
-                detail = f"{trouble}; what it made is still in {self.attempt.workspace}"
+                detail = f"{trouble}{self.site.leave()}"
                 return outcome.model_copy(update={"failure": Failure.WORKSPACE, "detail": detail})
         return outcome.model_copy(update={"work": work})
 
@@ -236,6 +246,14 @@ def _odd(work: Work | None) -> tuple[str, ...]:
         return ()
     outside = ", ".join(work.undeclared)
     return (*([f"it wrote outside of its <files>: {outside}"] if outside else []), *work.notes)
+
+
+def _tell_restored(outcome: Outcome, restored: tuple[str, ...]) -> Outcome:
+    """Who sees the check fail must know that a part of the work was not there."""
+    if outcome.ok or not restored:
+        return outcome
+    hint = "name such a file in <files> if it is the task's own"
+    return outcome.model_copy(update={"detail": "\n".join((outcome.detail, *restored, hint))})
 
 
 def _refuse_unproven(outcome: Outcome, doubts: tuple[str, ...]) -> Outcome:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import anyio
+
 from orchestrator import disk, summary, verify
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
@@ -22,7 +24,7 @@ from orchestrator.model import (
     TaskState,
 )
 from orchestrator.reader.discover import summary_path
-from orchestrator.workspace import Ground, message, result
+from orchestrator.workspace import GitRefused, Ground, Unprepared, message, result
 
 RED_STEP = re.compile(r"\bRED\b")
 NEEDS_IGNORED = "[green only with files that git ignores: a fresh clone has to make them first]\n"
@@ -41,10 +43,7 @@ async def check(
         return await _run(
             plan.commands, means.root, means, environment, folder / "verification.log"
         )
-    async with means.ground.result:
-        tree = await means.ground.result_tree()
-        log = folder / "verification.log"
-        return await _check_in(tree.path, plan.commands, means, environment, log)
+    return await _check_together(plan.commands, means, environment, folder / "verification.log")
 
 
 async def check_result(
@@ -63,10 +62,26 @@ async def check_result(
     commands += [command for plan in plans for command in plan.commands]
     if means.final_checks == "none" or not commands:
         return ()
-    async with ground.result:
-        tree = await ground.result_tree()
-        distinct = list(dict.fromkeys(commands))
-        return await _check_in(tree.path, distinct, means, environment, folder / "result.log")
+    distinct = list(dict.fromkeys(commands))
+    return await _check_together(distinct, means, environment, folder / "result.log")
+
+
+async def _check_together(
+    commands: Sequence[str], means: Means, environment: Mapping[str, str], log: Path
+) -> tuple[Check, ...]:
+    """On the result. Where its worktree cannot be made nothing can be judged."""
+    assert means.ground is not None
+    async with means.ground.result:
+        try:
+            tree = await means.ground.result_tree()
+            return await _check_in(tree.path, commands, means, environment, log)
+        except (GitRefused, Unprepared, OSError) as trouble:
+            return tuple(_unjudged(command, str(trouble)) for command in commands)
+
+
+def _unjudged(command: str, why: str) -> Check:
+    result = CheckResult.INCONCLUSIVE
+    return Check(command=command, result=result, exit_code=None, output=why, duration_s=0.0)
 
 
 async def _check_in(
@@ -104,7 +119,7 @@ async def _run(
 
 def is_red_step(task: Task, command: str) -> bool:
     """It says that a test fails for now: the work that follows makes it untrue."""
-    return bool(RED_STEP.search(task.name)) or (task.tdd and command.lstrip().startswith("!"))
+    return task.tdd and (bool(RED_STEP.search(task.name)) or command.lstrip().startswith("!"))
 
 
 def is_complete(plan: Plan, states: Mapping[TaskId, TaskState], history: History) -> bool:
@@ -133,6 +148,12 @@ def write(plan: Plan, root: Path, text: str) -> Path:
     return path
 
 
+def write_aside(plan: Plan, folder: Path, text: str) -> Path:
+    path = folder / summary_name(plan).replace("/", "-")
+    disk.write_whole(path, text)
+    return path
+
+
 def summary_name(plan: Plan) -> str:
     """Relative to the root."""
     return summary_path(Path(plan.path)).as_posix()
@@ -150,21 +171,31 @@ async def summary_commit(
     return await result.with_file(ground, name, text, words)
 
 
+async def is_handed_over(ground: Ground, history: History) -> bool:
+    """An engine that is gone had come so far."""
+    tip, start = history.handing_over, result.Start.model_validate(history.ground)
+    there = await ground.repository.find(start.branch) if start.branch else None
+    return bool(tip and there) and await ground.repository.contains(str(there), str(tip))
+
+
 async def deliver(
-    ground: Ground, history: History, complete: bool, record: Callable[..., Event]
+    ground: Ground, history: History, obstacle: str | None, record: Callable[..., Event]
 ) -> None:
     """The person's branch gets the result, where that is safe; the event says what became of it."""
     assert history.ground is not None
     start = result.Start.model_validate(history.ground)
-    plan = await result.plan(ground, start, complete)
+    plan = await result.plan(ground, start, obstacle)
     if plan.why is None:
         record(EventKind.DELIVERING, {"tip": ground.tip, "branch": start.branch})
-        plan = await result.carry_out(ground, plan)
+        with anyio.CancelScope(shield=True):  # half a checkout is nobody's
+            plan = await result.carry_out(ground, start, plan)
     data = {
         "why": plan.why,
         "branch": ground.branch.removeprefix("refs/heads/"),
         "into": start.branch and start.branch.removeprefix("refs/heads/"),
         "tip": ground.tip,
         "commits": plan.commits,
+        "included": start.included,
+        "unborn": start.head is None,
     }
     record(EventKind.DELIVERED, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from orchestrator.graph import TaskGraph
 from orchestrator.history import History, are_green
 from orchestrator.model import Check, Event, EventKind, Plan, PlanId, RunId, Task, TaskState
 from orchestrator.tracker import REACTIONS, Reaction, Tracker
-from orchestrator.workspace import GitRefused, Unprepared
+from orchestrator.workspace import GitRefused
 
 INTERRUPTED = 130
 
@@ -74,7 +75,15 @@ class Finale:
             list(self._succeeded()), list(self._done()), self._means, environment, self._folder
         )
 
-    def result_over(self, checks: tuple[Check, ...]) -> None:
+    @property
+    def tip(self) -> str:
+        assert self._means.ground is not None
+        return self._means.ground.tip
+
+    def result_over(self, tip: str, checks: tuple[Check, ...]) -> None:
+        """What was looked at counts only while it is the result: else somebody looks again."""
+        if tip != self.tip or self._tracker.running:
+            return
         data = {"checks": [check.model_dump(mode="json") for check in checks]}
         self._record(EventKind.RESULT_CHECKED, data)
 
@@ -121,26 +130,45 @@ class Finale:
         )
 
     async def _hand_over(self, plans: list[Plan], interrupted: bool) -> None:
+        """Putting worktrees away comes last: a trouble with that is no trouble of the result."""
         ground = self._means.ground
         assert ground is not None
         try:
-            async with ground.result:
-                place = (await ground.result_tree()).path
-                texts = {plan.id: self._summary(plan, place) for plan in plans}
-            for plan in plans:
-                await self._commit_summary(plan, texts[plan.id])
-            await ground.close_all()
-            complete = self.exit_code(interrupted=interrupted) == 0
-            await closing.deliver(ground, self._history, complete, self._record)
-        except (GitRefused, Unprepared, OSError) as trouble:
+            if not await closing.is_handed_over(ground, self._history):
+                await self._summarise(plans, interrupted=interrupted)
+            obstacle = self._obstacle(self.exit_code(interrupted=interrupted))
+            await closing.deliver(ground, self._history, obstacle, self._record)
+        except (GitRefused, RecordError, OSError) as trouble:
             self._unwritten[plans[0].id] = f"the result could not be handed over: {trouble}"
-        for plan in plans:
-            self._screen.wrote(self._means.root / closing.summary_name(plan))
+        for told in await ground.close_all():
+            self._screen.warn(told)
 
-    async def _commit_summary(self, plan: Plan, text: str) -> None:
+    async def _summarise(self, plans: list[Plan], *, interrupted: bool) -> None:
+        ground = self._means.ground
+        assert ground is not None
+        async with ground.result:
+            place = (await ground.result_tree(set_up=False)).path
+            texts = {plan.id: self._summary(plan, place) for plan in plans}
+        is_last = self.exit_code(interrupted=interrupted) in (0, 1)
+        for plan in plans:
+            await self._say(plan, texts[plan.id], is_last=is_last)
+
+    def _obstacle(self, code: int) -> str | None:
+        """Why the person's branch is not to have it."""
+        own = itertools.chain(*self._history.plan_checks.values())
+        if not are_green([*own, *(self._history.result_checks or ())]):
+            return "a check is not green on it"
+        return "not all is done" if code else None
+
+    async def _say(self, plan: Plan, text: str, *, is_last: bool) -> None:
+        """On the branch, once all is done that can be; until then in the run's own folder."""
         ground = self._means.ground
         assert ground is not None
         complete = closing.is_complete(plan, self._tracker.states, self._history)
+        if not complete and not (is_last and self._history.has_landed):
+            self._screen.wrote(closing.write_aside(plan, self._folder, text))
+            return
+        self._screen.wrote(self._means.root / closing.summary_name(plan))
         commit = await closing.summary_commit(plan, text, ground, self._run, complete)
         if commit is not None:
             self._record(EventKind.SUMMARISING, {"plan": plan.id, "commit": commit})

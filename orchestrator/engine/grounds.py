@@ -21,6 +21,8 @@ from orchestrator.workspace import (
     examine,
     message,
 )
+from orchestrator.workspace.git import shown
+from orchestrator.workspace.ground import steering
 from orchestrator.workspace.result import Start
 from orchestrator.workspace.worktrees import person_tree
 
@@ -37,7 +39,14 @@ async def start(root: Path, run: RunId, order: Order) -> Start:
     elif base is None:
         base = await git.commit(await git.empty(), (), "chore: begin\n")
     included = order.include_dirty and bool(dirty)
-    return Start(base=base, head=facts.head, branch=facts.branch, dirty=dirty, included=included)
+    return Start(
+        base=base,
+        head=facts.head,
+        branch=facts.branch,
+        dirty=tuple(map(shown, dirty)),
+        included=included,
+        steering=steering(facts.common),
+    )
 
 
 async def _facts(root: Path) -> Facts:
@@ -57,18 +66,23 @@ async def ground(
     plans: Collection[str],
 ) -> Ground:
     repository = Repository(root, await _facts(root))
-    return Ground(repository, run, root, folder, settings, environment, plans, begun.base)
+    made = Ground(repository, run, root, folder, settings, environment, plans, begun.base)
+    made.accept(begun.steering)
+    return made
 
 
 async def lay_branch(ground: Ground, past: History | None) -> None:
     """The result branch is there, and has all that landed; `past` is None for a new run."""
-    tip = await ground.repository.find(ground.branch)
-    landed = [commit for commit in _commits(past) if commit] if past else []
+    repository = ground.repository
+    tip = await repository.find(ground.branch)
+    landed = past.landed if past else []
     if tip is None:
-        tip = landed[-1] if landed else ground.tip
-        if await ground.repository.find(tip) is None:
-            raise RecordError(f"the commit {tip} of run {ground.run} is gone; run its plans anew")
-        await ground.repository.move(ground.branch, tip)
+        known = [ground.tip, *(past.tips if past else ())]
+        there = [commit for commit in known if await repository.find(commit) is not None]
+        if not there:
+            raise RecordError(f"the commits of run {ground.run} are gone; run its plans anew")
+        tip = there[-1]
+        await repository.move(ground.branch, tip)
     for commit in landed:
         if not await ground.repository.contains(tip, commit):
             name = ground.branch.removeprefix("refs/heads/")
@@ -78,33 +92,41 @@ async def lay_branch(ground: Ground, past: History | None) -> None:
     ground.tip = tip
 
 
-def _commits(past: History) -> list[str]:
-    """In the order in which they came to the result."""
-    ended = [
-        (one.finished_at or "", one.outcome) for task in past.tasks.values() for one in task.tried
-    ]
-    works = [(at, o.work.landed) for at, o in ended if o and o.work and o.work.landed]
-    return [commit for _, commit in sorted(works)]
-
-
 async def recover(
     ground: Ground, past: History, record: Callable[..., Event], warn: Callable[[str], None]
 ) -> None:
     """What an engine that is gone has left: its worktrees' work is kept, then they are put away."""
-    open_ = {
+    last = {
         Path(tried.workspace): (task, tried)
         for task, one in past.tasks.items()
         for tried in one.tried[-1:]
-        if tried.base is not None and tried.outcome is None
+        if past.holders.get(tried.workspace) == task
     }
+    for one in past.tasks.values():
+        for tried in one.tried:
+            if tried.held and one.answer and one.answer.approved and tried.verified:
+                ground.accept(tried.verified.work.steering if tried.verified.work else {})
     for tree in ground.trees.adopt():
         try:
-            task, tried = open_.get(tree.path, (None, None))
-            if task is not None and tried is not None and tried.verified is None:
-                await _keep(ground, task, tried, partial(record, task=task, attempt=tried.number))
+            if found := last.get(tree.path):
+                await _keep_if_unkept(ground, *found, record)
             await ground.close(tree.path)
         except (GitRefused, OSError) as trouble:
+            ground.unkept.add(tree.path)
             warn(f"the worktree {tree.path} is still there: {trouble}")
+
+
+def _is_unkept(tried: Tried) -> bool:
+    """What is in its worktree may be under no ref."""
+    ended = tried.outcome is not None and tried.outcome.work is not None
+    return tried.base is not None and tried.verified is None and not ended
+
+
+async def _keep_if_unkept(
+    ground: Ground, task: TaskId, tried: Tried, record: Callable[..., Event]
+) -> None:
+    if _is_unkept(tried):
+        await _keep(ground, task, tried, partial(record, task=task, attempt=tried.number))
 
 
 async def _keep(ground: Ground, task: TaskId, tried: Tried, record: Record) -> None:

@@ -8,7 +8,16 @@ from orchestrator.engine.order import Crew
 from orchestrator.engine.places import CLEAN
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
-from orchestrator.model import Attempt, Failure, RunId, Session, StepKind, TaskId
+from orchestrator.model import (
+    Attempt,
+    Failure,
+    Outcome,
+    RunId,
+    Session,
+    StepKind,
+    TaskId,
+    Usage,
+)
 from orchestrator.prompt import Before, introduce, tell
 from orchestrator.tracker import REACTIONS, Reaction, Start
 from orchestrator.verify import move_root
@@ -118,6 +127,24 @@ def _fits(tried: Tried, start: Start, place: Path) -> bool:
         return False
     same = (was.worker, was.model) == (start.route.worker, start.route.model)
     return same and tried.session is not None
+
+
+def interrupted(tried: Tried, why: str) -> Outcome:
+    """Of a try that was stopped. What its model used by then is known only as far as it had told."""
+    used = tried.so_far or Usage(lower_bound=True)
+    if not tried.route.asks_a_model:
+        used = Usage.nothing()
+    if tried.worked is not None and tried.worked.usage is not None:
+        used = tried.worked.usage  # it was stopped in its check
+    return Outcome(
+        failure=Failure.INTERRUPTED,
+        detail=why,
+        usage=used,
+        totals=tried.totals,
+        model=tried.model,
+        session=tried.session,
+        work=tried.kept,
+    )
 
 
 def resumed(last: Tried, *, fork: bool) -> Session:

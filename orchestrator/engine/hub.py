@@ -38,7 +38,6 @@ from orchestrator.model import (
     Task,
     TaskId,
     TaskState,
-    Usage,
 )
 from orchestrator.tracker import Start, Tracker
 from orchestrator.workspace.result import Start as GroundStart
@@ -147,20 +146,7 @@ class Hub:
             tried = self.history.of(task).tried[-1]
             if tried.verified is not None:
                 continue  # it has only to land, and does at resume
-            used = tried.so_far or Usage(lower_bound=True)
-            if not tried.route.asks_a_model:
-                used = Usage.nothing()
-            if tried.worked is not None and tried.worked.usage is not None:
-                used = tried.worked.usage  # it was stopped in its check
-            outcome = Outcome(
-                failure=Failure.INTERRUPTED,
-                detail=why,
-                usage=used,
-                totals=tried.totals,
-                model=tried.model,
-                session=tried.session,
-                work=tried.kept,
-            )
+            outcome = handing.interrupted(tried, why)
             self.attempt_over(task, self.tracker.attempts(task), outcome)
 
     def retry(self, task: TaskId) -> None:
@@ -171,16 +157,25 @@ class Hub:
         self.record(EventKind.RETRY_ASKED, {}, task=task)
 
     async def run(self) -> int:
+        """Signals are heard to the very end: nothing may stop while the person's branch is moved."""
         with self._send, self._mail:
-            async with anyio.create_task_group() as group:
-                await group.start(self._watch_signals, group.cancel_scope)
-                group.start_soon(self._look_around)
-                group.start_soon(self._lookout.keep_looking)
-                await self._until_done(group)
-                group.cancel_scope.cancel()
-            self._take_finished()
-        self.interrupt(INTERRUPTED)
-        return await self._finale.end(interrupted=self.interrupted)
+            async with anyio.create_task_group() as all_of_it:
+                work = anyio.CancelScope()
+                await all_of_it.start(self._watch_signals, work)
+                with work:
+                    await self._work()
+                self._take_finished()
+                self.interrupt(INTERRUPTED)
+                code = await self._finale.end(interrupted=self.interrupted)
+                all_of_it.cancel_scope.cancel()
+        return code
+
+    async def _work(self) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._look_around)
+            group.start_soon(self._lookout.keep_looking)
+            await self._until_done(group)
+            group.cancel_scope.cancel()
 
     def _take_finished(self) -> None:
         """What had ended when everything was stopped did end."""
@@ -224,12 +219,13 @@ class Hub:
         """Nothing is left to be looked at on the result; else somebody looks now."""
         if not self._checking_result and self._finale.wants_result_check:
             self._checking_result = True
-            self.record(EventKind.RESULT_CHECKING, {})
-            group.start_soon(self._check_result)
+            tip = self._finale.tip
+            self.record(EventKind.RESULT_CHECKING, {"tip": tip})
+            group.start_soon(self._check_result, tip)
         return not self._checking_result
 
-    async def _check_result(self) -> None:
-        self._send.send_nowait(mail.ResultChecked(await self._finale.check_result()))
+    async def _check_result(self, tip: str) -> None:
+        self._send.send_nowait(mail.ResultChecked(tip, await self._finale.check_result()))
 
     # --- attempts ---------------------------------------------------------------------------------
 
@@ -283,13 +279,16 @@ class Hub:
     def _verified(self, task: TaskId, number: int, outcome: Outcome) -> None:
         data = {"outcome": outcome.model_dump(mode="json")}
         self.record(EventKind.VERIFIED, data, task=task, attempt=number)
-        if outcome.work is not None and outcome.work.control:
-            self.record(EventKind.HELD, {"files": outcome.work.control}, task=task, attempt=number)
 
     def _land_open(self, group: anyio.abc.TaskGroup) -> None:
-        """What is verified and nobody lands: just now, or by an engine that is gone."""
+        """What is verified and nobody lands: just now, or by an engine that is gone. Some of it a person must see first."""
         for task in self.tracker.running:
-            outcome = self.history.of(task).unlanded
+            past = self.history.of(task)
+            if past.to_hold:
+                data = {"files": past.to_hold}
+                self.record(EventKind.HELD, data, task=task, attempt=self.tracker.attempts(task))
+                self._desk.ask(task, group)
+            outcome = past.unlanded
             if outcome is not None and task not in self._busy:
                 self._busy.add(task)
                 group.start_soon(self._land, task, outcome)
@@ -301,6 +300,8 @@ class Hub:
             update = {"failure": Failure.REJECTED, "detail": past.answer.note or "a person said no"}
             outcome = outcome.model_copy(update=update)
         else:
+            if self.means.ground is not None and outcome.work is not None:
+                self.means.ground.accept(outcome.work.steering)  # by a person, or nothing of it
             trying = self._trying(*self._sites.again(self.graph.tasks[task], tried))
             outcome = await trying.land(outcome)
         self._send.send_nowait(mail.Finished(task, tried.number, outcome))
@@ -329,8 +330,6 @@ class Hub:
             case mail.Verified(task, number, outcome):
                 self._busy.discard(task)
                 self._verified(task, number, outcome)
-                if self.tracker.states[task] is TaskState.PAUSED:
-                    self._desk.ask(task, group)
             case mail.Seen(kind, task, data):
                 self._seen(kind, task, data)
             case mail.Told(task, answer):
@@ -338,8 +337,8 @@ class Hub:
             case mail.PlanChecked(plan, checks):
                 self._finale.plan_over(self.plans[plan], checks)
                 self._closing.discard(plan)
-            case mail.ResultChecked(checks):
-                self._finale.result_over(checks)
+            case mail.ResultChecked(tip, checks):
+                self._finale.result_over(tip, checks)
                 self._checking_result = False
             case mail.Look():
                 self._desk.read_inbox()
@@ -373,7 +372,7 @@ class Hub:
                 if self.interrupted or number != signal.SIGINT:
                     self.interrupted = True
                     scope.cancel()
-                    return
+                    continue
                 self.interrupted = True
                 self.screen.warn("finishing what runs; Ctrl-C again stops it at once")
                 await self._send.send(mail.Drain())

@@ -16,6 +16,7 @@ from orchestrator.history import History
 from orchestrator.model import EventKind, TaskId
 from orchestrator.tracker import Tracker
 from orchestrator.workspace import Clash, GitRefused, Ground
+from orchestrator.workspace.git import shown
 from orchestrator.workspace.scope import undeclared
 
 SHARE = 20  # of the time at most one part in so many is spent on looking
@@ -35,7 +36,7 @@ class Lookout:
         self._graph, self._tracker, self._history = graph, tracker, history
         self._means, self._send = means, send
         self._told = set[tuple[TaskId, TaskId, tuple[str, ...]]]()
-        self._touched: dict[TaskId, set[str]] = {}
+        self._touched: dict[tuple[TaskId, int], set[str]] = {}  # of each try
 
     async def keep_looking(self) -> None:
         ground, pause = self._means.ground, self._means.look_s
@@ -68,15 +69,15 @@ class Lookout:
             commit = await ground.peek(Path(tried.workspace), tried.base, tried.begin)
             if commit is not None and self._means.scope == "serialise":
                 changes = await ground.repository.changes(tried.base, commit)
-                self._touch(task, [change.path for change in changes])
+                self._touch(task, tried.number, [change.path for change in changes])
         except (GitRefused, OSError):  # it writes while we look
             return None
         return commit
 
-    def _touch(self, task: TaskId, files: list[str]) -> None:
+    def _touch(self, task: TaskId, number: int, files: list[str]) -> None:
         outside = set(undeclared(files, self._graph.tasks[task].files))
-        known = self._touched.setdefault(task, set())
+        known = self._touched.setdefault((task, number), set())
         if outside - known:
             known |= outside
-            data = {"files": sorted(outside)}
+            data = {"files": sorted(map(shown, outside))}
             self._send.send_nowait(mail.Seen(EventKind.TOUCHED, task, data))

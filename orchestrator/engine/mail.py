@@ -43,6 +43,7 @@ class PlanChecked(NamedTuple):
 
 
 class ResultChecked(NamedTuple):
+    tip: str  # of the result branch when it began
     checks: tuple[Check, ...]
 
 

@@ -41,10 +41,18 @@ class Site:
     needs: Sequence[str]  # commits that its base must contain
     context: Sequence[str]
     begin: str | None = None  # the tree that an earlier try in it began with
+    seen: str | None = None  # the tree when that try's work was kept
     landed: Landing | None = None  # how far its landing had come
 
-    async def open(self, record: Record) -> None:
-        self.begin = await self.ground.open(self.place, self.needs, self.context, self.begin)
+    async def open(self) -> None:
+        self.begin = await self.ground.open(
+            self.place, self.needs, self.context, self.begin, self.seen
+        )
+
+    async def settle(self, record: Record) -> None:
+        """Behind the look whether the check is red: what that has left there is found, too."""
+        if self.begin is None:
+            self.begin = await self.ground.found(self.place.path)
         record(EventKind.WORKSPACE_READY, {"begin": self.begin})
 
     async def keep(self, record: Record) -> Work:
@@ -56,6 +64,23 @@ class Site:
         if work.commit is not None:
             await self.ground.repository.keep(self.ref, work.commit)
         return work
+
+    async def keep_aside(self) -> str:
+        """As it is, under a ref of its own, before something in it is put back."""
+        work = await self.ground.keep(
+            self.place.path, self.place.base, self.begin, None, self._message(None)
+        )
+        ref = f"{self.ref}-whole"
+        if work.commit is not None:
+            await self.ground.repository.keep(ref, work.commit)
+        return ref
+
+    def leave(self) -> str:
+        """git could not keep the work: nobody may put its worktree away. What to say of that."""
+        if not self.place.path.is_dir():
+            return "; its worktree is gone, and what it had made with it"
+        self.ground.unkept.add(self.place.path)
+        return f"; what it made is still in {self.place.path}"
 
     async def land(self, outcome: Outcome, record: Record, look: Look) -> Outcome:
         """What was verified goes to the result branch, one at a time; verified again where that has moved meanwhile."""
@@ -73,7 +98,10 @@ class Site:
                 return _clashed(outcome, work, rebased)
             if rebased.moved(work):
                 outcome = await self._look_again(outcome, rebased, look)
-            if not outcome.ok or rebased.commit is None:
+            if rebased.commit is None:
+                await self.ground.repository.drop(self.ref)
+                return outcome.model_copy(update={"work": work.model_copy(update={"ref": None})})
+            if not outcome.ok:
                 return outcome
             landed = work.model_copy(update={"landed": rebased.commit, "ref": None})
             outcome = outcome.model_copy(update={"work": landed})
@@ -104,6 +132,7 @@ class Site:
         assert rebased.commit is not None
         assert outcome.work
         await self.ground.show(self.place.path, rebased.commit, rebased.tip)
+        seen = await self.ground.found(self.place.path)
         checks = await look()
         failed = failure(checks)
         if failed is None:
@@ -111,7 +140,10 @@ class Site:
         kind, detail = failed
         told = f"It was green on its own base, and is not together with what has landed meanwhile.\n{detail}"
         await self.ground.repository.keep(self.ref, rebased.commit)
-        work = outcome.work.model_copy(update={"base": rebased.tip, "commit": rebased.commit})
+        assert self.begin
+        begin = await self.ground.begin_at(rebased.tip, outcome.work.base, self.begin)
+        moved = {"base": rebased.tip, "commit": rebased.commit, "begin": begin, "tree": seen}
+        work = outcome.work.model_copy(update=moved)
         verdict = outcome.verdict and outcome.verdict.model_copy(update={"checks": checks})
         update = {"failure": kind, "detail": told, "verdict": verdict, "work": work}
         return outcome.model_copy(update=update)
@@ -121,8 +153,7 @@ def _clashed(outcome: Outcome, work: Work, clash: Clash) -> Outcome:
     files = ", ".join(clash.files)
     detail = (
         f"its work does not fit to what has landed meanwhile, in {files}\n"
-        "This workspace is new and has all that has landed. That work is not in it; it is kept: "
-        f"git show {work.commit} (as {work.ref})"
+        f"That work is kept: git show {work.ref}"
     )
     update = {"failure": Failure.CONFLICT, "detail": detail, "conflicts": clash.files}
     return outcome.model_copy(update=update)

@@ -53,7 +53,9 @@ class Sites:
         )
         past = self._history.of(task)
         last = past.tried[-1] if past.tried else None
-        site = self._site(self._ground, start, place, last.begin if last and place.stays else None)
+        site = self._site(self._ground, start, place, _begin(last) if place.stays else None)
+        work = last.outcome.work if last and last.outcome else None
+        site.seen = work.tree if work else None
         return self._attempt(start, place.path), site
 
     def again(self, task: Task, tried: Tried) -> tuple[Attempt, Site]:
@@ -71,7 +73,9 @@ class Sites:
         """Its worktree, when it is over and nobody goes on in it. A trouble with that is no trouble of the run."""
         states, path = self._tracker.states, Path(self._history.of(task).tried[-1].workspace)
         over = states[task] in (TaskState.SUCCEEDED, TaskState.FAILED)
-        if self._ground is None or not over or places.has_heir(task, self._graph, states):
+        mine = self._history.holders.get(str(path)) == task
+        heir = places.has_heir(task, self._graph, states)
+        if self._ground is None or not over or not mine or heir:
             return
         try:
             await self._ground.close(path)
@@ -110,3 +114,9 @@ class Sites:
 
     def _slug(self, task: TaskId) -> str:
         return self._books.slug(task, self._ordinals[task])
+
+
+def _begin(last: Tried | None) -> str | None:
+    """The tree that the tries in this worktree began with."""
+    work = last.outcome.work if last and last.outcome else None
+    return (work and work.begin) or (last and last.begin) or None

@@ -179,9 +179,10 @@ class Journal:
 
     def compare(self) -> None:
         """With the mark: what is missing at the end."""
+        reached = self._mark.read()  # before the events: a live engine adds some meanwhile
         with self._readable():
             (last,) = self._connection.execute(_sql("last_event")).fetchone()
-        self.lost = max(0, self._mark.read() - last)
+        self.lost = max(0, reached - last)
 
     def find(self, name: str | None) -> RunRow:
         """The run of that name or unambiguous beginning; None: the newest."""

@@ -223,6 +223,9 @@ class Work(Noun):
     base: str  # the commit that it was made on
     commit: str | None
     ref: str | None = None  # holds the commit until it has landed
+    begin: str | None = None  # the tree that counts as found, where the base has moved since
+    tree: str | None = None  # all that was in the workspace when it was kept
+    steering: Mapping[str, str] = {}  # git's own files that changed meanwhile, with their digests
     landed: str | None = None  # the commit on the result branch
     created: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()

@@ -112,9 +112,9 @@ class Account:
     @property
     def works(self) -> list[Work]:
         """What landed, in the order in which it did."""
-        ended = [(one.finished_at, one.outcome) for one in self.tries if one.outcome]
-        landed = [(at, o.work) for at, o in ended if at and o.work and o.work.landed]
-        return [work for _, work in sorted(landed, key=lambda pair: pair[0])]
+        works = [one.outcome.work for one in self.tries if one.outcome and one.outcome.work]
+        mine = {work.landed: work for work in works if work.landed}
+        return [mine[commit] for commit in self.history.landed if commit in mine]
 
     @property
     def spending(self) -> Spending:

@@ -28,8 +28,14 @@ class Spending:
     cost_bound: bool
 
 
+def _usage(tried: Tried) -> Usage | None:
+    """Of one that has not ended, what its worker said at its own end."""
+    told = tried.outcome or tried.worked
+    return told.usage if told else None
+
+
 def spend(tries: Sequence[Tried]) -> Spending:
-    used = [one.outcome.usage if one.outcome else None for one in tries]
+    used = [_usage(one) for one in tries]
     tokens = [usage.tokens if usage else None for usage in used]
     costs = [usage.cost_usd if usage else None for usage in used]
     died = any(usage is not None and usage.lower_bound for usage in used)

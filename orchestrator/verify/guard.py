@@ -63,6 +63,14 @@ def restore(guard: Guard, kept: Path, exempt: Collection[str] = ()) -> tuple[str
     return tuple(warnings)
 
 
+def is_touched(guard: Guard, exempt: Collection[str] = ()) -> bool:
+    """Something would be put back."""
+    return any(
+        not is_declared(file.path, exempt) and read(guard.workspace, file.path) != file
+        for file in guard.files
+    )
+
+
 def list_names(commands: Iterable[str], workspace: Path) -> list[str]:
     """Words of the commands that are paths below the workspace, once each, in order."""
     names: dict[str, None] = {}

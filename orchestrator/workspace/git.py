@@ -15,6 +15,7 @@ OLDEST = (2, 38)  # the first whose merge-tree writes a tree
 PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "SSL_CERT_*",
     "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
+    "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_LFS_SKIP_SMUDGE", "*_PROXY", "*_proxy",
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
 )  # fmt: skip
 QUIET = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
@@ -30,6 +31,7 @@ SETTINGS = {
     "merge.verifySignatures": "false",
     "protocol.ext.allow": "never",
     "submodule.recurse": "false",
+    "worktree.useRelativePaths": "false",
 }
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -17,14 +17,15 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 
 from orchestrator.model import RunId, Work
 from orchestrator.settings import WorkspaceSettings
 from orchestrator.workspace import handed, scope
-from orchestrator.workspace.git import GitRefused
+from orchestrator.workspace.git import Change, GitRefused, shown
+from orchestrator.workspace.handed import Unprepared
 from orchestrator.workspace.repository import Clash, Repository
 from orchestrator.workspace.worktrees import HOMES, Tree, Worktrees
 
@@ -79,7 +80,15 @@ class Ground:
         self._doors: defaultdict[Path, anyio.Lock] = defaultdict(anyio.Lock)
         self._settings, self._environment = settings, environment
         self._plans = plans
-        self._steering = _steering(repository.facts.common)
+        self.unkept = set[Path]()  # worktrees with work that git could not keep
+        self._accepted: dict[
+            str, str
+        ] = {}  # git's own files as they were, or as a person approved them
+        self._peeked: dict[Path, tuple[str, str]] = {}  # the latest look at each
+
+    def accept(self, steering: Mapping[str, str]) -> None:
+        """So git's own files were when the run began, or were approved."""
+        self._accepted.update(steering)
 
     def ref(self, slug: str, number: int) -> str:
         """Where the work of an attempt is kept until it has landed."""
@@ -88,22 +97,44 @@ class Ground:
     # --- before the worker ------------------------------------------------------------------------
 
     async def open(
-        self, place: Place, needs: Iterable[str], context: Sequence[str], begin: str | None
-    ) -> str:
-        """Makes it ready. The tree that it begins with: what is in it is not the attempt's work."""
+        self,
+        place: Place,
+        needs: Iterable[str],
+        context: Sequence[str],
+        begin: str | None,
+        seen: str | None,
+    ) -> str | None:
+        """Makes it ready. The tree that counts as found in it, where earlier tries have worked in it.
+
+        Theirs was `begin`, and `seen` when their work was kept: what came after that was their check's.
+        """
         for commit in needs:
             if not await self.repository.contains(place.base, commit):
                 raise MissingBase(f"{place.path.name}: its base {place.base} lacks {commit}")
         async with self._doors[place.path]:
             tree = self.trees.at(place.path)
             if tree is not None and place.stays and begin is not None:
-                return begin
-            begin = await self._ready(place, context)
-            if place.lay is not None:
-                await self._lay(place, place.lay)
+                now, _ = await tree.snapshot()
+                index = self.scratch / f"{place.path.name}.work"
+                return await self.repository.work(begin, seen or now, now, index)
+            await self._ready(place, context)
+            if place.lay is None:
+                return None
+            begin = await self.found(place.path)
+            await self._lay(place, place.lay)
             return begin
 
-    async def _ready(self, place: Place, context: Sequence[str]) -> str:
+    async def found(self, path: Path) -> str:
+        """The tree that is in it now, before the worker begins."""
+        tree = self.trees.at(path)
+        if tree is None:
+            raise GitRefused(("status",), f"the worktree {path} is gone")
+        now, _ = await tree.snapshot()
+        return now
+
+    async def _ready(self, place: Place, context: Sequence[str]) -> None:
+        if place.path in self.unkept:
+            raise GitRefused(("add",), f"an earlier try's work in {place.path} could not be kept")
         tree = self.trees.at(place.path)
         if tree is None:
             tree = await self.trees.make(place.path, place.base)
@@ -112,8 +143,6 @@ class Ground:
         else:
             await tree.move(place.base)
             await self._supply(tree, context)
-        begin, _ = await tree.snapshot()
-        return begin
 
     async def show(self, path: Path, commit: str, head: str) -> None:
         """A worktree with these files, to check them there; made anew if an engine before us had it."""
@@ -125,9 +154,12 @@ class Ground:
         await tree.show(commit, head)
 
     async def _supply(self, tree: Tree, context: Sequence[str] = ()) -> None:
-        handed.link(self.root, tree.path, self._settings.link)
-        await handed.clone(self.root, tree.path, self._settings.clone)
-        handed.hand(self.root, tree.path, context)
+        try:
+            handed.link(self.root, tree.path, self._settings.link)
+            await handed.clone(self.root, tree.path, self._settings.clone)
+            handed.hand(self.root, tree.path, context)
+        except OSError as trouble:
+            raise Unprepared(f"workspace.link or clone: {trouble}") from trouble
 
     async def _set_up(self, tree: Tree) -> None:
         """Once in each worktree. Unprepared if it fails."""
@@ -150,7 +182,12 @@ class Ground:
             return None
         now, start = await tree.peek(), await self.repository.tree(base)
         made = await self.repository.work(start, begin, now, self.scratch / f"{path.name}.look")
-        return None if made == start else await self.repository.commit(made, (base,), "look\n")
+        if made == start:
+            return None
+        if self._peeked.get(path, ("", ""))[0] != made:
+            commit = await self.repository.commit(made, (base,), "look\n")
+            self._peeked[path] = (made, commit)
+        return self._peeked[path][1]
 
     async def keep(
         self,
@@ -165,31 +202,34 @@ class Ground:
         if tree is None:
             raise GitRefused(("status",), f"the worktree {path} is gone")
         now, notes = await tree.snapshot()
-        notes += await self._ignored(path, declared)
+        notes += await self._ignored(tree, declared)
         start = await self.repository.tree(base)
         index = self.scratch / f"{path.name}.work"
         made = await self.repository.work(start, begin or start, now, index)
         steering = self._what_steers_git()
+        common: dict[str, Any] = {
+            "base": base,
+            "tree": now,
+            "steering": steering,
+            "notes": tuple(notes),
+        }
         if made == start:
-            return Work(base=base, commit=None, control=steering, notes=tuple(notes))
+            return Work(**common, commit=None, control=tuple(steering))
         commit = await self.repository.commit(made, (base,), message)
         changes = await self.repository.changes(base, commit)
-        by = {letter: tuple(c.path for c in changes if c.status == letter) for letter in "AMTD"}
         files = [change.path for change in changes]
+        control = self._to_approve(scope.controls(files, self._plans), declared)
         return Work(
-            base=base,
+            **common,
+            **_by_kind(changes),
             commit=commit,
-            created=by["A"],
-            modified=tuple(sorted((*by["M"], *by["T"]))),
-            deleted=by["D"],
-            undeclared=scope.undeclared(files, declared),
-            control=(*self._to_approve(scope.controls(files, self._plans), declared), *steering),
-            notes=tuple(notes),
+            undeclared=tuple(map(shown, scope.undeclared(files, declared))),
+            control=(*map(shown, control), *steering),
         )
 
-    async def _ignored(self, path: Path, declared: Collection[str] | None) -> list[str]:
+    async def _ignored(self, tree: Tree, declared: Collection[str] | None) -> list[str]:
         """What it was to make, and git does not take."""
-        ignored = await self.repository.ignored(_there(path, declared or ()))
+        ignored = await tree.would_ignore(_there(tree.path, declared or ()))
         aside = f"{RUNS}/{self.run}/{IGNORED}"
         return [f"git ignores {name}: it is not in the result, but in {aside}" for name in ignored]
 
@@ -204,14 +244,15 @@ class Ground:
             case _:
                 return tuple(files)
 
-    def _what_steers_git(self) -> tuple[str, ...]:
-        """Hooks and settings of the repository itself, once each time that they change."""
-        now = _steering(self.repository.facts.common)
-        changed = {
-            name for name in {*now, *self._steering} if now.get(name) != self._steering.get(name)
+    def _what_steers_git(self) -> dict[str, str]:
+        """Hooks and settings of the repository itself that are not as they were, until a person has approved them."""
+        if self._settings.control_files == "allow":
+            return {}
+        now, known = steering(self.repository.facts.common), self._accepted
+        names = sorted({*now, *known})
+        return {
+            name: now.get(name, "") for name in names if now.get(name, "") != known.get(name, "")
         }
-        self._steering = now
-        return () if self._settings.control_files == "allow" else tuple(sorted(changed))
 
     # --- landing ----------------------------------------------------------------------------------
 
@@ -228,19 +269,27 @@ class Ground:
             return Rebased(None, tip)
         return Rebased(await repository.commit(joined, (tip,), message), tip)
 
+    async def begin_at(self, tip: str, base: str, begin: str) -> str:
+        """What counts as found in a worktree that has moved from `base` to `tip`: what was handed in, on the new files."""
+        repository = self.repository
+        there = await repository.tree(tip)
+        joined = await repository.apply(await repository.tree(base), there, begin)
+        return there if isinstance(joined, Clash) else joined
+
     async def advance(self, commit: str, tip: str) -> None:
         """The result branch moves from `tip` to `commit`; GitRefused if it is not at `tip`."""
         await self.repository.move(self.branch, commit, tip)
         self.tip = commit
 
-    async def result_tree(self) -> Tree:
+    async def result_tree(self, *, set_up: bool = True) -> Tree:
         """A worktree of our own at the tip of the result. Call it with `result` held."""
         path = self.home / "result"
         tree = self.trees.at(path)
         if tree is None:
             tree = await self.trees.make(path, self.tip)
             await self._supply(tree)
-            await self._set_up(tree)
+            if set_up:
+                await self._set_up(tree)
         else:
             await tree.move(self.tip)
         return tree
@@ -249,7 +298,7 @@ class Ground:
         """Puts a worktree away, and what git ignores in it aside. What else is in it must be kept by now."""
         async with self._doors[path]:
             tree = self.trees.at(path)
-            if tree is not None:
+            if tree is not None and path not in self.unkept:
                 await self._close(tree)
 
     async def _close(self, tree: Tree) -> None:
@@ -259,10 +308,18 @@ class Ground:
                 await anyio.to_thread.run_sync(_put_aside, source, self.aside / name.rstrip("/"))
         await self.trees.remove(tree.path)
 
-    async def close_all(self) -> None:
+    async def close_all(self) -> list[str]:
+        """All that can be put away; the trouble with the others."""
+        troubles = list[str]()
         for path in self.trees.paths:
-            await self.close(path)
+            try:
+                await self.close(path)
+            except (GitRefused, OSError) as trouble:
+                troubles.append(f"the worktree {path} is still there: {trouble}")
         self.trees.leave()
+        return troubles + [
+            f"{path} is left: git could not keep what is in it" for path in self.unkept
+        ]
 
     async def bring_ignored(self) -> bool:
         """Into the result's worktree. False: there is nothing to bring. Call it with `result` held."""
@@ -279,6 +336,14 @@ class Ground:
         return self.scratch / IGNORED
 
 
+def _by_kind(changes: Sequence[Change]) -> dict[str, Any]:
+    kinds = {"created": "A", "modified": "MT", "deleted": "D"}
+    return {
+        kind: tuple(shown(one.path) for one in changes if one.status in letters)
+        for kind, letters in kinds.items()
+    }
+
+
 def _there(path: Path, names: Iterable[str]) -> list[str]:
     return [name for name in names if (path / name).is_file()]
 
@@ -288,22 +353,33 @@ def branch_of(run: str) -> str:
 
 
 def _put_aside(source: Path, target: Path) -> None:
-    """Folders become one; of a file the latest stays."""
-    if source.is_dir() and not source.is_symlink() and target.is_dir():
+    """Folders become one; of all else the latest stays, and what it replaces steps aside. No link is followed."""
+    if all(one.is_dir() and not one.is_symlink() for one in (source, target)):
         for one in source.iterdir():
             _put_aside(one, target / one.name)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir() and not target.is_symlink():
+    _make_folder(target.parent)
+    if os.path.lexists(target):
         target.rename(target.with_name(f"{target.name}.{os.urandom(3).hex()}"))
     source.rename(target)
 
 
-def _steering(common: Path) -> dict[str, str]:
+def _make_folder(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        folder.rename(folder.with_name(f"{folder.name}.{os.urandom(3).hex()}"))
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir()
+
+
+def steering(common: Path) -> dict[str, str]:
     """A digest of each file in the git folder by which git can be made to run something."""
-    hooks = common / "hooks"
-    files = [common / "config", common / "info" / "attributes"]
+    hooks, trees = common / "hooks", common / "worktrees"
+    files = [
+        common / name for name in ("config", "config.worktree", "info/attributes", "info/grafts")
+    ]
     files += sorted(hooks.iterdir()) if hooks.is_dir() else []
+    files += sorted(trees.glob("*/config.worktree")) if trees.is_dir() else []
     return {
         f".git/{file.relative_to(common).as_posix()}": hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files

@@ -67,12 +67,12 @@ def _scope(plan: Plan) -> str:
     return re.sub(r"[^\w.-]+", "-", plan.id.rpartition("/")[2])[:30] or "plan"
 
 
-def _line(text: str) -> str:
+def _line(text: str, longest: int = SUBJECT) -> str:
     """One line that can be no trailer and no option."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= SUBJECT else f"{line[: SUBJECT - 1].rstrip()}…"
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 
 def _whole(subject: str, trailers: dict[str, str]) -> str:
-    rows = "\n".join(f"{key}: {_line(value)}" for key, value in trailers.items())
+    rows = "\n".join(f"{key}: {_line(value, 1000)}" for key, value in trailers.items())
     return f"{subject}\n\n{rows}\n"

@@ -73,6 +73,10 @@ async def _look(git: Git) -> Facts | Unfit:
     shallow, inside = told.split("\n")
     if inside != "true":
         return Unfit("this is a bare repository")
+    if await git.find("rev-parse", "--verify", "--quiet", "refs/heads/orchestrator"):
+        return Unfit(
+            "a branch is called orchestrator, so none can be called orchestrator/RUN", True
+        )
     links = [row for row in (await git.do("ls-files", "-s", "-z")).split("\0") if row[:6] == LINK]
     if links or (git.cwd / ".gitmodules").exists():
         return Unfit("it has submodules, and git's worktrees do not hold theirs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ class Start(Noun):
     branch: str | None  # refs/heads/...; None: a detached HEAD
     dirty: tuple[str, ...] = ()  # what was not committed
     included: bool = False  # and is in `base` all the same
+    steering: Mapping[str, str] = {}  # git's own files by which it can be made to run something
 
 
 class Delivery(NamedTuple):
@@ -55,28 +57,31 @@ async def with_file(ground: Ground, path: str, text: str, message: str) -> str |
     return await repository.commit(tree, (ground.tip,), message)
 
 
-async def plan(ground: Ground, start: Start, complete: bool) -> Delivery:
-    """Looks at the person's checkout, and changes nothing."""
+async def plan(ground: Ground, start: Start, obstacle: str | None) -> Delivery:
+    """Looks at the person's checkout, and changes nothing. `obstacle`: why it is not to be handed over at all."""
     repository = ground.repository
-    commits = int(await repository.git.do("rev-list", "--count", f"{start.base}..{ground.tip}"))
-    return Delivery(await _obstacle(repository, start, ground.tip, complete), commits)
+    since = start.head or start.base
+    commits = int(await repository.git.do("rev-list", "--count", f"{since}..{ground.tip}"))
+    return Delivery(await _obstacle(repository, start, ground.tip, obstacle), commits)
 
 
-async def _obstacle(repository: Repository, start: Start, tip: str, complete: bool) -> str | None:
-    head, branch = (
-        await repository.find("HEAD"),
-        await repository.git.find("symbolic-ref", "--quiet", "HEAD"),
-    )
-    if head is not None and await repository.contains(head, tip):
+async def _obstacle(
+    repository: Repository, start: Start, tip: str, obstacle: str | None
+) -> str | None:
+    if obstacle is not None:
+        return obstacle
+    head = await repository.find("HEAD")
+    branch = await repository.git.find("symbolic-ref", "--quiet", "HEAD")
+    name = (start.branch or "").removeprefix("refs/heads/")
+    there = await repository.find(start.branch) if start.branch else head
+    if there is not None and await repository.contains(there, tip):
         return None
-    if not complete:
-        return "not all is done"
     if start.branch is None:
         return "HEAD was detached when the run began"
     if branch != start.branch:
-        return f"{start.branch.removeprefix('refs/heads/')} is not checked out any more"
+        return f"{name} is not checked out any more"
     if head != start.head:
-        return f"{start.branch.removeprefix('refs/heads/')} has moved since the run began"
+        return f"{name} has moved since the run began"
     changed = [one.path for one in await repository.differs() if one.status != "??"]
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -84,11 +89,11 @@ async def _obstacle(repository: Repository, start: Start, tip: str, complete: bo
     return None
 
 
-async def carry_out(ground: Ground, delivery: Delivery) -> Delivery:
+async def carry_out(ground: Ground, start: Start, delivery: Delivery) -> Delivery:
     """The person's branch, index and files move forward; git refuses by itself to write over what it does not know."""
     repository = ground.repository
-    head = await repository.find("HEAD")
-    if head is None or not await repository.contains(head, ground.tip):
+    there = await repository.find(start.branch or "HEAD")
+    if there is None or not await repository.contains(there, ground.tip):
         try:
             await repository.git.do(
                 "merge", "--ff-only", "--quiet", "--no-overwrite-ignore", ground.tip
@@ -96,6 +101,13 @@ async def carry_out(ground: Ground, delivery: Delivery) -> Delivery:
         except GitRefused as refused:
             said = " ".join(line.strip() for line in refused.said.splitlines() if line.strip())
             return delivery._replace(why=f"git would not: {said}")
-    with suppress(GitRefused):  # somebody has moved it: then it is theirs
-        await repository.git.do("update-ref", "-d", ground.branch, ground.tip)
+    if not await _is_checked_out(repository, ground.branch):
+        with suppress(GitRefused):  # somebody has moved it: then it is theirs
+            await repository.git.do("update-ref", "-d", ground.branch, ground.tip)
     return delivery
+
+
+async def _is_checked_out(repository: Repository, branch: str) -> bool:
+    """In any worktree: taken away, its HEAD would point to nothing."""
+    told = await repository.git.do("worktree", "list", "--porcelain")
+    return f"branch {branch}" in told.splitlines()

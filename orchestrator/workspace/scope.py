@@ -7,14 +7,15 @@ from pathlib import PurePosixPath
 
 from orchestrator.graph.writes import normal, overlaps
 
-FOLDERS = {  # at the top of the project, with all below them
+FOLDERS = {  # wherever they lie, with all below them
     ".git", ".claude", ".codex", ".gemini", ".opencode", ".cursor", ".github", ".circleci", ".buildkite", ".gitlab",
-    ".husky", ".githooks", ".devcontainer",
+    ".husky", ".githooks", ".devcontainer", ".vscode", ".pi", ".windsurf", ".clinerules", ".roo", ".kiro",
 }  # fmt: skip
 NAMES = {  # wherever they lie
     "claude.md", "claude.local.md", "agents.md", "gemini.md", ".mcp.json", ".gitattributes", ".gitmodules", ".gitconfig",
     ".gitlab-ci.yml", "jenkinsfile", "azure-pipelines.yml", ".travis.yml", ".pre-commit-config.yaml", "lefthook.yml",
-    "lefthook.yaml", ".envrc",
+    "lefthook.yaml", ".envrc", "opencode.json", "opencode.jsonc", ".cursorrules", ".windsurfrules", ".clinerules",
+    "bitbucket-pipelines.yml", ".npmrc",
 }  # fmt: skip
 OURS = ".orchestrator/config.toml"
 
@@ -25,7 +26,7 @@ def controls(files: Iterable[str], plans: Collection[str]) -> tuple[str, ...]:
 
 
 def _steers(path: PurePosixPath) -> bool:
-    return path.parts[0] in FOLDERS or path.name in NAMES or str(path) == OURS
+    return not FOLDERS.isdisjoint(path.parts[:-1]) or path.name in NAMES or str(path) == OURS
 
 
 def undeclared(files: Iterable[str], declared: Collection[str] | None) -> tuple[str, ...]:

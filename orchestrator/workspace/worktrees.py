@@ -6,14 +6,14 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
 
 from orchestrator.errors import SettingsError
-from orchestrator.workspace.git import Git, GitRefused, text
+from orchestrator.workspace.git import Git, GitRefused, shown, text
 from orchestrator.workspace.repository import LINK, NOBODY, Repository, encoded
 
 HOMES = ".orchestrator/worktrees"
@@ -92,7 +92,7 @@ class Tree:
 
     def _open_up(self, inner: Path) -> str:
         """Its files become files of the task; its own history is set aside."""
-        name = inner.parent.relative_to(self.path).as_posix()
+        name = shown(inner.parent.relative_to(self.path).as_posix())
         aside = self._index.with_name(f"{self.path.name}.{secrets.token_hex(3)}.git")
         inner.rename(aside)
         return (
@@ -113,6 +113,14 @@ class Tree:
         for change in await self._repository.changes(commit, now):
             if change.status == "A":
                 _remove(self.path, change.path)
+
+    async def would_ignore(self, paths: Iterable[str]) -> list[str]:
+        """Those of them that git would not take, by the ignore files as they are in it."""
+        names = encoded("\0".join(paths))
+        if not names:
+            return []
+        said = await self.git.ask("check-ignore", "-z", "--stdin", stdin=names)
+        return [path for path in text(said.stdout).split("\0") if path]
 
     async def ignored(self) -> list[str]:
         """What git ignores in it: files, and whole folders with a `/` behind."""
@@ -174,6 +182,7 @@ class Worktrees:
             os.rename(path, trash)
         async with self._alone():  # without its folder there is nothing to force
             if self._admin(path) is not None:
+                await self._repository.git.ask("worktree", "unlock", "--", str(path))
                 await self._repository.git.do("worktree", "remove", "--", str(path))
         await anyio.to_thread.run_sync(lambda: shutil.rmtree(trash, ignore_errors=True))
 

@@ -1,0 +1,136 @@
+"""revert: the commits of a run taken back on the branch that is checked out, and what became of its plans. Refuses while an engine works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+
+from orchestrator import journal
+from orchestrator.cli import past
+from orchestrator.cli.diagnostics import near
+from orchestrator.cli.terminal import command, counted, out, plain, show_json, tell
+from orchestrator.errors import RecordError, SettingsError, UsageError
+from orchestrator.history import History, fold
+from orchestrator.model import RunId
+from orchestrator.reader import discover
+from orchestrator.workspace import GitRefused, Repository, Unfit, examine, undo
+from orchestrator.workspace.undo import Landed, Step, Stuck, Undo
+
+CONFLICT = 1  # the exit code: nothing was done
+SUMMARY = "SUMMARY"
+
+
+class Asked(NamedTuple):
+    """A run as recorded. `tasks`: of each commit, who made it."""
+
+    root: Path
+    run: RunId
+    history: History
+    plans: tuple[str, ...]
+
+    @property
+    def tasks(self) -> dict[str, str | None]:
+        made = {past.commit: task for task, past in self.history.tasks.items() if past.commit}
+        return {**made, **dict.fromkeys(self.history.summaries)}
+
+
+def revert(name: str, *, as_json: bool) -> int:
+    root = past.here()
+    with journal.reading(root) as book:
+        run = book.find(name).id
+    past.tell_of_loss(root)
+    with journal.writing(root) as book:  # no engine begins meanwhile
+        history = fold(book.events(run))
+        asked = Asked(root, run, history, tuple(one.path for one in book.plans(run)))
+        try:
+            done = anyio.run(_carry_out, asked)
+        except GitRefused as refused:
+            raise RecordError(f"nothing was changed: {refused}") from refused
+    if as_json:
+        show_json(_document(asked, done))
+    elif isinstance(done, Stuck):
+        _show_stuck(asked, done)
+    else:
+        _show(asked, done)
+    return CONFLICT if isinstance(done, Stuck) else 0
+
+
+async def _carry_out(asked: Asked) -> Undo | Stuck:
+    ground = asked.history.ground
+    if ground is None:
+        raise UsageError(
+            f"run {asked.run} worked in the plain directory or never began: it committed nothing that could be reverted"
+        )
+    facts = await examine(asked.root)
+    if isinstance(facts, Unfit):
+        raise SettingsError(f"{asked.root}: {facts.why}, so nothing can be reverted")
+    repository = Repository(asked.root, facts)
+    landed = Landed(asked.run, ground["base"], tuple(asked.tasks))
+    done = await undo.plan(repository, landed)
+    if isinstance(done, Undo):
+        await undo.carry_out(repository, done)
+    return done
+
+
+def _show(asked: Asked, done: Undo) -> None:
+    size = counted(len(done.steps), "commit")
+    out().print(f"✓ run {asked.run} is reverted in {done.branch}: {size}", style="green")
+    tasks = asked.tasks
+    for one in done.steps:
+        who = tasks[one.commit] or SUMMARY
+        out().print(
+            f"  {one.against[:9]}  {who}  takes back {one.commit[:9]} {plain(one.subject, 72)}"
+        )
+    for name, over in _plans(asked).items():
+        where = near(asked.root, name)
+        if over:
+            summary = near(asked.root, discover.summary_path(Path(name)).as_posix())
+            out().print(f"  {where} still counts as finished: {summary} stands beside it")
+        else:
+            out().print(f"  next: {command('run', where)} does it anew")
+
+
+def _show_stuck(asked: Asked, stuck: Stuck) -> None:
+    who = asked.tasks[stuck.commit] or f"the {SUMMARY}"
+    files = ", ".join(plain(one, 80) for one in stuck.files)
+    tell(
+        "error",
+        f"nothing was changed: {stuck.commit[:9]} of {who} ({plain(stuck.subject, 72)}) cannot be taken back, as what came "
+        f"later changed the same lines of {files}. Next: git revert {' '.join(one[:9] for one in stuck.through)} "
+        f"and settle it there; {command('revert', asked.run)} does the rest then",
+        "bold red",
+    )
+
+
+def _plans(asked: Asked) -> Mapping[str, bool]:
+    """Those that are there; True: finished all the same, by a SUMMARY that is not of this run or that git ignores."""
+    files = {name: asked.root / name for name in asked.plans}
+    return {name: discover.is_finished(file) for name, file in files.items() if file.exists()}
+
+
+def _document(asked: Asked, done: Undo | Stuck) -> dict[str, Any]:
+    stuck = isinstance(done, Stuck)
+    conflict = (
+        {**_named(asked, done.commit, done.subject), "files": list(done.files)}
+        if isinstance(done, Stuck)
+        else None
+    )
+    steps: tuple[Step, ...] = () if isinstance(done, Stuck) else done.steps
+    return {
+        "version": 1,
+        "run": asked.run,
+        "exit_code": CONFLICT if stuck else 0,
+        "branch": done.branch,
+        "reverted": [
+            {**_named(asked, one.commit, one.subject), "revert": one.against} for one in steps
+        ],
+        "conflict": conflict,
+        "unfinished": [name for name, over in _plans(asked).items() if not over],
+    }
+
+
+def _named(asked: Asked, commit: str, subject: str) -> dict[str, Any]:
+    return {"task": asked.tasks[commit], "commit": commit, "subject": subject}
