@@ -26,7 +26,8 @@ def render(command: Any, context: Any) -> str:
     arguments = [one for one in command.get_params(context) if one.param_type_name == "argument"]
     options = [one for one in command.get_params(context) if one.param_type_name == "option"]
     inner = list(getattr(command, "commands", {}).values())
-    usage = ["[OPTIONS]", *(_call(one) for one in arguments), *(["COMMAND"] if inner else [])]
+    below = "[COMMAND]" if getattr(command, "invoke_without_command", False) else "COMMAND"
+    usage = ["[OPTIONS]", *(_call(one) for one in arguments), *([below] if inner else [])]
     parts = [
         *_paragraphs(command.help or ""),
         f"Usage: {context.command_path} {' '.join(usage)}",

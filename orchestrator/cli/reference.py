@@ -28,11 +28,17 @@ def _sections(group: TyperGroup) -> Iterator[str]:
     words = group.context_settings
     context = typer.Context(group, info_name="orchestrator", **words)
     yield _fenced(page.render(group, context))
+    yield from _below(group, context)
+
+
+def _below(group: TyperGroup, context: typer.Context) -> Iterator[str]:
     for name, command in group.commands.items():
         if not command.hidden:
-            yield f"## orchestrator {name}\n"
-            inner = typer.Context(command, info_name=name, parent=context, **words)
+            inner = typer.Context(command, info_name=name, parent=context)
+            yield f"## {inner.command_path}\n"
             yield _fenced(page.render(command, inner))
+            if isinstance(command, TyperGroup):
+                yield from _below(command, inner)
 
 
 def _fenced(text: str) -> str:

@@ -101,8 +101,8 @@ class Ground:
         place: Place,
         needs: Iterable[str],
         context: Sequence[str],
-        begin: str | None,
-        seen: str | None,
+        begin: str | None = None,
+        seen: str | None = None,
     ) -> str | None:
         """Makes it ready. The tree that counts as found in it, where earlier tries have worked in it.
 
@@ -307,6 +307,8 @@ class Ground:
             if not source.is_symlink():
                 await anyio.to_thread.run_sync(_put_aside, source, self.aside / name.rstrip("/"))
         await self.trees.remove(tree.path)
+        for scratch in ("index", "work", "peek", "look"):
+            (self.scratch / f"{tree.path.name}.{scratch}").unlink(missing_ok=True)
 
     async def close_all(self) -> list[str]:
         """All that can be put away; the trouble with the others."""

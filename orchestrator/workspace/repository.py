@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ class Facts(NamedTuple):
     branch: str | None  # refs/heads/...; None: a detached HEAD
     named: bool  # git knows who commits
     shallow: bool
+    drivers: Mapping[str, str] = {}  # programs that git runs over contents, by their settings
 
 
 class Unfit(NamedTuple):
@@ -92,7 +93,16 @@ async def _look(git: Git) -> Facts | Unfit:
         branch=await git.find("symbolic-ref", "--quiet", "HEAD"),
         named=None not in who,
         shallow=shallow == "true",
+        drivers=await _drivers(git),
     )
+
+
+async def _drivers(git: Git) -> dict[str, str]:
+    said = await git.ask(
+        "config", "-z", "--get-regexp", r"^(filter|merge)\..*\.(clean|smudge|process|driver)$"
+    )
+    pairs = (row.partition("\n") for row in text(said.stdout).split("\0") if row)
+    return {key: value for key, _, value in pairs}
 
 
 class Repository:
@@ -105,6 +115,15 @@ class Repository:
     async def empty(self) -> str:
         """The tree without files, in the hash that this repository uses."""
         return await self.git.do("mktree")
+
+    async def disarmed(self) -> list[str]:
+        """Words for git by which programs that were set since we looked are not run: contents pass, merges clash."""
+        now, words = await _drivers(self.git), list[str]()
+        for key, value in now.items():
+            if self.facts.drivers.get(key) != value:
+                words += ["-c", f"{key}={'false' if key.startswith('merge.') else ''}"]
+                words += ["-c", f"{key.rpartition('.')[0]}.required=false"]
+        return words
 
     async def tree(self, commit: str) -> str:
         return await self.git.do("rev-parse", "--verify", f"{commit}^{{tree}}")
@@ -141,7 +160,14 @@ class Repository:
     async def join(self, ours: str, theirs: str) -> str | Clash:
         """The tree of two commits together, from where they part."""
         said = await self.git.ask(
-            "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs
+            *await self.disarmed(),
+            "merge-tree",
+            "--write-tree",
+            "--name-only",
+            "--no-messages",
+            "-z",
+            ours,
+            theirs,
         )
         if said.code > 1 or not said.stdout:
             raise GitRefused(("merge-tree",), said.stderr)

@@ -34,8 +34,15 @@ class Tree:
         """The tree of its files but ignored ones, while somebody works in it: nothing in it changes."""
         index = self._index.with_suffix(".peek")
         self._begin_index(index)
-        await self.git.do("add", "--all", "--sparse", index=index)
+        await self.git.do(
+            *await self._repository.disarmed(), "add", "--all", "--sparse", index=index
+        )
         return await self.git.do("write-tree", index=index)
+
+    async def _do(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> str:
+        """Where contents pass through programs: through none that a worker has set up."""
+        safe = await self._repository.disarmed()
+        return await self.git.do(*safe, *words, stdin=stdin, index=index)
 
     def _begin_index(self, index: Path) -> None:
         """A copy of its own: what has not changed since need not be read."""
@@ -50,14 +57,15 @@ class Tree:
         for _ in range(3):
             self._begin_index(self._index)
             await self._unblind()
-            said = await self.git.ask("add", "--all", "--sparse", index=self._index)
+            safe = await self._repository.disarmed()
+            said = await self.git.ask(*safe, "add", "--all", "--sparse", index=self._index)
             inner = await self._inner(failed=bool(said.code))
             if said.code and not inner:
                 raise GitRefused(("add", "--all"), said.stderr)
             if not inner:
                 break
             notes += [self._open_up(one) for one in inner]
-        tree = await self.git.do("write-tree", index=self._index)
+        tree = await self._do("write-tree", index=self._index)
         return tree, notes
 
     async def _unblind(self) -> None:
@@ -72,7 +80,7 @@ class Tree:
                 rows.append(row)
         if rows:
             stdin = encoded("\0".join(rows) + "\0")
-            await self.git.do("update-index", "-z", "--index-info", stdin=stdin, index=self._index)
+            await self._do("update-index", "-z", "--index-info", stdin=stdin, index=self._index)
 
     def _has(self, path: str) -> bool:
         return os.path.lexists(self.path / path)
@@ -103,7 +111,7 @@ class Tree:
         """Its tracked files become those of `commit`, HEAD becomes `head`; what nobody tracks stays."""
         for lock in ("index.lock", "HEAD.lock"):  # of a git that ended with its worker
             (self.admin / lock).unlink(missing_ok=True)
-        await self.git.do("read-tree", "--reset", "-u", commit)
+        await self._do("read-tree", "--reset", "-u", commit)
         await self.git.do("update-ref", "--no-deref", "HEAD", head)
 
     async def move(self, commit: str) -> None:

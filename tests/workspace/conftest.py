@@ -1,0 +1,19 @@
+"""git sees a home of each test's own, and each test gets a repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import repos
+
+
+@pytest.fixture(autouse=True)
+def own_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    repos.isolate(monkeypatch, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return repos.begin(tmp_path / "project")
