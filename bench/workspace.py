@@ -106,7 +106,8 @@ class Ours:
 
     async def create(self, task: int) -> None:
         place = Place(self.place(task), self._base)
-        self._begin[task] = await self._ground.open(place, (), (), None)
+        await self._ground.open(place, (), ())
+        self._begin[task] = await self._ground.found(place.path)
 
     async def commit(self, task: int) -> None:
         ground, path = self._ground, self.place(task)

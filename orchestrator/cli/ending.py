@@ -56,7 +56,7 @@ def report(end: End, summaries: Sequence[str]) -> None:
         _indented(check.output)
         branch = f"orchestrator/{end.run}"
         out().print(
-            f"    next: put it right on the branch {branch}, then: {command('resume', end.run)}"
+            f"    next: git switch {branch}, put it right, commit, git switch back; then: {command('resume', end.run)}"
         )
     _totals(end)
     for row in handover.rows(end.watched, end.root, summaries):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.engine.chronicle import Record
 from orchestrator.engine.order import Order
-from orchestrator.errors import RecordError, SettingsError
+from orchestrator.errors import RecordError, SettingsError, UsageError
 from orchestrator.history import History, Tried
 from orchestrator.model import Event, EventKind, RunId, TaskId
 from orchestrator.settings import WorkspaceSettings
@@ -74,6 +74,12 @@ async def ground(
 async def lay_branch(ground: Ground, past: History | None) -> None:
     """The result branch is there, and has all that landed; `past` is None for a new run."""
     repository = ground.repository
+    name = ground.branch.removeprefix("refs/heads/")
+    if await repository.is_checked_out(ground.branch):
+        raise UsageError(
+            f"{name} is checked out, and this run moves it. Next: commit what is to stay, git switch to your own branch, "
+            f"then: orchestrator resume {ground.run}"
+        )
     tip = await repository.find(ground.branch)
     landed = past.landed if past else []
     if tip is None:
@@ -85,7 +91,6 @@ async def lay_branch(ground: Ground, past: History | None) -> None:
         await repository.move(ground.branch, tip)
     for commit in landed:
         if not await ground.repository.contains(tip, commit):
-            name = ground.branch.removeprefix("refs/heads/")
             raise RecordError(
                 f"the branch {name} has lost {commit}, which had landed there; put it back with: git branch -f {name} {landed[-1]}"
             )

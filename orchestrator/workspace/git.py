@@ -19,6 +19,7 @@ PASSED = (
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
 )  # fmt: skip
 QUIET = {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+VALUES = {"NOTHING": "", "OFF": "false"}  # for --config-env
 SETTINGS = {
     "core.hooksPath": os.devnull,  # a hook is a program of whoever could write one
     "core.fsmonitor": "false",  # so is a monitor
@@ -68,7 +69,7 @@ class Git:
             self._head.append(f"--git-dir={git_dir}")
         if work_tree is not None:
             self._head.append(f"--work-tree={work_tree}")
-        self._env = process.environment(PASSED, {**QUIET, **more})
+        self._env = process.environment(PASSED, {**QUIET, **VALUES, **more})
 
     async def ask(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> brief.Said:
         """Whatever it says. GitRefused only where there is no git, or no end."""

@@ -116,14 +116,17 @@ class Repository:
         """The tree without files, in the hash that this repository uses."""
         return await self.git.do("mktree")
 
-    async def disarmed(self) -> list[str]:
-        """Words for git by which programs that were set since we looked are not run: contents pass, merges clash."""
-        now, words = await _drivers(self.git), list[str]()
-        for key, value in now.items():
+    async def disarmed(self, git: Git) -> list[str]:
+        """Words for `git` by which programs that were set since we looked are not run: contents pass, merges clash.
+
+        It is asked itself: a worktree can have settings of its own. Names go by variable, as one can hold a `=`.
+        """
+        off = dict[str, str]()
+        for key, value in (await _drivers(git)).items():
             if self.facts.drivers.get(key) != value:
-                words += ["-c", f"{key}={'false' if key.startswith('merge.') else ''}"]
-                words += ["-c", f"{key.rpartition('.')[0]}.required=false"]
-        return words
+                off[key] = "OFF" if key.startswith("merge.") else "NOTHING"
+                off[f"{key.rpartition('.')[0]}.required"] = "OFF"
+        return [f"--config-env={key}={variable}" for key, variable in off.items()]
 
     async def tree(self, commit: str) -> str:
         return await self.git.do("rev-parse", "--verify", f"{commit}^{{tree}}")
@@ -146,6 +149,11 @@ class Repository:
         """The commit of a ref or a name."""
         return await self.git.find("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
 
+    async def is_checked_out(self, branch: str) -> bool:
+        """In any worktree: moved or taken away, the checkout would not fit to it any more."""
+        told = await self.git.do("worktree", "list", "--porcelain")
+        return f"branch {branch}" in told.splitlines()
+
     async def refs(self, under: str) -> dict[str, str]:
         """Each ref below `under` and its commit."""
         told = await self.git.do("for-each-ref", "--format=%(refname) %(objectname)", under)
@@ -160,7 +168,7 @@ class Repository:
     async def join(self, ours: str, theirs: str) -> str | Clash:
         """The tree of two commits together, from where they part."""
         said = await self.git.ask(
-            *await self.disarmed(),
+            *await self.disarmed(self.git),
             "merge-tree",
             "--write-tree",
             "--name-only",

@@ -101,13 +101,7 @@ async def carry_out(ground: Ground, start: Start, delivery: Delivery) -> Deliver
         except GitRefused as refused:
             said = " ".join(line.strip() for line in refused.said.splitlines() if line.strip())
             return delivery._replace(why=f"git would not: {said}")
-    if not await _is_checked_out(repository, ground.branch):
+    if not await repository.is_checked_out(ground.branch):
         with suppress(GitRefused):  # somebody has moved it: then it is theirs
             await repository.git.do("update-ref", "-d", ground.branch, ground.tip)
     return delivery
-
-
-async def _is_checked_out(repository: Repository, branch: str) -> bool:
-    """In any worktree: taken away, its HEAD would point to nothing."""
-    told = await repository.git.do("worktree", "list", "--porcelain")
-    return f"branch {branch}" in told.splitlines()

@@ -34,15 +34,9 @@ class Tree:
         """The tree of its files but ignored ones, while somebody works in it: nothing in it changes."""
         index = self._index.with_suffix(".peek")
         self._begin_index(index)
-        await self.git.do(
-            *await self._repository.disarmed(), "add", "--all", "--sparse", index=index
-        )
-        return await self.git.do("write-tree", index=index)
-
-    async def _do(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> str:
-        """Where contents pass through programs: through none that a worker has set up."""
-        safe = await self._repository.disarmed()
-        return await self.git.do(*safe, *words, stdin=stdin, index=index)
+        safe = await self._repository.disarmed(self.git)
+        await self.git.do(*safe, "add", "--all", "--sparse", index=index)
+        return await self.git.do(*safe, "write-tree", index=index)
 
     def _begin_index(self, index: Path) -> None:
         """A copy of its own: what has not changed since need not be read."""
@@ -53,11 +47,10 @@ class Tree:
 
     async def snapshot(self) -> tuple[str, list[str]]:
         """The same when nobody does, and what was odd: repositories inside are opened up."""
-        notes = list[str]()
+        notes, safe = list[str](), await self._repository.disarmed(self.git)
         for _ in range(3):
             self._begin_index(self._index)
-            await self._unblind()
-            safe = await self._repository.disarmed()
+            await self._unblind(safe)
             said = await self.git.ask(*safe, "add", "--all", "--sparse", index=self._index)
             inner = await self._inner(failed=bool(said.code))
             if said.code and not inner:
@@ -65,10 +58,10 @@ class Tree:
             if not inner:
                 break
             notes += [self._open_up(one) for one in inner]
-        tree = await self._do("write-tree", index=self._index)
+        tree = await self.git.do(*safe, "write-tree", index=self._index)
         return tree, notes
 
-    async def _unblind(self) -> None:
+    async def _unblind(self, safe: list[str]) -> None:
         """What a worker has told its index not to look at is looked at: files with a flag, and repositories inside."""
         told = await self.git.do("ls-files", "--stage", "-v", "-z", index=self._index)
         rows = list[str]()
@@ -80,7 +73,8 @@ class Tree:
                 rows.append(row)
         if rows:
             stdin = encoded("\0".join(rows) + "\0")
-            await self._do("update-index", "-z", "--index-info", stdin=stdin, index=self._index)
+            words = (*safe, "update-index", "-z", "--index-info")
+            await self.git.do(*words, stdin=stdin, index=self._index)
 
     def _has(self, path: str) -> bool:
         return os.path.lexists(self.path / path)
@@ -111,7 +105,8 @@ class Tree:
         """Its tracked files become those of `commit`, HEAD becomes `head`; what nobody tracks stays."""
         for lock in ("index.lock", "HEAD.lock"):  # of a git that ended with its worker
             (self.admin / lock).unlink(missing_ok=True)
-        await self._do("read-tree", "--reset", "-u", commit)
+        safe = await self._repository.disarmed(self.git)
+        await self.git.do(*safe, "read-tree", "--reset", "-u", commit)
         await self.git.do("update-ref", "--no-deref", "HEAD", head)
 
     async def move(self, commit: str) -> None:

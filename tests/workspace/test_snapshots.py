@@ -311,20 +311,40 @@ async def test_the_file_git_in_it_is_not_believed(root: Path, tmp_path: Path, ho
     assert not mark.exists()
 
 
-@pytest.mark.parametrize(
-    "attributes", [".gitattributes", "$(git rev-parse --git-path info/attributes)"]
-)
+EVERY = "for what in clean smudge process; do git config {scope} filter.{name}.$what '{evil}'; done"
+COMMON = "$(git rev-parse --git-common-dir)"
+FILTERS = {
+    "settings": (EVERY, "> .gitattributes"),
+    "required": (EVERY + "; git config filter.evil.required true", "> .gitattributes"),
+    "attributes of the repository": (EVERY, f"> {COMMON}/info/attributes"),
+    "settings of the worktree": (
+        "git config extensions.worktreeConfig true; " + EVERY.replace("{scope}", "--worktree"),
+        "> .gitattributes",
+    ),
+    "settings included for it alone": (
+        "git config includeIf.gitdir:**/worktrees/**.path {evil}.config; "
+        + EVERY.replace("{scope}", "--file {evil}.config"),
+        "> .gitattributes",
+    ),
+    "a name with =": (EVERY.replace("{name}", "ev=il"), "> .gitattributes"),
+}
+
+
+@pytest.mark.parametrize("how", FILTERS)
 async def test_a_filter_that_a_worker_has_set_up_is_not_run_by_us(
-    root: Path, tmp_path: Path, attributes: str
+    root: Path, tmp_path: Path, how: str
 ):
-    """Its command stands in the settings of the repository, which every worktree shares."""
-    tree, mark = await make(root), tmp_path / "mark"
-    script = (
-        f"git config filter.evil.clean 'touch {mark}; cat'; git config filter.evil.smudge 'touch {mark}; cat'; "
-        f"mkdir -p $(git rev-parse --git-path info); echo '* filter=evil' > {attributes}; echo work > new.txt"
-    )
+    """Its command stands in settings of the repository, which every worktree shares, or where only this one reads it."""
+    tree, mark, evil = await make(root), tmp_path / "mark", tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    evil.chmod(0o755)
+    script, to = FILTERS[how]
+    name = "ev=il" if "=" in how else "evil"
+    script = script.format(scope="", name=name, evil=evil)
+    script = f"{script}; mkdir -p {COMMON}/info; echo '* filter={name}' {to}; echo work > new.txt"
     await anyio.run_process(["bash", "-ec", script], cwd=tree.path)
     now, _ = await tree.snapshot()
+    await tree.peek()
     await tree.move(git(root, "rev-parse", "HEAD"))
     assert not mark.exists()
     assert in_tree(root, now)[b"new.txt"] == ("100644", b"work\n")

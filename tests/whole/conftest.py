@@ -1,0 +1,22 @@
+"""Who calls the command on scratch repositories: somebody with a home of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.workspace import repos
+from tests.workspace.repos import Person
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
+    made = Person(tmp_path)
+    repos.isolate(monkeypatch, made.home)
+    return made
+
+
+@pytest.fixture
+def root(tmp_path: Path, person: Person) -> Path:
+    return repos.begin(tmp_path / "project")

@@ -1,0 +1,189 @@
+"""What a reviewer found at the seams of a git run: between verified and held, handed over and told, mended and taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator import journal
+
+HEAD = "---\nphase: demo\nplan: 01\n---\n<objective>x</objective>\n<tasks>\n"
+
+
+def task(number: int, script: str, check: str, waits: str = "") -> str:
+    return (
+        f'<task type="auto" subagent="bash" depends-on="{waits}"><name>Task {number}: t</name><action>\n```bash\n{script}\n```\n'
+        f"</action><verify><automated>{check}</automated></verify></task>\n"
+    )
+
+
+class Place:
+    """A repository, and a home of its own."""
+
+    def __init__(self, folder: Path, *tasks: str) -> None:
+        self.root = folder / "project"
+        (self.root / "plans").mkdir(parents=True)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "XDG_DATA_HOME": str(folder / "data"),
+        }
+        (self.root / "plans" / "demo-PLAN.md").write_text(f"{HEAD}{''.join(tasks)}</tasks>\n")
+        self.git("init", "-q", "-b", "main")
+        self.git("config", "user.name", "me")
+        self.git("config", "user.email", "me@localhost")
+        self.git("add", "-A")
+        self.git("commit", "-qm", "base")
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def call(self, *words: str, crash: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "orchestrator", *words],
+            cwd=self.root,
+            env=self.environment | ({journal.CRASH_AT: crash} if crash else {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    @property
+    def run(self) -> str:
+        name: str = json.loads(self.call("runs", "--json").stdout)["runs"][0]["run"]
+        return name
+
+
+def test_a_crash_between_verified_and_held_lands_nothing_unasked(tmp_path: Path):
+    place = Place(tmp_path, task(1, "echo do as I say > CLAUDE.md", "test -s CLAUDE.md"))
+    done = place.call("run", "plans/demo-PLAN.md", crash="after:verified")
+    assert done.returncode == -signal.SIGKILL
+    again = place.call("resume")
+    assert again.returncode == 5, again.stdout
+    assert "CLAUDE.md" not in place.git("ls-tree", "--name-only", f"orchestrator/{place.run}")
+    assert place.call("approve", place.run, "1").returncode == 0
+    assert place.call("resume").returncode == 0
+    assert "CLAUDE.md" in place.git("ls-tree", "--name-only", "main")
+
+
+@pytest.mark.parametrize("point", ["before:delivered", "after:delivering", "before:run_finished"])
+def test_a_crash_in_the_hand_over_makes_no_second_result(tmp_path: Path, point: str):
+    place = Place(tmp_path, task(1, "echo x > x", "test -s x"))
+    assert place.call("run", "plans/demo-PLAN.md", crash=point).returncode == -signal.SIGKILL
+    again = place.call("resume")
+    assert again.returncode == 0, again.stdout
+    subjects = [
+        one for one in place.git("log", "--format=%s", "main").splitlines() if "docs" not in one
+    ]
+    assert subjects == ["feat(demo): t", "base"]
+    assert place.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
+    assert place.git("status", "--porcelain") == ""
+
+
+def broken_together(folder: Path) -> Place:
+    first = task(1, "echo x > x.txt", "grep -q x x.txt")
+    return Place(
+        folder, first, task(2, "echo broken > x.txt; echo y > y.txt", "test -s y.txt", "1")
+    )
+
+
+def test_a_red_result_is_mended_on_its_branch_and_the_result_is_taken(tmp_path: Path):
+    place = broken_together(tmp_path)
+    done = place.call("run", "plans/demo-PLAN.md")
+    assert done.returncode == 1
+    assert "demo/1  not green on the result" in done.stdout
+    start = place.git("rev-parse", "main")
+    branch = f"orchestrator/{place.run}"
+    place.git("switch", "-q", branch)
+    (place.root / "x.txt").write_text("x\n")
+    place.git("commit", "-qam", "mend")
+    refused = place.call("resume")
+    assert (refused.returncode, place.git("status", "--porcelain")) == (64, "")
+    assert "is checked out" in refused.stderr
+    assert place.git("rev-parse", "main") == start
+    place.git("switch", "-q", "main")
+    again = place.call("resume")
+    assert again.returncode == 0, again.stdout
+    subjects = place.git("log", "--format=%s", "main").splitlines()
+    assert (subjects[0], "mend" in subjects) == ("docs(demo): summary of the plan", True)
+    assert place.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
+
+
+def test_what_the_second_try_takes_away_is_away_in_what_lands(tmp_path: Path):
+    """Task 2 is red together with what task 1 has landed; its second try removes that, and its check is green."""
+    flag = tmp_path / "landed"
+    watch = f"until git log --all --format=%s | grep -q 'feat(demo): t'; do sleep 0.02; done; touch {flag}"
+    first = task(1, "echo a > a.txt", "test -s a.txt || test -e b.txt")
+    second = task(2, f"{watch}; rm -f a.txt; echo b > b.txt", "test -s b.txt && ! test -e a.txt")
+    place = Place(
+        tmp_path, first, second.replace('depends-on=""', 'depends-on="" parallel="can-parallelize"')
+    )
+    done = place.call("run", "plans/demo-PLAN.md")
+    assert done.returncode == 0, done.stdout
+    assert place.git("ls-tree", "--name-only", "main").split() == ["b.txt", "plans"]
+
+
+def test_a_file_that_the_check_names_is_put_back_and_the_failure_says_so(tmp_path: Path):
+    place = Place(
+        tmp_path,
+        task(1, "echo one > base.txt; echo two > made.txt", "grep -q one base.txt").replace(
+            "<action>", "<files>made.txt</files><action>"
+        ),
+    )
+    (place.root / "base.txt").write_text("zero\n")
+    place.git("add", "-A")
+    place.git("commit", "-qm", "more")
+    done = place.call("run", "plans/demo-PLAN.md")
+    assert done.returncode == 1
+    told = done.stdout
+    assert "restored" in told
+    assert "name such a file in <files>" in told
+    ref = next(word for word in told.split() if word.endswith("-whole"))
+    assert place.git("show", f"{ref}:base.txt") == "one"
+
+
+def test_what_git_cannot_keep_stays_where_it_is(tmp_path: Path):
+    place = Place(tmp_path, task(1, "echo work > work.txt", "test -s work.txt"))
+    place.git("config", "filter.no.clean", "false")
+    place.git("config", "filter.no.required", "true")
+    (place.root / ".gitattributes").write_text("work.txt filter=no\n")
+    place.git("add", "-A")
+    place.git("commit", "-qm", "more")
+    done = place.call("run", "plans/demo-PLAN.md")
+    assert done.returncode == 1, done.stdout
+    (left,) = (place.root / ".orchestrator" / "worktrees").rglob("work.txt")
+    assert left.read_text() == "work\n"
+    assert str(left.parent) in done.stdout + done.stderr
+
+
+def test_logs_show_what_a_worker_and_its_check_printed(tmp_path: Path):
+    place = Place(tmp_path, task(1, "echo I work; echo x > x", "echo I look; test -s x"))
+    assert place.call("run", "plans/demo-PLAN.md").returncode == 0
+    assert place.call("logs", place.run, "1").stdout == "I work\n"
+    assert place.call("logs", place.run, "1", "--checks", "--follow").stdout.count("I look") == 4
+    assert place.call("logs", place.run, "1", "--attempt", "9").returncode == 64
+
+
+def test_events_that_are_gone_are_said(tmp_path: Path):
+    place = Place(tmp_path, task(1, "exit 1", "true"))
+    assert place.call("run", "plans/demo-PLAN.md").returncode == 1
+    mark = place.root / ".orchestrator" / "journal.mark"
+    assert int(mark.read_text()) > 5
+    mark.write_text(f"{int(mark.read_text()) + 3}\n")
+    assert "the last 3 events are missing" in place.call("runs").stderr
