@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator import process
+from orchestrator.errors import SettingsError
 from orchestrator.process import brief
 
 OLDEST = (2, 38)  # the first whose merge-tree writes a tree
@@ -37,8 +38,8 @@ SETTINGS = {
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-class GitRefused(Exception):
-    """git said no. The message is git's own, with the words that it was called with."""
+class GitRefused(SettingsError):
+    """git said no, and somebody must look at the repository. The message is git's own, with the words that it was called with."""
 
     def __init__(self, words: tuple[str, ...], said: str) -> None:
         first = next((line for line in said.splitlines() if line.strip()), "no reason given")

@@ -376,12 +376,11 @@ def _make_folder(folder: Path) -> None:
 
 def steering(common: Path) -> dict[str, str]:
     """A digest of each file in the git folder by which git can be made to run something."""
-    hooks, trees = common / "hooks", common / "worktrees"
+    hooks = common / "hooks"
     files = [
         common / name for name in ("config", "config.worktree", "info/attributes", "info/grafts")
     ]
     files += sorted(hooks.iterdir()) if hooks.is_dir() else []
-    files += sorted(trees.glob("*/config.worktree")) if trees.is_dir() else []
     return {
         f".git/{file.relative_to(common).as_posix()}": hashlib.sha256(file.read_bytes()).hexdigest()
         for file in files
