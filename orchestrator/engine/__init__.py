@@ -147,7 +147,7 @@ async def resume(
                 hub.replay(event)
             hub.begin(EventKind.RUN_RESUMED if events else EventKind.RUN_STARTED, start)
             if means.ground is not None:
-                await grounds.recover(means.ground, past, hub.record, screen.warn)
+                await grounds.recover(means.ground, past, hub.slug, hub.record, screen.warn)
             _catch_up(hub)
             for task in retry:
                 hub.retry(project.task_named(graph, task).id)

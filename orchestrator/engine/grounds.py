@@ -98,7 +98,11 @@ async def lay_branch(ground: Ground, past: History | None) -> None:
 
 
 async def recover(
-    ground: Ground, past: History, record: Callable[..., Event], warn: Callable[[str], None]
+    ground: Ground,
+    past: History,
+    slug: Callable[[TaskId], str],
+    record: Callable[..., Event],
+    warn: Callable[[str], None],
 ) -> None:
     """What an engine that is gone has left: its worktrees' work is kept, then they are put away."""
     last = {
@@ -114,7 +118,7 @@ async def recover(
     for tree in ground.trees.adopt():
         try:
             if found := last.get(tree.path):
-                await _keep_if_unkept(ground, *found, record)
+                await _keep_if_unkept(ground, *found, slug(found[0]), record)
             await ground.close(tree.path)
         except (GitRefused, OSError) as trouble:
             ground.unkept.add(tree.path)
@@ -128,19 +132,19 @@ def _is_unkept(tried: Tried) -> bool:
 
 
 async def _keep_if_unkept(
-    ground: Ground, task: TaskId, tried: Tried, record: Callable[..., Event]
+    ground: Ground, task: TaskId, tried: Tried, slug: str, record: Callable[..., Event]
 ) -> None:
     if _is_unkept(tried):
-        await _keep(ground, task, tried, partial(record, task=task, attempt=tried.number))
+        ref = ground.ref(slug, tried.number)
+        await _keep(ground, tried, ref, partial(record, task=task, attempt=tried.number))
 
 
-async def _keep(ground: Ground, task: TaskId, tried: Tried, record: Record) -> None:
+async def _keep(ground: Ground, tried: Tried, ref: str, record: Record) -> None:
     assert tried.base is not None
     path = Path(tried.workspace)
-    work = await ground.keep(path, tried.base, tried.begin, None, f"interrupted: {task}\n")
+    work = await ground.keep(path, tried.base, tried.begin, None, "interrupted\n")
     commit = work.commit
     if commit is not None:
-        ref = ground.ref(path.name, tried.number)
         work = work.model_copy(update={"ref": ref, "control": ()})
         record(EventKind.WORK_KEPT, {"work": work.model_dump(mode="json")})
         await ground.repository.keep(ref, commit)

@@ -128,6 +128,9 @@ class Hub:
         self.screen.happened(event)
         return event
 
+    def slug(self, task: TaskId) -> str:
+        return self._sites.slug(task)
+
     def begin(self, kind: EventKind, ground: GroundStart | None = None) -> None:
         """The first event of this engine: how many at once, and what each task's tries are."""
         ladders = {

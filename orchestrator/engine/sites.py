@@ -48,7 +48,7 @@ class Sites:
             self._history,
             self._tracker.states,
             home=self._ground.home,
-            slug=self._slug(task),
+            slug=self.slug(task),
             tip=self._ground.tip,
         )
         past = self._history.of(task)
@@ -93,7 +93,7 @@ class Sites:
             run=self._run,
             number=start.number,
             route=start.route,
-            ref=ground.ref(self._slug(task.id), start.number),
+            ref=ground.ref(self.slug(task.id), start.number),
             needs=places.needs(task.id, self._graph, self._history),
             context=(*referred(plan), plan.path),
             begin=begin,
@@ -112,7 +112,8 @@ class Sites:
             transcript=self._books.folder / name,
         )
 
-    def _slug(self, task: TaskId) -> str:
+    def slug(self, task: TaskId) -> str:
+        """Of a task, in names of worktrees and refs; whoever takes a worktree over has refs of its own."""
         return self._books.slug(task, self._ordinals[task])
 
 

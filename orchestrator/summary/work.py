@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.history import Tried
 from orchestrator.model import Check, CheckResult, Failure, Outcome, Task, TaskState, Verified
@@ -83,7 +83,7 @@ def checks(account: Account) -> Iterator[str]:
         if not task.is_checkpoint and verified(account, task) in (None, Verified.NONE)
     ]
     for task, tried in judged:
-        yield from _task_checks(task, tried)
+        yield from _task_checks(task, tried, account.past(task).base)
     if prose_only:
         yield f"- **{ordinals(prose_only)}:** prose only, no command: verified=none, strength 0"
     for check in account.plan_checks or ():
@@ -102,11 +102,12 @@ def _judged(account: Account, task: Task) -> Tried | None:
     return tried if verdict and verdict.checks else None
 
 
-def _task_checks(task: Task, tried: Tried) -> Iterator[str]:
+def _task_checks(task: Task, tried: Tried, base: Sequence[Check]) -> Iterator[str]:
+    """`base`: how the checks stood before its first try."""
     assert tried.outcome is not None
     verdict = tried.outcome.verdict
     assert verdict is not None
-    before = {check.command: check.result for check in tried.before}
+    before = {check.command: check.result for check in (tried.before or base)}
     strength = f"strength {verdict.strength:g}"
     human = ", a person must still look" if verdict.verified is Verified.HUMAN else ""
     label = f"- **Task {task.ordinal}:**"

@@ -59,6 +59,8 @@ def test_json_is_one_document_and_nothing_else(project: Project):
         "lower_bound": False,
         "verified": "command",
         "verify_strength": 1.0,
+        "commit": None,
+        "work": None,
         "asks": None,
         "answer": None,
     }

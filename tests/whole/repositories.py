@@ -95,12 +95,14 @@ class Scratch:
     def __init__(self, folder: Path, case: Case) -> None:
         self.case, self.folder = case, folder
         self.root, self.outside, home = folder / "project", folder / "outside", folder / "home"
-        for place in (self.root / "plans", self.outside, home / "config/orchestrator"):
+        rubbish = folder / "rubbish"  # a killed engine leaves its temporary folders
+        for place in (self.root / "plans", self.outside, home / "config/orchestrator", rubbish):
             place.mkdir(parents=True)
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY),  # the engine is the one beside this test
             "HOME": str(home),
+            "TMPDIR": str(rubbish),
             "XDG_CONFIG_HOME": str(home / "config"),
             "XDG_DATA_HOME": str(home / "data"),
             "GIT_CONFIG_NOSYSTEM": "1",
