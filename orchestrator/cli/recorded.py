@@ -63,6 +63,18 @@ def show_run(found: Past, *, as_json: bool) -> None:
     out().print(lines[0], style="dim")
     for task, line in zip(found.graph, lines[1:], strict=True):
         out().print(line, style=STYLES.get(watched.states[task], ""))
+    _show_notes(found)
+    out().print()
+    out().print(sums(watched.total(), watched.worked_s))
+    for told in handover.lines(watched, found.root):
+        out().print(told)
+    if row.exit_code != 0:
+        _show_rest(found)
+
+
+def _show_notes(found: Past) -> None:
+    """Answers of people, plans whose own check is not green, what plans promise."""
+    watched = found.watched
     for task in found.graph:
         answer = watched.of(task).answer
         if answer is not None:
@@ -72,12 +84,6 @@ def show_run(found: Past, *, as_json: bool) -> None:
     for one in found.graph.plans.values():
         for name, promised in planned.promises(one):
             out().print(f"  {one.id}  {name}: {promised}", style="dim")
-    out().print()
-    out().print(sums(watched.total(), watched.worked_s))
-    for told in handover.lines(watched, found.root):
-        out().print(told)
-    if row.exit_code != 0:
-        _show_rest(found)
 
 
 def _show_rest(found: Past) -> None:
