@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import inbox
 from orchestrator.inbox import Letter
-from orchestrator.model import Answer, EventKind, Failure, TaskId
+from orchestrator.model import Answer, Event, EventKind, Failure, TaskId
 from orchestrator.workers.shell import ShellWorker
 from tests.engine.runs import Ran, TieredAgent, bash, resume
 from tests.workspace import repos
@@ -54,6 +54,34 @@ def ends(out: Path, script: str) -> str:
 def post(ran: Ran, approved: bool, note: str = "") -> None:
     answer = Answer(approved=approved, note=note, by="ann")
     inbox.post(ran.root, Letter(do="answer", run=ran.run, task=TaskId("demo/1"), answer=answer))
+
+
+class Approving(Flags):
+    """Says yes to task 1 in the moment in which the result begins to be looked at."""
+
+    def happened(self, event: Event) -> None:
+        first = event.kind is EventKind.RESULT_CHECKING and not self.has_seen(event.kind)
+        super().happened(event)
+        if first:
+            answer = Answer(approved=True, by="ann")
+            letter = Letter(do="answer", run=event.run, task=TaskId("demo/1"), answer=answer)
+            inbox.post(self.folder.parent / "project", letter)
+
+
+async def test_a_look_at_the_result_does_not_count_for_what_lands_meanwhile(root: Path, out: Path):
+    """The first look is green; what lands while it goes on makes the check of task 2 red."""
+    slow = (
+        f"if test -e {out}/result_checking; then {wait_for(out, EventKind.ATTEMPT_FINISHED, 1)}; fi"
+    )
+    check = f"{slow}; test -e f2 && ! test -e CLAUDE.md"
+    held = bash("Task 1: steer", "echo x > CLAUDE.md", "test -e CLAUDE.md", **FREE)
+    plan_of(root, held, bash("Task 2: b", "echo > f2", check, **FREE))
+    main = git(root, "rev-parse", "main")
+    ran = await run(root, watcher=Approving(folder=out))
+    assert (ran.code, git(root, "rev-parse", "main")) == (1, main)
+    assert ran.count(EventKind.RESULT_CHECKING) == 2
+    (checked,) = data(ran, EventKind.RESULT_CHECKED)
+    assert {one["result"] for one in checked["checks"]} == {"green", "red"}
 
 
 # --- files that steer -----------------------------------------------------------------------------
