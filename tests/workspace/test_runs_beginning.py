@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from orchestrator.model import Event, EventKind, Failure, TaskId
 from tests.engine.runs import TieredAgent, Watcher, bash
 from tests.workspace import repos
@@ -24,24 +22,6 @@ from tests.workspace.repos import (
 )
 
 FREE = {"parallel": "can-parallelize", "depends_on": ""}
-
-
-@pytest.fixture(autouse=True)
-def own_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    repos.isolate(monkeypatch, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return repos.begin(tmp_path / "project")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Where scripts tell what they saw."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
 
 
 def changed(root: Path, commit: str) -> list[str]:

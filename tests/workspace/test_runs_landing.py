@@ -11,7 +11,6 @@ from orchestrator.inbox import Letter
 from orchestrator.model import Answer, Event, EventKind, Failure, TaskId
 from orchestrator.workers.shell import ShellWorker
 from tests.engine.runs import Ran, TieredAgent, bash, resume
-from tests.workspace import repos
 from tests.workspace.repos import (
     Flags,
     data,
@@ -26,24 +25,6 @@ from tests.workspace.repos import (
 )
 
 FREE = {"parallel": "can-parallelize", "depends_on": ""}
-
-
-@pytest.fixture(autouse=True)
-def own_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    repos.isolate(monkeypatch, tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return repos.begin(tmp_path / "project")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """Where scripts tell what they saw."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
 
 
 def ends(out: Path, script: str) -> str:
