@@ -27,7 +27,7 @@ BY_WORDS = tuple(
         (Failure.RATE_LIMIT, r"rate.?limit|too many requests|resource_exhausted|\b429\b"),
         (Failure.OVERLOADED, r"overloaded|at capacity|service unavailable|\b(503|529)\b"),
         (Failure.UNKNOWN_MODEL, r"model.{0,80}(not found|does not exist|may not exist|not supported|is not available|unknown)|(unknown|invalid) model|model_not_found|not_found_error"),
-        (Failure.NETWORK, r"econn|enotfound|etimedout|timed? ?out|connection (refused|reset|error|closed|failed)|fetch failed|network|stream disconnected|socket hang up|terminated|unable to connect"),
+        (Failure.NETWORK, r"econn|enotfound|etimedout|timed? ?out|connection (refused|reset|error|closed|failed)|fetch failed|network|stream disconnected|socket hang up|(?<!are )terminated|unable to connect"),
         (Failure.SERVER, r"internal server error|\b50[0-9]\b|api_error|server_error"),
         (Failure.REFUSED, r"refus(al|ed to)|content (policy|filter)|safety|usage policy"),
     )

@@ -39,6 +39,9 @@ SAID = {
     "fetch failed": Failure.NETWORK,
     "Internal server error": Failure.SERVER,
     "blocked by our content policy": Failure.REFUSED,
+    "TypeError: terminated": Failure.NETWORK,
+    # git's, of a lock that somebody has left: no network
+    "Please make sure all processes are terminated then try again.": None,
     "All done.": None,
     "": None,
 }
