@@ -6,12 +6,15 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import RecordError
 from orchestrator.model import Diagnostic, Plan
 from orchestrator.model.codes import diagnostic
 from orchestrator.model.goals import Artifact
+
+MB = 1_000_000
 
 
 def check(plan: Plan, root: Path) -> Iterator[Diagnostic]:
@@ -80,6 +83,20 @@ def refuse_unwritable(plans: Iterable[Path]) -> None:
             ) from refused
 
 
+def shortage(places: Iterable[Path], least_mb: int) -> str | None:
+    """Of folders, the first on a disk with less than so many MB for us, in words. A folder that is not there is passed over."""
+    for place in places:
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            continue
+        free = found.f_bavail * found.f_frsize
+        if free < least_mb * MB:
+            left = f"{free / MB:.1f} MB ({free:,} bytes)"
+            return f"only {left} are free in {place}, and run.min_free_mb is {least_mb}"
+    return None
+
+
 def fingerprint(root: Path, files: Iterable[str]) -> dict[str, tuple[int, ...] | None]:
     """By file, whether it is there and when it was written; a folder is looked at with all below it."""
     return {file: _written(root / file) for file in files}
@@ -113,8 +130,19 @@ def write_bytes(path: Path, content: bytes) -> None:
         if path.exists():
             draft.chmod(path.stat().st_mode)
         draft.rename(path)
+        sync_folder(path.parent)
     except OSError as refused:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing can be taken away either
+            draft.unlink(missing_ok=True)
         raise RecordError(
-            f"cannot write {path}: {refused.strerror}; the run is in the journal"
+            f"cannot write {path}: {refused.strerror}; it is as it was. Make room or make it writable"
         ) from refused
+
+
+def sync_folder(folder: Path) -> None:
+    """A name in it survives a power failure only after this."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,6 +7,7 @@
   - RecordError         our own files are damaged        exit 4
     + JournalLocked
     + JournalCorrupt
+    + JournalTooNew
   - UsageError          the words on the command line    exit 64
     + UnknownRun
 
@@ -53,7 +54,11 @@ class JournalLocked(RecordError):
 
 
 class JournalCorrupt(RecordError):
-    """The journal cannot be read, or was written by a newer version."""
+    """The journal is damaged; the message names the place."""
+
+
+class JournalTooNew(RecordError):
+    """The journal was written by a newer version."""
 
 
 class UsageError(OrchestratorError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
+from orchestrator.clock import Moment
 from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId, Tier
 
 TRANSIENT = frozenset(
@@ -47,6 +48,31 @@ class Trouble:
         self.until = max(self.until, until)
 
 
+@dataclass(frozen=True, slots=True)
+class Countdown:
+    """Until a gate opens, by whichever clock gets there first.
+
+    A clock that is set back must not keep the gate closed for longer than was asked for; one that stands still while the
+    machine sleeps neither. Where a clock is set ahead the gate opens too soon, which costs one question and no try.
+    """
+
+    until: float  # by the clock on the wall
+    ends: float  # by the steady one
+
+    @classmethod
+    def begin(cls, until: float, pause_s: float, now: Moment) -> Countdown:
+        """`now` may be later than the closing, or on another boot: what is recorded is only the wall's time."""
+        return cls(until, now.steady + left_s(until, pause_s, now.wall))
+
+    def left_s(self, now: Moment) -> float:
+        return max(0.0, min(self.until - now.wall, self.ends - now.steady))
+
+
+def left_s(until: float, pause_s: float, wall: float) -> float:
+    """Never longer than it was closed for, whatever the clock on the wall says."""
+    return max(0.0, min(until - wall, pause_s))
+
+
 class Gates:
     """A fold over the events of a run, so that a resumed run knows what was waited for."""
 
@@ -55,12 +81,16 @@ class Gates:
         self._growing = wait_random_exponential(multiplier=first_pause_s, max=LONGEST_PAUSE_S)
         self._troubles: dict[str, Trouble] = {}
         self._routes: dict[TaskId, Route] = {}
+        self.pauses_s: dict[str, float] = {}  # of the closed ones: the latest pause
 
     def apply(self, event: Event) -> None:
         match event.kind:
             case EventKind.GATE_CLOSED:
                 trouble = self._troubles.setdefault(event.data["gate"], Trouble())
                 trouble.close(event.data["until"], event.data["pause_s"], event.data["known"])
+                self.pauses_s[event.data["gate"]] = event.data["pause_s"]
+            case EventKind.GATE_OPENED:
+                self._opened(event.data["gate"])
             case EventKind.ATTEMPT_STARTED if event.task is not None:
                 self._routes[event.task] = Route.model_validate(event.data["route"])
             case EventKind.ATTEMPT_FINISHED if event.task in self._routes:
@@ -95,6 +125,12 @@ class Gates:
         state = RetryCallState(AsyncRetrying(), None, (), {})
         state.attempt_number = times
         return self._growing(state)
+
+    def _opened(self, gate: str) -> None:
+        """Trouble that is met from now on closes it anew, also where the clock was set back meanwhile."""
+        self.pauses_s.pop(gate, None)
+        if gate in self._troubles:
+            self._troubles[gate].until = 0.0
 
     def _answered(self, route: Route) -> None:
         for gate in route.gates:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from orchestrator.model import (
@@ -66,11 +67,20 @@ class Tried:
         return self.outcome is None or self.outcome.failure is Failure.INTERRUPTED
 
 
+class Expiry(NamedTuple):
+    """When a question is too old, as it was settled when it was asked."""
+
+    at: float  # Unix seconds
+    after_s: float
+    policy: str
+
+
 @dataclass(slots=True)
 class TaskHistory:
     tried: list[Tried] = field(default_factory=list)
     began: int = 0  # index of the first try since a person asked for it once more
     asked_at: str | None = None
+    expiry: Expiry | None = None  # of the question; None: it waits for ever
     answer: Answer | None = None
     answered_at: str | None = None
 
@@ -128,6 +138,7 @@ class History:
     result_checks: list[Check] | None = None  # once more, on the result; None: not run
     delivery: Mapping[str, Any] | None = None  # whether the person's branch has the result
     ground: Mapping[str, Any] | None = None  # where the worktrees began; None: the plain directory
+    sandbox: str | None = None  # the weakest that stood around its programs; None: not recorded
     holders: dict[str, TaskId] = field(default_factory=dict)  # of each workspace, the latest task
     tips: list[str] = field(default_factory=list)  # to which the result branch was to move
     landed: list[str] = field(default_factory=list)  # commits of tasks, in their order
@@ -172,11 +183,19 @@ def _ignore(_history: History, _event: Event) -> None:
 def _run_started(history: History, event: Event) -> None:
     history.started_at = event.at
     history.ground = event.data.get("ground")
+    _engine_began(history, event)
+
+
+def _engine_began(history: History, event: Event) -> None:
+    """One engine of a run can have a sandbox, and the next none."""
+    kind = event.data.get("sandbox", {}).get("kind")
+    history.sandbox = "none" if "none" in (kind, history.sandbox) else kind or history.sandbox
 
 
 def _run_resumed(history: History, event: Event) -> None:
     """A plan whose own commands were not green is checked again: something may be mended."""
     history.resumed_at.append(event.at)
+    _engine_began(history, event)
     green = {plan: checks for plan, checks in history.plan_checks.items() if are_green(checks)}
     history.plan_checks = green
     history.result_checks = history.delivery = None
@@ -287,8 +306,13 @@ def _keep_session(tried: Tried, outcome: Outcome) -> None:
 
 
 def _asked(history: History, event: Event) -> None:
+    """Whatever was answered before was an answer to something else."""
     assert event.task is not None
-    history.of(event.task).asked_at = event.at
+    past, after_s = history.of(event.task), event.data.get("expire_s")
+    past.asked_at, past.answer, past.answered_at, past.expiry = event.at, None, None, None
+    if after_s:
+        at = datetime.fromisoformat(event.at).timestamp() + after_s
+        past.expiry = Expiry(at, after_s, event.data["on_expiry"])
 
 
 def _answered(history: History, event: Event) -> None:
@@ -303,7 +327,7 @@ def _retry_asked(history: History, event: Event) -> None:
     assert event.task is not None
     past = history.of(event.task)
     past.began = len(past.tried)
-    past.answer = past.answered_at = past.asked_at = None
+    past.answer = past.answered_at = past.asked_at = past.expiry = None
 
 
 def _plan_checked(history: History, event: Event) -> None:

@@ -6,11 +6,14 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from orchestrator import redact
+from orchestrator.errors import RecordError
 from orchestrator.model import Answer, Noun, RunId, TaskId
 
 FOLDER = ".orchestrator/inbox"
@@ -26,17 +29,43 @@ class Letter(Noun):
 
 
 def post(root: Path, letter: Letter) -> Path:
-    """Whole or not at all: written beside, then renamed in."""
+    """Whole or not at all: written beside, then renamed in. On the disk when it returns."""
     folder = root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
-    draft, final = folder / f".{name}.tmp", folder / f"{name}.json"
-    with draft.open("x", encoding="utf-8") as file:
-        json.dump(letter.model_dump(mode="json"), file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(final)
+    final = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _rename_in(final, json.dumps(redact.value(letter.model_dump(mode="json"))))
+    except OSError as refused:
+        raise RecordError(
+            f"cannot write into {folder}: {refused.strerror}; nothing was sent. Put that right "
+            "(space, permissions), then do the same again"
+        ) from refused
     return final
+
+
+def _rename_in(final: Path, text: str) -> None:
+    draft = final.with_name(f".{final.stem}.tmp")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(draft, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(final)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+    _sync(final.parent)
+
+
+def _sync(folder: Path) -> None:
+    """A power failure must not take the name of a letter that was acknowledged."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def look(root: Path) -> list[tuple[Path, Letter]]:

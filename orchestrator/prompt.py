@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.model import Answer, Failure, Noun, Outcome, Plan, Task
+from orchestrator.model import EXPIRY, STANDING, Answer, Failure, Noun, Outcome, Plan, Task
 
 PAST_CHARACTERS = 4000  # of one failure or one predecessor's result that is passed on
 
 
 class Before(Noun):
-    """A task that this one waited for, and how it ended."""
+    """A task that came before this one, how it ended, and what was said to it: to a checkpoint, or to work that was held."""
 
     task: Task
     outcome: Outcome | None = None
@@ -50,11 +50,11 @@ def introduce(plan: Plan, task: Task, *, isolated: bool = False) -> str:
 
 def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:
     """`last` is this task's own failed try, if there was one."""
-    told = [one for one in before if one.answer is not None or not task.is_fresh]
+    told = [one for one in before if _is_told(one, task)]
     parts = (
         *_order(plan, task),
         *_precondition(task),
-        *map(_past, told),
+        *(_past(one, task) for one in told),
         *_failure(last),
         *_checks(task),
     )
@@ -96,14 +96,35 @@ def _references(plan: Plan) -> list[str]:
     return [line for line in lines if line.startswith("@")]
 
 
-def _past(before: Before) -> str:
-    told = f"Before this, task {before.task.ordinal} ({before.task.title})"
-    if before.answer is not None:
-        choice = f": option {before.answer.option}" if before.answer.option else ""
-        note = f"\nNote: {before.answer.note}" if before.answer.note else ""
-        return f"{told} was approved by a person{choice}.{note}"
+def _is_told(before: Before, task: Task) -> bool:
+    """Results are for who goes on with them; what people said is for everybody behind it."""
+    if before.task.is_checkpoint:
+        return before.answer is not None
+    return not task.is_fresh or _note(before.answer) != ""
+
+
+def _past(before: Before, task: Task) -> str:
+    told, note = f"Before this, task {before.task.ordinal} ({before.task.title})", before.answer
+    if before.task.is_checkpoint and before.answer is not None:
+        return f"{told} {_decided(before.task, before.answer)}{_note(note)}"
     said = (before.outcome.text or before.outcome.detail).strip() if before.outcome else ""
-    return f"{told} was done.\n{_tail(said)}".strip()
+    result = "" if task.is_fresh else f"\n{_tail(said)}"
+    return f"{told} was done.{result.rstrip()}{_note(note)}"
+
+
+def _decided(task: Task, answer: Answer) -> str:
+    """By whom, so that what nobody looked at is not taken for a person's word."""
+    how = {EXPIRY: "was passed, as nobody answered in time", STANDING: "was approved unseen"}
+    word = how.get(answer.by, "was approved by a person")
+    option = next((one for one in task.options if one.id == answer.option), None)
+    named = f" ({option.name})" if option and option.name != option.id else ""
+    return f"{word}{f': option {answer.option}{named}' if answer.option else ''}."
+
+
+def _note(answer: Answer | None) -> str:
+    if answer is None or not answer.is_of_a_person or not answer.note.strip():
+        return ""
+    return f"\nNote: {_tail(answer.note.strip())}"
 
 
 def _failure(last: Outcome | None) -> Iterator[str]:

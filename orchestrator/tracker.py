@@ -67,6 +67,7 @@ REACTIONS = {
     Failure.BUDGET: Reaction.NEXT_TRY,
     Failure.DENIED: Reaction.NEXT_TRY,
     Failure.SCOPE: Reaction.NEXT_TRY,
+    Failure.SECRET: Reaction.NEXT_TRY,
     Failure.CONFLICT: Reaction.ONCE_MORE,
     Failure.CONTEXT: Reaction.NEXT_RUNG,
     Failure.REFUSED: Reaction.NEXT_RUNG,

@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SANDBOX = "ORCHESTRATOR_SANDBOX__MODE"
+os.environ.setdefault(
+    SANDBOX, "none"
+)  # most tests watch from outside what their scripts do; with "auto" tests/engine runs, too
+OPEN = {SANDBOX: os.environ[SANDBOX]}  # for those who make an environment of their own
 
 
 @pytest.fixture(scope="session")

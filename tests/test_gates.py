@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.gates import TRANSIENT, Gates, gate_of
+from orchestrator.clock import Moment
+from orchestrator.gates import TRANSIENT, Countdown, Gates, gate_of
 from orchestrator.model import Event, EventKind, Failure, Outcome, Route, RunId, TaskId, Tier
 
 NOW = 1_700_000_000.0
@@ -152,3 +153,47 @@ def test_a_limit_of_one_model_closes_its_tier_only():
 
 def test_a_worker_without_a_provider_has_a_gate_of_its_own():
     assert gate_of(Route(worker="mine", confidence=1, reason="r"), LIMITED) == "mine"
+
+
+# --- clocks that jump ------------------------------------------------------------------------------
+
+JUMPS_S = st.sampled_from([0.0, 0.0, 0.0, -3600.0, -1.0, 1.0, 8 * 3600.0])
+
+
+@given(
+    pause=st.floats(min_value=0.1, max_value=7200),
+    steps=st.lists(st.tuples(st.floats(min_value=0.1, max_value=600), JUMPS_S), max_size=40),
+)
+def test_no_jump_of_a_clock_keeps_a_gate_closed_for_longer_than_was_asked(
+    pause: float, steps: list[tuple[float, float]]
+):
+    now, waited = Moment(NOW, 50.0), 0.0
+    countdown = Countdown.begin(NOW + pause, pause, now)
+    for taken, jump in steps:
+        now, waited = Moment(now.wall + taken + jump, now.steady + taken), waited + taken
+        left = countdown.left_s(now)
+        assert 0.0 <= left <= max(0.0, pause - waited) + 0.001
+    if not any(jump > 0 for _, jump in steps):
+        assert countdown.left_s(now) == pytest.approx(max(0.0, pause - waited), abs=0.001)
+
+
+def test_a_gate_opens_on_time_when_the_machine_slept():
+    countdown = Countdown.begin(NOW + 3600, 3600, Moment(NOW, 50.0))
+    assert countdown.left_s(Moment(NOW + 8 * 3600, 50.3)) == 0.0
+
+
+@given(back=st.floats(min_value=0, max_value=86400))
+def test_an_engine_that_comes_later_by_a_clock_set_back_waits_no_longer_than_the_first(back: float):
+    countdown = Countdown.begin(NOW + 60, 60, Moment(NOW - back, 3.0))
+    assert countdown.left_s(Moment(NOW - back, 3.0)) == pytest.approx(60, abs=0.001)
+    assert countdown.left_s(Moment(NOW - back + 60, 63.1)) == 0.0
+
+
+def test_what_is_met_after_the_clock_was_set_back_closes_the_gate_again():
+    """Else nobody would wait, and the provider be asked without a pause for an hour."""
+    here = gates()
+    here.apply(closed(60))
+    here.apply(event(EventKind.GATE_OPENED, gate="anthropic"))
+    assert (here.pause_s("anthropic", LIMITED, NOW - 3600) or 0) > 0
+    known = Outcome(failure=Failure.QUOTA, reset_at=NOW - 3000)
+    assert (here.pause_s("anthropic", known, NOW - 3600) or 0) >= 600

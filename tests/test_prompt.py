@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.model import Answer, Element, Failure, Outcome, Position
+from orchestrator.model import Answer, Element, Failure, Option, Outcome, Position, Task
 from orchestrator.prompt import RULES, VARIANTS, Before, introduce, tell
 from tests.build import plan, task
 from tests.conftest import REPOSITORY
@@ -16,6 +16,11 @@ PLACE = Position(line=1, column=1)
 
 def element(tag: str, text: str) -> Element:
     return Element(tag=tag, text=text, position=PLACE)
+
+
+def choice(number: int) -> Task:
+    options = (Option(id="jwt", name="JSON Web Token"), Option(id="oauth", name="OAuth"))
+    return task(number, type="checkpoint:decision", options=options)
 
 
 MINE = task(
@@ -83,10 +88,35 @@ def test_a_success_before_is_no_failure():
 
 def test_results_and_answers_of_what_came_before_are_told():
     done = Before(task=task(1), outcome=Outcome(detail="wrote the schema"))
-    decided = Before(task=task(3), answer=Answer(approved=True, option="jwt", note="keep it short"))
+    answer = Answer(approved=True, option="jwt", note="keep it short", by="ann")
+    decided = Before(task=choice(3), answer=answer)
     text = tell(PLAN, MINE, [done, decided], None)
-    for part in ("wrote the schema", "option jwt", "keep it short"):
+    for part in ("wrote the schema", "by a person: option jwt (JSON Web Token).", "keep it short"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer(approved=True, option="jwt", by="--yes"), "approved unseen: option jwt"),
+        (Answer(approved=True, by="expiry", note="nobody answered"), "nobody answered in time."),
+        (Answer(approved=True), "approved by a person."),
+    ],
+)
+def test_what_nobody_looked_at_is_not_told_as_a_persons_word(answer: Answer, words: str):
+    text = tell(PLAN, MINE, [Before(task=choice(3), answer=answer)], None)
+    assert words in text
+    assert ("a person" in text) is answer.is_of_a_person
+    assert "Note:" not in text
+
+
+def test_a_note_on_work_that_was_held_is_told_with_its_result():
+    answer = Answer(approved=True, note="only on pushes", by="ann")
+    held = Before(task=task(1), outcome=Outcome(detail="wrote ci.yml"), answer=answer)
+    assert "was done.\nwrote ci.yml\nNote: only on pushes" in tell(PLAN, MINE, [held], None)
+    fresh = tell(PLAN, task(2, context_mode="fresh"), [held], None)
+    assert "was done.\nNote: only on pushes" in fresh
+    assert "wrote ci.yml" not in fresh
 
 
 @pytest.mark.parametrize(
@@ -100,7 +130,7 @@ def test_results_and_answers_of_what_came_before_are_told():
 )
 def test_a_fresh_task_gets_decisions_but_no_results(values: dict[str, str], told: bool):
     done = Before(task=task(1), outcome=Outcome(detail="wrote the schema"))
-    decided = Before(task=task(3), answer=Answer(approved=True, option="jwt"))
+    decided = Before(task=choice(3), answer=Answer(approved=True, option="jwt"))
     text = tell(PLAN, task(2, **values), [done, decided], None)
     assert ("wrote the schema" in text) is told
     assert "option jwt" in text

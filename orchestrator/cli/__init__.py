@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Any, NoReturn
 
 import typer
 
+from orchestrator import redact
 from orchestrator.cli import (
     annotate,
     answer,
@@ -57,6 +59,7 @@ app.command("run", cls=Command)(run.run)
 app.command("resume", cls=Command)(run.resume)
 app.command("retry", cls=Command)(run.retry)
 app.command("revert", cls=Command)(tidying.revert)
+app.command("recover", cls=Command)(tidying.recover)
 app.command("lint", cls=Command)(lint.lint)
 app.command("validate", cls=Command, hidden=True)(lint.lint)
 app.command("graph", cls=Command)(plans.graph)
@@ -74,6 +77,7 @@ app.command("version", cls=Command)(setup.version)
 
 
 def main() -> NoReturn:
+    redact.learn(os.environ)
     settle_streams()
     words = sys.argv[1:]
     sys.exit(_call([*words[1:], "--help"] if words[:1] == ["help"] else words))

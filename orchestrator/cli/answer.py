@@ -28,7 +28,9 @@ def approve(
     from orchestrator.cli.screen.asking import person
     from orchestrator.model import Answer
 
-    return _post(name, task, Answer(approved=True, option=option, note=note, by=person()))
+    return _post(
+        name, task, Answer(approved=True, option=option, note=note, by=person(), via="command")
+    )
 
 
 def reject(name: Run, task: TaskName, note: Note = "") -> int:
@@ -39,14 +41,14 @@ def reject(name: Run, task: TaskName, note: Note = "") -> int:
     from orchestrator.cli.screen.asking import person
     from orchestrator.model import Answer
 
-    return _post(name, task, Answer(approved=False, note=note, by=person()))
+    return _post(name, task, Answer(approved=False, note=note, by=person(), via="command"))
 
 
 def _post(name: str, task_name: str, answer: Answer) -> int:
     from orchestrator import inbox
-    from orchestrator.cli import past
+    from orchestrator.cli import past, waiting
     from orchestrator.cli.screen.words import said
-    from orchestrator.cli.terminal import command, out
+    from orchestrator.cli.terminal import NEXT, command, out
     from orchestrator.engine import answers
     from orchestrator.errors import UsageError
     from orchestrator.inbox import Letter
@@ -54,8 +56,15 @@ def _post(name: str, task_name: str, answer: Answer) -> int:
     found = past.reopen(past.here(), name)
     task = found.task(task_name)
     letter = Letter(do="answer", run=found.row.id, task=task.id, answer=answer)
-    if wrong := answers.misplaced(letter, found.graph, found.watched.tracker):
+    if wrong := answers.misplaced(
+        letter, found.graph, found.watched.tracker, found.watched.history
+    ):
         raise UsageError(wrong)
+    if given := waiting.letter(found.root, found.row.id, found.watched, task.id):
+        step = "" if found.live else f".{NEXT}{command('resume', found.row.id)}"
+        raise UsageError(
+            f"{task.id} is answered already ({given}), and the first answer counts{step}"
+        )
     inbox.post(found.root, letter)
     out().print(f"✓ {task.id}  {said(answer)}", style="green")
     if found.live:

@@ -32,6 +32,7 @@ def clean(words: Sequence[str], *, dry_run: bool, rescued: bool, as_json: bool) 
     left = list[Left]()
     if rows:
         chosen = settings.load(root).workspace
+        past.learn_secrets(root)
         with _undisturbed(root, dry_run=dry_run) as live:
             tidy_ = Tidy(
                 root, chosen, Wish(dry_run, rescued), live, lambda run: _history(root, run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli import handover
+from orchestrator.cli import handover, waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.watched import Watched, seconds
 from orchestrator.engine import answers
@@ -75,10 +75,13 @@ def _asks(watched: Watched, task: TaskId) -> dict[str, Any] | None:
     """The open question, and what can be answered."""
     if watched.states[task] is not TaskState.PAUSED:
         return None
-    asked = answers.asked(watched.graph.tasks[task], watched.of(task))
+    past = watched.of(task)
+    asked = answers.asked(watched.graph.tasks[task], past)
     return {
         "type": asked.type,
         "text": "\n".join(asking.matter(asked)),
         "options": [{"id": option.id, "name": option.name} for option in asked.options],
         "gate": asked.gate,
+        "asked_at": past.asked_at,
+        "expires_at": waiting.iso(past.expiry.at) if past.expiry else None,
     }

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import journal
-from orchestrator.cli import handover
+from orchestrator.cli import handover, waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import reason, sums, weakness, who
 from orchestrator.cli.terminal import command, counted, lines, out, plain
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import answers
+from orchestrator.engine.gatekeeper import at
 from orchestrator.history import Tried
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
 from orchestrator.reader.discover import project_root
@@ -107,7 +108,12 @@ def _failed(end: End, task: TaskId) -> Iterator[str]:
     past, last = end.watched.of(task), end.watched.outcome(task)
     if past.answer is not None and not past.answer.approved:
         note = f": {plain(past.answer.note)}" if past.answer.note else ""
-        yield f"rejected by {plain(past.answer.by) or 'a person'}{note}"
+        by = plain(past.answer.by) or "a person"
+        yield (
+            f"rejected by {by}{note}"
+            if past.answer.is_of_a_person
+            else f"expired, so rejected{note}"
+        )
         if last is not None and last.work is not None and last.work.ref:
             yield f"its work is kept: git show {last.work.ref}"
     elif last is not None and last.failure is not None:
@@ -129,6 +135,11 @@ def _paused(end: End, task: TaskId) -> Iterator[str]:
     """The question itself, and the very words that answer it."""
     asked = answers.asked(end.watched.graph.tasks[task], end.watched.of(task))
     yield f"waits for a person ({asked.type.partition(':')[2] or asked.type})"
+    given = waiting.letter(end.root, end.run, end.watched, task)
+    if given is not None:
+        yield f"answered: {given}; it counts when the run goes on"
+        return
+    yield from waiting.question(end.watched, task)
     yield from asking.question(asked)
     for option in asked.options or (None,):
         answer = Answer(approved=True, option=option.id if option else None)
@@ -167,6 +178,11 @@ def _open(watched: Watched, task: TaskId) -> str:
     last = watched.outcome(task)
     if last and last.failure and REACTIONS[last.failure] is Reaction.STOP:
         return reason(last)
+    if closed := waiting.behind(watched, task):
+        until = ", ".join(
+            f"{gate}, closed until {at(watched.tracker.closed[gate])}" for gate in closed
+        )
+        return f"waits for {until}: no try is spent"
     if watched.of(task).tried:
         return STOPPED
     return f"not started: {plain(watched.tracker.stopped or 'the run ended before')}"

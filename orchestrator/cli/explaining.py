@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from orchestrator.cli import drawing
+from orchestrator.cli import drawing, waiting
 from orchestrator.cli.ending import transcript
 from orchestrator.cli.past import Past
 from orchestrator.cli.recorded import when
@@ -14,6 +14,7 @@ from orchestrator.cli.screen.words import reason, said, weakness, who
 from orchestrator.cli.terminal import columns, cost, duration, lines, out, plain, tokens
 from orchestrator.cli.watched import seconds
 from orchestrator.engine import answers
+from orchestrator.engine.gatekeeper import at
 from orchestrator.history import Tried
 from orchestrator.model import Check, EventKind, Failure, Outcome, Step, Task, TaskState
 from orchestrator.tracker import REACTIONS, Reaction
@@ -53,7 +54,11 @@ def _state(found: Past, task: Task) -> str:
         return f"skipped: behind {', '.join(found.watched.blockers(task.id))}, which failed"
     if state is TaskState.WAITING and found.watched.tracker.stopped:
         return f"waiting: {plain(found.watched.tracker.stopped)}"
-    return found.state(task.id)
+    closed = [
+        f"{gate} is closed until {at(found.watched.tracker.closed[gate])}"
+        for gate in waiting.behind(found.watched, task.id)
+    ]
+    return f"{found.state(task.id)}: {', '.join(closed)}" if closed else found.state(task.id)
 
 
 def _tries(found: Past, task: Task) -> Iterator[Row]:
@@ -186,6 +191,8 @@ def _after(found: Past, task: Task) -> Iterator[Row]:
     if past.asked_at:
         yield "", ""
         yield "asked", when(past.asked_at)
+        if past.expiry and past.answer is None:
+            yield "", waiting.expires(past.expiry)
         yield from (("", row) for row in asking.question(answers.asked(task, past)))
     if past.answer and past.answered_at:
         yield "answered", f"{when(past.answered_at)}, {said(past.answer)}"

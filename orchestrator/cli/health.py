@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import anyio
 
-from orchestrator import journal, prices, settings
+from orchestrator import journal, ledger, prices, settings
 from orchestrator.cli.terminal import counted
 from orchestrator.errors import OrchestratorError, UnknownRun
+from orchestrator.process import sandbox
 from orchestrator.workers import Condition, Worker, registry
 
+MOST_LINES = 5  # of a damaged ledger, one by one
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 
 
@@ -38,7 +40,7 @@ class Finding(NamedTuple):
 
 def examine(root: Path) -> list[Finding]:
     looks = (_python, _sqlite, _bash, _platform)
-    here = (_project, _settings, _journal)
+    here = (_project, _settings, _sandbox, _journal)
     return [
         *(one for look in looks for one in look()),
         *(one for look in here for one in look(root)),
@@ -79,6 +81,25 @@ def _platform() -> Iterator[Finding]:
         yield Finding(Mark.PROBLEM, "platform", text)
 
 
+def _sandbox(root: Path) -> Iterator[Finding]:
+    try:
+        mode = settings.load(root).sandbox.mode
+    except OrchestratorError:
+        return  # told by another look
+    trouble = anyio.run(sandbox.trouble)
+    if mode == "none":
+        text = 'sandbox.mode is "none": workers and checks see and write what you can'
+        yield Finding(Mark.NOTE, "sandbox", text)
+    elif trouble is None:
+        text = "bubblewrap: workers and checks write their workspace only (docs/sandbox.md)"
+        yield Finding(Mark.OK, "sandbox", text)
+    elif mode == "bubblewrap":
+        yield Finding(Mark.PROBLEM, "sandbox", f'sandbox.mode is "bubblewrap", and {trouble}')
+    else:
+        text = f"none, so workers and checks see and write what you can: {trouble}"
+        yield Finding(Mark.NOTE, "sandbox", text)
+
+
 def _project(root: Path) -> Iterator[Finding]:
     yield Finding(Mark.OK, "project", str(root))
 
@@ -116,11 +137,23 @@ def _journal(root: Path) -> Iterator[Finding]:
 
 def _ledger() -> Iterator[Finding]:
     folder = settings.ledger_folder()
-    if _writable(folder):
-        yield Finding(Mark.OK, "ledger", str(folder))
-    else:
+    if not _writable(folder):
         text = f"cannot write {folder}; make it writable, or set ORCHESTRATOR_INTELLIGENCE_DIR"
         yield Finding(Mark.PROBLEM, "ledger", text)
+        return
+    found = ledger.read(folder)
+    for number, why in found.damaged[:MOST_LINES]:
+        text = f"{folder / ledger.NAME}:{number} {why}; it is passed over"
+        yield Finding(Mark.NOTE, "ledger", text)
+    if len(found.damaged) > MOST_LINES:
+        yield Finding(Mark.NOTE, "ledger", f"and {len(found.damaged) - MOST_LINES} more such lines")
+    if found.missing:
+        text = (
+            f"{counted(found.missing, 'byte is', 'bytes are')} missing at the end of {folder / ledger.NAME} (damage); "
+            f"the outcomes in them are lost. To hear no more of it: rm {folder / 'task_ledger.mark'}"
+        )
+        yield Finding(Mark.NOTE, "ledger", text)
+    yield Finding(Mark.OK, "ledger", f"{folder}, {counted(len(found.entries), 'outcome')}")
 
 
 def _workers(root: Path) -> Iterator[Finding]:

@@ -48,6 +48,15 @@ Workspace = Annotated[
         show_default=False,
     ),
 ]
+Sandbox = Annotated[
+    str | None,
+    typer.Option(
+        "--sandbox",
+        metavar="KIND",
+        help="bubblewrap: in a sandbox, or nothing starts; none: as you; auto: bubblewrap where it works.",
+        show_default=False,
+    ),
+]
 Again = Annotated[bool, typer.Option("--again", help="Run also what is finished, anew.")]
 IncludeDirty = Annotated[
     bool, typer.Option("--include-dirty", help="Begin with what is not committed, too.")

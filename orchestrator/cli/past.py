@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 import anyio
 
-from orchestrator import journal, project, workspace
+from orchestrator import journal, project, redact, settings, workspace
 from orchestrator.cli.terminal import tell
 from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
-from orchestrator.errors import UnknownRun, UsageError
+from orchestrator.errors import SettingsError, UnknownRun, UsageError
 from orchestrator.graph import TaskGraph
-from orchestrator.history import fold
+from orchestrator.history import Expiry, fold
 from orchestrator.journal import RunRow, StoredPlan
 from orchestrator.model import Event, RunId, Task, TaskId, TaskState
 from orchestrator.project import Source
@@ -61,10 +61,17 @@ def here() -> Path:
     return project_root(Path.cwd())
 
 
+def learn_secrets(root: Path) -> None:
+    """Of the project's env_files: our own environment is known already. One that cannot be read is told where it is needed."""
+    with suppress(SettingsError):
+        redact.learn(settings.env_files(root, settings.load(root).workspace.env_files))
+
+
 def reopen(
     root: Path, name: str | None, changes: Mapping[str, object] = MappingProxyType({})
 ) -> Past:
     """The run of that name, else the newest. `changes` are new words of its Order."""
+    learn_secrets(root)
     live = journal.live_run(root)  # before the events: one that ends meanwhile is not broken off
     with journal.reading(root) as book:
         row = book.find(name)
@@ -93,6 +100,19 @@ def names(root: Path) -> list[RunRow]:
             return book.runs()
     except UnknownRun:
         return []
+
+
+def expiries(root: Path, rows: Sequence[RunRow]) -> dict[RunId, Expiry]:
+    """Of the runs with an open question that grows too old: when the first of them does."""
+    ended = (0, 1)  # all was answered
+    found: dict[RunId, Expiry] = {}
+    for row in rows:
+        if row.exit_code not in ended:
+            with journal.reading(root) as book:
+                every = fold(book.events(row.id)).tasks.values()
+            open_ = [one.expiry for one in every if one.expiry and one.answer is None]
+            found |= {row.id: min(open_)} if open_ else {}
+    return found
 
 
 def waiting_results(root: Path, plans: Sequence[str]) -> dict[str, str]:

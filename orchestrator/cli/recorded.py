@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import journal
-from orchestrator.cli import documents, ending, handover, planned
+from orchestrator.cli import documents, ending, handover, past, planned, waiting
 from orchestrator.cli.past import Past
 from orchestrator.cli.screen.words import said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
 from orchestrator.cli.watched import seconds
+from orchestrator.history import Expiry
 from orchestrator.journal import RunRow
 from orchestrator.model import Check, Event, Task, TaskState
 
@@ -35,13 +36,20 @@ STYLES = {
 
 def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
     if as_json:
-        show_json({"version": 1, "runs": [_run(row) for row in rows]})
+        open_ = past.expiries(root, rows)
+        show_json({"version": 1, "runs": [_run(row, open_.get(row.id)) for row in rows]})
     elif not rows:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
     else:
-        live = journal.live_run(root)
+        live, open_ = journal.live_run(root), past.expiries(root, rows)
         table = [
-            (row.id, when(row.started_at), ended(row, live=live == row.id), plain(row.paths, 80))
+            (
+                row.id,
+                when(row.started_at),
+                ended(row, live=live == row.id)
+                + (f", a question {waiting.expires(open_[row.id])}" if row.id in open_ else ""),
+                plain(row.paths, 80),
+            )
             for row in rows
         ]
         for line in columns([("RUN", "STARTED", "END", "PLANS"), *table]):
@@ -66,6 +74,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
     _show_notes(found)
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
+    for told in waiting.closed(watched) if row.exit_code != 0 else ():
+        out().print(told, style="yellow")
     for told in handover.lines(watched, found.root):
         out().print(told)
     if row.exit_code != 0:
@@ -128,13 +138,13 @@ def last_check(found: Past, task: Task) -> str:
 
 
 def _row(found: Past, task: Task) -> tuple[str, ...]:
-    past, spent = found.watched.of(task.id), found.watched.spent(task.id)
-    times = [taken for one in past.tried if (taken := seconds(one)) is not None]
-    tried = bool(past.tried)
+    every, spent = found.watched.of(task.id).tried, found.watched.spent(task.id)
+    times = [taken for one in every if (taken := seconds(one)) is not None]
+    tried = bool(every)
     return (
         task.id,
         found.state(task.id),
-        str(len(past.tried)) if tried else "-",
+        str(len(every)) if tried else "-",
         last_check(found, task),
         tokens(spent.tokens) if tried else "-",
         cost(spent.cost_usd) if tried else "-",
@@ -143,11 +153,12 @@ def _row(found: Past, task: Task) -> tuple[str, ...]:
     )
 
 
-def _run(row: RunRow) -> dict[str, Any]:
+def _run(row: RunRow, expiry: Expiry | None) -> dict[str, Any]:
     return {
         "run": row.id,
         "started_at": row.started_at,
         "exit_code": row.exit_code,
+        "expires_at": waiting.iso(expiry.at) if expiry else None,
         "plans": row.paths.split(" "),
         "asked": dict(row.asked),
     }
@@ -176,6 +187,7 @@ def _document(found: Past) -> dict[str, Any]:
         "cost_usd": total.cost_usd,
         "lower_bound": not total.whole,
         "result": handover.document(watched),
+        "closed": waiting.documents(watched),
         "tasks": tasks,
     }
 

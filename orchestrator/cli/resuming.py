@@ -11,14 +11,16 @@ from orchestrator.cli.diagnostics import near
 from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import NEXT, command, err, show_json, tell
 from orchestrator.engine import answers
-from orchestrator.errors import JournalLocked, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.history import are_green
 from orchestrator.inbox import Letter
 from orchestrator.journal import StoredPlan
 from orchestrator.model import TaskId
 
 
-def resume(name: str | None, changes: Mapping[str, object], *, as_json: bool) -> int:
+def resume(
+    name: str | None, changes: Mapping[str, object], sandbox: str | None = None, *, as_json: bool
+) -> int:
     root = past.here()
     found = past.reopen(root, name, changes)
     if found.row.exit_code == 0:
@@ -26,14 +28,16 @@ def resume(name: str | None, changes: Mapping[str, object], *, as_json: bool) ->
         if as_json:
             show_json(documents.document(found.watched, found.row.id, 0, ()))
         return 0
-    return _go_on(found, changes, (), as_json=as_json)
+    return _go_on(found, changes, (), sandbox, as_json=as_json)
 
 
 def retry(name: str, task_name: str, *, as_json: bool) -> int:
     found = past.reopen(past.here(), name)
     task = found.task(task_name)
     letter = Letter(do="retry", run=found.row.id, task=task.id)
-    if wrong := answers.misplaced(letter, found.graph, found.watched.tracker):
+    if wrong := answers.misplaced(
+        letter, found.graph, found.watched.tracker, found.watched.history
+    ):
         raise UsageError(wrong)
     if found.live:
         inbox.post(found.root, letter)
@@ -45,15 +49,16 @@ def retry(name: str, task_name: str, *, as_json: bool) -> int:
 
 
 def _go_on(
-    found: past.Past, changes: Mapping[str, object], again: Sequence[TaskId], *, as_json: bool
+    found: past.Past,
+    changes: Mapping[str, object],
+    again: Sequence[TaskId],
+    sandbox: str | None = None,
+    *,
+    as_json: bool,
 ) -> int:
-    if journal.is_live(found.root):
-        raise JournalLocked(
-            f"another orchestrator works in {found.root}. Next: wait for it, or answer it with "
-            "approve, reject or retry"
-        )
-    workers = {"run": {"workers": changes.get("workers")}}
-    chosen = settings.load(found.root, workers)
+    journal.refuse_second(found.root)
+    flags = {"run": {"workers": changes.get("workers")}, "sandbox": {"mode": sandbox}}
+    chosen = settings.load(found.root, flags)
     _warn_of_edits(found, again)
     return starting.watch(
         found.root,

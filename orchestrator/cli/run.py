@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     NewestRun,
     Paths,
     Run,
+    Sandbox,
     TaskName,
     Wait,
     Workers,
@@ -51,6 +52,7 @@ def run(
         bool, typer.Option("--ignore-deps", help="Take plans outside of this run as finished.")
     ] = False,
     workspace: Workspace = None,
+    sandbox: Sandbox = None,
     include_dirty: IncludeDirty = False,
     as_json: Json = False,
 ) -> int:
@@ -69,6 +71,7 @@ def run(
         fail_fast=fail_fast,
         ignore_deps=ignore_deps,
         workspace=workspace,
+        sandbox=sandbox,
         include_dirty=include_dirty,
         as_json=as_json,
     )
@@ -81,6 +84,7 @@ def resume(
     yes: Yes = False,
     wait: Wait = False,
     fail_fast: FailFast = False,
+    sandbox: Sandbox = None,
     as_json: Json = False,
 ) -> int:
     """Go on with a run.
@@ -92,7 +96,7 @@ def resume(
 
     changes = {"workers": workers, "yes": yes, "wait": wait, "fail_fast": fail_fast}
     given = {key: value for key, value in changes.items() if value}
-    return resuming.resume(name, given, as_json=as_json)
+    return resuming.resume(name, given, sandbox, as_json=as_json)
 
 
 def retry(name: Run, task: TaskName, as_json: Json = False) -> int:

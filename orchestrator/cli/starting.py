@@ -38,6 +38,7 @@ class Asked:
     fail_fast: bool = False
     ignore_deps: bool = False
     workspace: str | None = None
+    sandbox: str | None = None
     include_dirty: bool = False
     as_json: bool = False
 
@@ -96,7 +97,11 @@ def prepare(asked: Asked) -> Ready | None:
     files = choose(root, asked)
     if not files:
         return None
-    flags = {"run": {"workers": asked.workers}, "workspace": {"mode": asked.workspace}}
+    flags = {
+        "run": {"workers": asked.workers},
+        "workspace": {"mode": asked.workspace},
+        "sandbox": {"mode": asked.sandbox},
+    }
     chosen = settings.load(root, flags)
     beside = () if asked.ignore_deps else project.others(root, files)
     sources = tuple(project.sources(root, files))

@@ -14,6 +14,8 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from orchestrator import redact
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from rich.console import Console
@@ -37,6 +39,14 @@ class Stream(io.FileIO):
         return count
 
 
+class Words(io.TextIOWrapper):
+    """Clean of secrets. We say nothing in halves, so each write is looked at by itself."""
+
+    def write(self, words: str, /) -> int:
+        super().write(redact.text(words))
+        return len(words)
+
+
 def settle_streams() -> None:
     """Once, before anything is said. A terminal without ✓ must not end a run either."""
     for fd in range(3):
@@ -49,7 +59,7 @@ def settle_streams() -> None:
         if old is not None:
             with suppress(OSError):
                 old.flush()
-        new = io.TextIOWrapper(
+        new = Words(
             io.BufferedWriter(Stream(fd, "w", closefd=False)),
             encoding=old.encoding if old else "utf-8",
             errors="replace",

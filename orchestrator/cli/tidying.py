@@ -1,4 +1,4 @@
-"""revert and `runs clean`: what is there to undo, and to throw away. Refuses, as all that they call, to lose what is kept nowhere else."""
+"""revert, recover and `runs clean`: what is there to undo, and to throw away. Refuses, as all that they call, to lose what is kept nowhere else."""
 
 from __future__ import annotations
 
@@ -49,3 +49,14 @@ def clean(
     from orchestrator.cli import cleaning
 
     return cleaning.clean(names or (), dry_run=dry_run, rescued=rescued, as_json=as_json)
+
+
+def recover(as_json: Json = False) -> int:
+    """Keep what is whole of a damaged journal.
+
+    The damaged files are set aside first. What stands before the damage goes into a new journal, and
+    what is lost is said. A journal that is whole stays as it is.
+    """
+    from orchestrator.cli import recovering
+
+    return recovering.recover(as_json=as_json)

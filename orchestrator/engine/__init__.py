@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator import complexity, disk, journal, process, project, routing
-from orchestrator.engine import grounds
+from orchestrator import complexity, disk, journal, process, project, redact, routing
+from orchestrator.engine import fencing, grounds
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
+from orchestrator.engine.fencing import Boundary
 from orchestrator.engine.hub import Hub
 from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.engine.siblings import Siblings
+from orchestrator.engine.space import Space, refuse_shortage
 from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, fold
 from orchestrator.journal import Journal
 from orchestrator.model import EventKind, Route, RunId, Score, Task, TaskId
+from orchestrator.process.fence import Fence
+from orchestrator.process.leftover import MARK, end_leftovers
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
@@ -43,6 +47,7 @@ def prepare(
         for task in graph
     }
     extra = env_files(root, settings.workspace.env_files)
+    redact.learn(extra)  # before the first word of any of it can come back
     ladders = {
         task.id: _ladders(task, scores[task.id], settings, registry.able(task, workers, asked))
         for task in graph.tasks.values()
@@ -53,11 +58,15 @@ def prepare(
         ladders={task: every[0] for task, every in ladders.items()},
         others={task: every[1:] for task, every in ladders.items()},
         scores=scores,
-        environment=process.environment(settings.workspace.env_pass, extra),
+        environment={
+            **process.environment(settings.workspace.env_pass, extra),
+            MARK: str(root),
+        },
         timeout_s=settings.run.timeout_s,
         stall_s=settings.run.stall_s,
         longest_wait_s=settings.run.provider_wait_max_s,
         on_quota=settings.run.on_quota,
+        checkpoints=settings.checkpoints,
         max_usd=settings.budget.attempt_usd,
         max_turns=settings.budget.attempt_turns,
     )
@@ -96,19 +105,23 @@ async def begin(
     """Run the plans from the start. The run's name and the exit code."""
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     crew = prepare(root, graph, settings, workers)
+    boundary = await fencing.choose(settings.sandbox)
+    refuse_shortage(root, settings.run.min_free_mb)
     if not order.isolated:
         disk.refuse_unwritable(root / one.path for one in sources)
-    with journal.writing(root) as book:
-        if book.trouble:
-            screen.warn(book.trouble)
+    with journal.writing(root) as book, Space(root, book, settings.run.min_free_mb) as space:
+        await _take_over(root, book, screen)
         prune(root, settings.run.retention_days)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]
         kept = order.model_copy(update={"beside": loaded.beside})
         run = book.begin(kept.model_dump(mode="json"), stored)
-        with Books(root, run) as books:
+        with (
+            Books(root, run) as books,
+            fencing.raised(boundary, root, books.folder, order, settings) as fence,
+        ):
             start = await grounds.start(root, run, order) if order.isolated else None
-            means = await _means(root, run, loaded, crew, settings, books, start)
-            hub = _hub(run, root, loaded, graph, crew, order, means, book, screen, books)
+            means = await _means(root, run, loaded, crew, settings, books, start, boundary, fence)
+            hub = _hub(run, root, loaded, graph, crew, order, means, space, screen, books)
             hub.begin(EventKind.RUN_STARTED, start)
             if means.ground is not None:
                 await grounds.lay_branch(means.ground, None)
@@ -125,9 +138,10 @@ async def resume(
     workers: Workers | None = None,
 ) -> tuple[RunId, int]:
     """Go on with a run from the journal's own copy of its plans. `changes` are the new words of its Order."""
-    with journal.writing(root) as book:
-        if book.trouble:
-            screen.warn(book.trouble)
+    boundary = await fencing.choose(settings.sandbox)
+    refuse_shortage(root, settings.run.min_free_mb)
+    with journal.writing(root) as book, Space(root, book, settings.run.min_free_mb) as space:
+        await _take_over(root, book, screen)
         row = book.find(name)
         order = Order.model_validate({**row.asked, **changes})
         stored = book.plans(row.id)
@@ -135,14 +149,19 @@ async def resume(
         loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
         graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
         crew = prepare(root, graph, settings, workers)
-        with Books(root, row.id) as books:
+        with (
+            Books(root, row.id) as books,
+            fencing.raised(boundary, root, books.folder, order, settings) as fence,
+        ):
             events = book.events(row.id)
             past = fold(events)
             start = await _started(root, row.id, order, past) if order.isolated else None
-            means = await _means(root, row.id, loaded, crew, settings, books, start)
+            means = await _means(
+                root, row.id, loaded, crew, settings, books, start, boundary, fence
+            )
             if means.ground is not None:
                 await grounds.lay_branch(means.ground, past)
-            hub = _hub(row.id, root, loaded, graph, crew, order, means, book, screen, books)
+            hub = _hub(row.id, root, loaded, graph, crew, order, means, space, screen, books)
             for event in events:
                 hub.replay(event)
             hub.begin(EventKind.RUN_RESUMED if events else EventKind.RUN_STARTED, start)
@@ -152,6 +171,14 @@ async def resume(
             for task in retry:
                 hub.retry(project.task_named(graph, task).id)
             return row.id, await hub.run()
+
+
+async def _take_over(root: Path, book: Journal, screen: Screen) -> None:
+    """From an engine that is gone: what it lost is said, what it left running is ended before anything starts."""
+    if book.trouble:
+        screen.warn(book.trouble)
+    for line in await end_leftovers(root):
+        screen.warn(f"ended what an earlier run had left running: {line}")
 
 
 async def _started(root: Path, run: RunId, order: Order, past: History) -> Start:
@@ -169,12 +196,16 @@ async def _means(
     settings: Settings,
     books: Books,
     start: Start | None,
+    boundary: Boundary,
+    fence: Fence | None,
 ) -> Means:
     own = settings.workspace
     paths = [plan.path for plan in loaded.plans]
     ground = None
     if start is not None:
-        ground = await grounds.ground(root, run, start, own, books.folder, crew.environment, paths)
+        ground = await grounds.ground(
+            root, run, start, own, books.folder, crew.environment, paths, fence
+        )
     return Means(
         root,
         settings.verify,
@@ -183,6 +214,8 @@ async def _means(
         own.scope,
         own.final_checks,
         own.look_s,
+        boundary,
+        fence,
     )
 
 
@@ -203,7 +236,7 @@ def _hub(
     crew: Crew,
     order: Order,
     means: Means,
-    book: Journal,
+    space: Space,
     screen: Screen,
     books: Books,
 ) -> Hub:
@@ -214,7 +247,7 @@ def _hub(
         graph=graph,
         crew=crew,
         order=order,
-        journal=book,
+        space=space,
         screen=screen,
         means=means,
         books=books,

@@ -1,11 +1,14 @@
-"""What counts as an answer: to a checkpoint by --yes, and to the run by letter. Refuses answers that fit no question."""
+"""What counts as an answer: to a checkpoint by --yes or by its age, and to the run by letter. Refuses answers that fit no question."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from orchestrator.graph import TaskGraph
-from orchestrator.history import TaskHistory
+from orchestrator.history import Expiry, History, TaskHistory
 from orchestrator.inbox import Letter
-from orchestrator.model import Answer, Element, Gate, Task, TaskState
+from orchestrator.model import EXPIRY, STANDING, Answer, Element, Gate, Task, TaskState
+from orchestrator.summary.text import duration
 from orchestrator.tracker import Tracker
 
 
@@ -40,11 +43,19 @@ def standing(task: Task) -> Answer | None:
         return None
     if task.type == "checkpoint:decision":
         return (
-            Answer(approved=True, option=task.options[0].id, by="--yes") if task.options else None
+            Answer(approved=True, option=task.options[0].id, by=STANDING) if task.options else None
         )
     if task.type == "checkpoint:human-verify" or task.gate is Gate.ADVISORY:
-        return Answer(approved=True, by="--yes")
+        return Answer(approved=True, by=STANDING)
     return None
+
+
+def expired(task: Task, expiry: Expiry) -> Answer:
+    """What becomes of a question that is too old. A clock never passes a choice, blocking-human or human-action."""
+    harmless = task.gate is Gate.ADVISORY and task.type != "checkpoint:human-action"
+    passes = expiry.policy == "pass-advisory" and harmless and not task.options
+    note = f"nobody answered within {duration(expiry.after_s)} (checkpoints.expire_s)"
+    return Answer(approved=passes, note=note, by=EXPIRY)
 
 
 def misfit(task: Task, answer: Answer) -> str | None:
@@ -58,7 +69,7 @@ def misfit(task: Task, answer: Answer) -> str | None:
     return None
 
 
-def misplaced(letter: Letter, graph: TaskGraph, tracker: Tracker) -> str | None:
+def misplaced(letter: Letter, graph: TaskGraph, tracker: Tracker, history: History) -> str | None:
     """Why this letter cannot be followed now; None if it can."""
     task, state = graph.tasks.get(letter.task), tracker.states.get(letter.task)
     if task is None:
@@ -70,5 +81,18 @@ def misplaced(letter: Letter, graph: TaskGraph, tracker: Tracker) -> str | None:
             else f"{task.id} is {state}; only a failed task can be retried"
         )
     if state is not TaskState.PAUSED or letter.answer is None:
-        return f"{task.id} is {state} and waits for no answer"
+        return (
+            f"{task.id} {_how_it_stands(state, history.tasks.get(task.id))} and waits for no answer"
+        )
     return misfit(task, letter.answer)
+
+
+def _how_it_stands(state: TaskState | None, past: TaskHistory | None) -> str:
+    """Who is too late wants to know what was said, by whom and when."""
+    if past is None or past.answer is None or past.answered_at is None:
+        return f"is {state}"
+    word = "approved" if past.answer.approved else "rejected"
+    option = f" with {past.answer.option}" if past.answer.option else ""
+    by = f" by {past.answer.by}" if past.answer.by else ""
+    at = datetime.fromisoformat(past.answered_at).astimezone()
+    return f"was {word}{option}{by} at {at:%Y-%m-%d %H:%M}"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 
 from orchestrator import disk, verify
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
+from orchestrator.engine.fencing import NO_BOUNDARY, Boundary
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
 from orchestrator.errors import RecordError
@@ -25,15 +27,19 @@ from orchestrator.model import (
     Failure,
     Outcome,
     Progress,
+    Sandbox,
     Task,
     Usage,
     Work,
 )
+from orchestrator.process.fence import Fence
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
 from orchestrator.workers import Worker
-from orchestrator.workspace import GitRefused, Ground, Unprepared
+from orchestrator.workspace import GitRefused, Ground, Unprepared, leaks
 from orchestrator.workspace.scope import undeclared
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,18 @@ class Means:
     scope: Literal["record", "serialise", "refuse"] = "record"
     final_checks: Literal["all", "none"] = "all"
     look_s: float = 0.0
+    boundary: Boundary = NO_BOUNDARY
+    fence: Fence | None = None
+
+    def sandbox(self, place: Path) -> Sandbox | None:
+        """Of what works there."""
+        tree = self.ground.trees.at(place) if self.ground else None
+        return self.fence.around(place, tree.admin if tree else None) if self.fence else None
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """Of an engine that begins, for its first event."""
+        return {"sandbox": self.boundary.model_dump(mode="json")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +110,7 @@ class Try:
         place = Path(self.attempt.workspace)
         kept = guard.remember(commands, place, self.task.files, self.exempt)
         prints = disk.fingerprint(place, self.task.files or ())
+        secrets = leaks.on_disk(place, () if self.site else self.task.files or ())
         try:
             outcome = await self._work()
         except (
@@ -102,12 +121,12 @@ class Try:
             raise
         restored = await self._put_back(kept)
         self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
-        outcome = self._refuse_undeclared(await self._keep(outcome))
+        outcome = self._refuse_undeclared(_refuse_secrets(await self._keep(outcome)))
         if outcome.ok:
             unchanged = self.is_first and prints == disk.fingerprint(place, prints)
             doubts = self._doubts(outcome, unchanged)
             after = await self.check(commands, "after")
-            warnings = (*restored, *doubts, *_odd(outcome.work))
+            warnings = (*restored, *doubts, *_odd(outcome.work), *leaks.warnings(place, secrets))
             outcome = self._judge(outcome, before, after, strays, warnings)
             outcome = _refuse_unproven(_tell_restored(outcome, restored), doubts)
         return outcome
@@ -170,6 +189,7 @@ class Try:
             keep_bytes=self.means.verify.output_bytes,
             transcript=Path(self.attempt.transcript).with_suffix(f".{stage}.log"),
             all_of_them=stage == "before",
+            sandbox=self.means.sandbox(Path(self.attempt.workspace)),
         )
         for check in checks:
             data = {"stage": stage, "check": check.model_dump(mode="json")}
@@ -199,15 +219,14 @@ class Try:
 
     async def _call_worker(self, report: Callable[[Progress], None]) -> Outcome:
         try:
-            return await self.worker.run(self.attempt, report)
+            sandbox = self.means.sandbox(Path(self.attempt.workspace))
+            return await self.worker.run(
+                self.attempt.model_copy(update={"sandbox": sandbox}), report
+            )
         except RecordError:
             raise  # not the worker: our own journal
         except Exception as bug:  # the worker boundary: one broken worker must not end the run
-            trace = "".join(traceback.format_exception(bug))
-            return Outcome(
-                failure=Failure.NO_RESULT,
-                detail=f"the {self.worker.name} worker is broken, please report this:\n{trace}",
-            )
+            return _broken(self.worker.name, bug)
 
     def _doubts(self, outcome: Outcome, unchanged: bool) -> tuple[str, ...]:
         """Why a success that an agent reports is suspect."""
@@ -237,6 +256,17 @@ class Try:
         return outcome.model_copy(update={"verdict": verdict, "failure": failure, "detail": detail})
 
 
+def _broken(worker: str, bug: Exception) -> Outcome:
+    if isinstance(bug, OSError) and bug.errno in NO_ROOM:
+        detail = (
+            f"nothing could be written for {worker}: {bug}; make room or correct the permissions"
+        )
+        return Outcome(failure=Failure.WORKSPACE, detail=detail)
+    trace = "".join(traceback.format_exception(bug))
+    detail = f"the {worker} worker is broken, please report this:\n{trace}"
+    return Outcome(failure=Failure.NO_RESULT, detail=detail)
+
+
 def _changed_none(work: Work, files: Collection[str]) -> bool:
     return not set(work.files) - set(undeclared(work.files, files))
 
@@ -246,6 +276,23 @@ def _odd(work: Work | None) -> tuple[str, ...]:
         return ()
     outside = ", ".join(work.undeclared)
     return (*([f"it wrote outside of its <files>: {outside}"] if outside else []), *work.notes)
+
+
+def _refuse_secrets(outcome: Outcome) -> Outcome:
+    """Whatever else became of it: who tries next must know why the file is not as it was left."""
+    found = outcome.work.secrets if outcome.work else ()
+    if not found:
+        return outcome
+    told = (
+        f"it wrote a secret into {', '.join(found)}: git would keep it for ever, so this is not committed. "
+        "Take it out, and read the variable where the value is needed"
+    )
+    if outcome.work and outcome.work.ref:
+        told += f"\nWith names instead of values it is kept: git show {outcome.work.ref}"
+    update = {"failure": outcome.failure or Failure.SECRET, "detail": told}
+    if outcome.detail:
+        update["detail"] = f"{told}\n{outcome.detail}"
+    return outcome.model_copy(update=update)
 
 
 def _tell_restored(outcome: Outcome, restored: tuple[str, ...]) -> Outcome:

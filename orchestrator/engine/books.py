@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -11,7 +12,7 @@ from typing import TextIO
 
 import structlog
 
-from orchestrator import ledger
+from orchestrator import ledger, redact
 from orchestrator.errors import RecordError
 from orchestrator.history import History, Tried
 from orchestrator.journal import HOME
@@ -33,7 +34,9 @@ class Books:
     def __enter__(self) -> Books:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = (self.folder / "run.log").open("a", encoding="utf-8", buffering=1)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            log = os.open(self.folder / "run.log", flags, 0o600)
+            self._file = open(log, "a", encoding="utf-8", buffering=1)
         except OSError as refused:
             raise RecordError(f"cannot write {self.folder}: {refused.strerror}") from refused
         self._log = structlog.wrap_logger(
@@ -67,12 +70,14 @@ class Books:
         line = self._entry(plan, task, history, tried)
         if line is None:
             return None
-        shown = line.model_dump(exclude={"v", "timestamp", "checksum", "route"})
+        shown = redact.value(line.model_dump(exclude={"v", "timestamp", "checksum", "route"}))
+        trouble = self._append([line])
         try:
             self._log.info("attempt", **shown, tier=line.route.tier)
         except OSError as refused:
-            return f"cannot write {self.folder}/run.log: {refused.strerror}"
-        return self._append([line])
+            log = f"cannot write {self.folder}/run.log: {refused.strerror}"
+            return f"{trouble}; {log}" if trouble else log
+        return trouble
 
     def catch_up(self, plans: dict[TaskId, tuple[Plan, Task]], history: History) -> str | None:
         """Lines that a crash kept from the ledger; those that are there are not repeated."""

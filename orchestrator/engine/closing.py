@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator import disk, summary, verify
+from orchestrator import disk, redact, summary, verify
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
@@ -114,6 +114,7 @@ async def _run(
         keep_bytes=means.verify.output_bytes,
         transcript=log,
         all_of_them=True,
+        sandbox=means.sandbox(place),
     )
 
 
@@ -137,8 +138,8 @@ def summarise(
 ) -> str:
     """`place` is where the files are that the plan promised."""
     found = {one.path: disk.trouble(place, one) for one in plan.must_haves.artifacts}
-    return summary.render(
-        plan, run=run, graph=graph, states=states, history=history, artifacts=found
+    return redact.text(
+        summary.render(plan, run=run, graph=graph, states=states, history=history, artifacts=found)
     )
 
 

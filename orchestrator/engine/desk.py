@@ -1,4 +1,4 @@
-"""Questions to people and what they answer: on the terminal, by letter, by --yes. Refuses answers that fit no question."""
+"""Questions to people and what becomes of them: answered on the terminal, by letter, by --yes, or expired. Refuses answers that fit no question."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import anyio
 import anyio.abc
 from anyio.streams.memory import MemoryObjectSendStream
 
-from orchestrator import inbox
+from orchestrator import clock, inbox
 from orchestrator.engine import answers, mail
 from orchestrator.engine.order import Order, Screen
 from orchestrator.graph import TaskGraph
-from orchestrator.history import History
+from orchestrator.history import Expiry, History
 from orchestrator.model import Answer, Event, EventKind, RunId, Task, TaskId, TaskState
+from orchestrator.settings import CheckpointSettings
 from orchestrator.tracker import Tracker
 
 
@@ -31,13 +32,14 @@ class Desk:
         history: History,
         order: Order,
         screen: Screen,
+        settings: CheckpointSettings,
         record: Callable[..., Event],
         retry: Callable[[TaskId], None],
         send: MemoryObjectSendStream[mail.Mail],
     ) -> None:
         self._run, self._root, self._graph = run, root, graph
         self._tracker, self._history = tracker, history
-        self._order, self._screen = order, screen
+        self._order, self._screen, self._settings = order, screen, settings
         self._record, self._retry, self._send = record, retry, send
         self._asking: dict[TaskId, anyio.CancelScope] = {}
 
@@ -46,8 +48,10 @@ class Desk:
         return bool(self._asking)
 
     @property
-    def has_letters(self) -> bool:
-        return any(letter.run == self._run for _, letter in inbox.look(self._root))
+    def is_due(self) -> bool:
+        """Letters are there, or a question is too old."""
+        letters = any(letter.run == self._run for _, letter in inbox.look(self._root))
+        return letters or bool(self._expired())
 
     def ask_again(self, group: anyio.abc.TaskGroup) -> None:
         """What an engine that is gone had asked."""
@@ -57,7 +61,8 @@ class Desk:
     def ask_due(self, group: anyio.abc.TaskGroup) -> None:
         while due := self._tracker.due():  # an answer can make the next one due
             for task in due:
-                self._record(EventKind.CHECKPOINT_ASKED, {"type": task.type}, task=task.id)
+                data = {"type": task.type, **self._settings.model_dump(mode="json")}
+                self._record(EventKind.CHECKPOINT_ASKED, data, task=task.id)
                 self.ask(task.id, group)
 
     def ask(self, task: TaskId, group: anyio.abc.TaskGroup) -> None:
@@ -86,15 +91,33 @@ class Desk:
         if task in self._asking:
             self._asking.pop(task).cancel()
 
-    def read_inbox(self) -> None:
+    def look(self) -> None:
+        """What people wrote counts before the clock: they had been asked first."""
+        self._read_inbox()
+        for task, expiry in self._expired().items():
+            self.take(task, answers.expired(self._graph.tasks[task], expiry))
+
+    def _expired(self) -> dict[TaskId, Expiry]:
+        """By the clock on the wall, and so also for an engine that comes later."""
+        now = clock.wall()
+        every = {task: self._history.of(task).expiry for task in self._tracker.paused}
+        return {task: one for task, one in every.items() if one is not None and one.at <= now}
+
+    def _read_inbox(self) -> None:
         for path, letter in inbox.look(self._root):
             if letter.run != self._run:
                 continue  # it waits for the resume of its own run
-            trouble = answers.misplaced(letter, self._graph, self._tracker)
-            if trouble:
+            trouble = answers.misplaced(letter, self._graph, self._tracker, self._history)
+            if self._is_taken(letter):
+                pass  # an engine that is gone took it, and had no time to put it away
+            elif trouble:
                 self._screen.warn(trouble)
             elif letter.do == "retry":
                 self._retry(letter.task)
             else:
                 self.take(letter.task, letter.answer)
             inbox.discard(path)
+
+    def _is_taken(self, letter: inbox.Letter) -> bool:
+        past = self._history.tasks.get(letter.task)
+        return past is not None and letter.answer is not None and past.answer == letter.answer

@@ -10,6 +10,7 @@ from orchestrator.engine import closing
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.gatekeeper import Gatekeeper
 from orchestrator.engine.order import Crew, Screen
+from orchestrator.engine.space import Space
 from orchestrator.errors import RecordError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, are_green
@@ -36,12 +37,14 @@ class Finale:
         folder: Path,
         screen: Screen,
         gatekeeper: Gatekeeper,
+        space: Space,
         record: Callable[..., Event],
     ) -> None:
         self._run, self._plans, self._graph = run, plans, graph
         self._tracker, self._history = tracker, history
         self._means, self._crew, self._folder = means, crew, folder
-        self._screen, self._record, self._gatekeeper = screen, record, gatekeeper
+        self._screen, self._record = screen, record
+        self._gatekeeper, self._space = gatekeeper, space
         self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
 
     # --- while the run goes on --------------------------------------------------------------------
@@ -175,11 +178,13 @@ class Finale:
             await ground.advance(commit, ground.tip)
 
     def exit_code(self, *, interrupted: bool) -> int:
-        """0 done, 4 a SUMMARY is not written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
+        """0 done, 4 no room or a SUMMARY is not written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
         if self._all_done():
             return RecordError.exit_code if self._unwritten else 0
         if interrupted:
             return INTERRUPTED
+        if self._space.stopped:
+            return RecordError.exit_code
         states, open_ = self._tracker.states, {TaskState.FAILED, TaskState.WAITING}
         lost = [task for task in self._graph if states[task] in open_]
         failures = [past.failure for task in lost if (past := self._history.of(task).last)]

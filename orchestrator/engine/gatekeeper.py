@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from orchestrator import gates
+from orchestrator import clock, gates
+from orchestrator.clock import Moment
 from orchestrator.engine.order import Crew
-from orchestrator.gates import TRANSIENT, Gates
+from orchestrator.gates import TRANSIENT, Countdown, Gates
 from orchestrator.history import History
 from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId, TaskState, Usage
 from orchestrator.tracker import REACTIONS, Reaction, Tracker
 
 
 class Gatekeeper:
-    """Of one run. `record` writes an event of the run."""
+    """Of one run. `record` writes an event of the run; `now` looks at the clocks."""
 
-    def __init__(self, crew: Crew, record: Callable[..., Event]) -> None:
-        self._crew, self._record = crew, record
+    def __init__(
+        self, crew: Crew, record: Callable[..., Event], now: Callable[[], Moment] = clock.now
+    ) -> None:
+        self._crew, self._record, self._now = crew, record, now
         self.gates = Gates(crew.longest_wait_s)
         self.stopped = False  # a quota is used up, and the settings say to stop then
         self._unfit: set[str] = set()  # workers that took over and cannot work here
         self._given_up: dict[
             str, tuple[float, Outcome]
-        ] = {}  # closed for longer than is waited for
+        ] = {}  # closed for longer than is waited for: until when, by the steady clock
+        self._countdowns: dict[str, Countdown] = {}
 
     def meet(self, task: TaskId, route: Route, outcome: Outcome) -> Outcome:
         """Closes the gate that a trouble is about. `unavailable`: it has been closed for too long."""
         if outcome.failure not in TRANSIENT:
             self._send_back(task, route, outcome)
             return outcome
-        gate, now = gates.gate_of(route, outcome), time.time()
+        gate, now = gates.gate_of(route, outcome), self._now().wall
         pause = self.gates.pause_s(gate, outcome, now)
         if pause is None:
-            return self._give_up(gate, outcome, now)
+            return self._give_up(gate, outcome)
         if pause > 0:
             self._close(gate, outcome, now, pause)
         if outcome.failure is Failure.QUOTA and self._crew.on_quota == "stop":
@@ -44,16 +47,16 @@ class Gatekeeper:
     def refuses(self, route: Route) -> Outcome | None:
         """What an attempt meets that would only find out again what was given up on."""
         known = [self._given_up[gate] for gate in route.gates if gate in self._given_up]
-        return next((outcome for until, outcome in known if time.time() < until), None)
+        return next((outcome for until, outcome in known if self._now().steady < until), None)
 
-    def _give_up(self, gate: str, outcome: Outcome, now: float) -> Outcome:
+    def _give_up(self, gate: str, outcome: Outcome) -> Outcome:
         detail = (
             f"{gate} stayed unavailable ({outcome.failure}: {outcome.detail}) beyond "
             f"provider_wait_max_s = {self._crew.longest_wait_s:g}; later: orchestrator retry"
         )
         update = {"failure": Failure.UNAVAILABLE, "detail": detail}
         same = Outcome(failure=Failure.UNAVAILABLE, detail=detail, usage=Usage.nothing())
-        self._given_up[gate] = (now + (outcome.retry_after_s or 0.0), same)
+        self._given_up[gate] = (self._now().steady + (outcome.retry_after_s or 0.0), same)
         return outcome.model_copy(update=update)
 
     def _send_back(self, task: TaskId, route: Route, outcome: Outcome) -> None:
@@ -90,12 +93,21 @@ class Gatekeeper:
         self._record(EventKind.DRAINING, {"reason": reason})
 
     def is_due(self, tracker: Tracker) -> bool:
-        return any(until <= time.time() for until in tracker.closed.values())
+        return bool(self._due(tracker))
 
     def open_due(self, tracker: Tracker) -> None:
-        for gate, until in list(tracker.closed.items()):
-            if until <= time.time():
-                self._record(EventKind.GATE_OPENED, {"gate": gate})
+        for gate in self._due(tracker):
+            del self._countdowns[gate]
+            self._record(EventKind.GATE_OPENED, {"gate": gate})
+
+    def _due(self, tracker: Tracker) -> list[str]:
+        """A countdown begins when a closed gate is first seen: now, or where an engine that is gone had closed it."""
+        now = self._now()
+        for gate, until in tracker.closed.items():
+            known = self._countdowns.get(gate)
+            if known is None or known.until != until:
+                self._countdowns[gate] = Countdown.begin(until, self.gates.pauses_s[gate], now)
+        return [gate for gate in tracker.closed if not self._countdowns[gate].left_s(now)]
 
     def reroute(self, tracker: Tracker, history: History) -> None:
         """Tasks behind a used up quota go to the next worker whose gate is open, if the settings say so."""

@@ -11,6 +11,7 @@ from orchestrator.engine.order import Order
 from orchestrator.errors import RecordError, SettingsError, UsageError
 from orchestrator.history import History, Tried
 from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.process.fence import Fence
 from orchestrator.settings import WorkspaceSettings
 from orchestrator.workspace import (
     Facts,
@@ -64,9 +65,10 @@ async def ground(
     folder: Path,
     environment: Mapping[str, str],
     plans: Collection[str],
+    fence: Fence | None = None,
 ) -> Ground:
     repository = Repository(root, await _facts(root))
-    made = Ground(repository, run, root, folder, settings, environment, plans, begun.base)
+    made = Ground(repository, run, root, folder, settings, environment, plans, begun.base, fence)
     made.accept(begun.steering)
     return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator import redact
 from orchestrator.engine.order import Crew
 from orchestrator.engine.places import CLEAN
 from orchestrator.graph import TaskGraph
@@ -44,16 +45,17 @@ def hand(
 ) -> Attempt:
     task, plan = start.task, graph.plan_of(start.task.id)
     session, known = continued(start, graph, history, crew, place)
-    isolated = place != root
-    before = [_before(one, graph, history) for one in graph.before(task.id) if one != known]
+    before, isolated = _all_before(task.id, known, graph, history), place != root
     return Attempt(
         run=run,
         task=task.id,
         name=task.title,
         number=start.number,
-        action=moved(task.action, root, place),
-        system=moved(introduce(plan, task, isolated=isolated), root, place),
-        prompt=moved(tell(plan, task, before, history.of(task.id).last), root, place),
+        action=moved(
+            task.action, root, place
+        ),  # exact: it may be a script, which must run as it was written
+        system=redact.text(moved(introduce(plan, task, isolated=isolated), root, place)),
+        prompt=redact.text(moved(tell(plan, task, before, history.of(task.id).last), root, place)),
         route=start.route,
         workspace=str(place),
         timeout_s=task.timeout_s or crew.timeout_s,
@@ -71,9 +73,24 @@ def hand(
     )
 
 
+def _all_before(
+    task: TaskId, known: TaskId | None, graph: TaskGraph, history: History
+) -> list[Before]:
+    """What it waited for; and what people said farther up, unless the conversation of `known` has it already."""
+    near = [one for one in graph.before(task) if one != known]
+    heard = graph.all_before(known) if known else set()
+    far = graph.all_before(task) - heard - {*near, known}
+    said = [
+        Before(task=graph.tasks[one], answer=history.of(one).answer)
+        for one in graph
+        if one in far and history.of(one).answer is not None
+    ]
+    return said + [_before(one, graph, history) for one in near]
+
+
 def _before(task: TaskId, graph: TaskGraph, history: History) -> Before:
-    past, asked = history.of(task), graph.tasks[task].is_checkpoint
-    return Before(task=graph.tasks[task], outcome=past.last, answer=past.answer if asked else None)
+    past = history.of(task)
+    return Before(task=graph.tasks[task], outcome=past.last, answer=past.answer)
 
 
 def moved(text: str, root: Path, place: Path) -> str:

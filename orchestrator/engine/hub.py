@@ -22,10 +22,10 @@ from orchestrator.engine.lookout import Lookout
 from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.engine.site import Site
 from orchestrator.engine.sites import Sites
+from orchestrator.engine.space import Space
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
-from orchestrator.journal import Journal
 from orchestrator.model import (
     Attempt,
     Event,
@@ -58,13 +58,13 @@ class Hub:
         graph: TaskGraph,
         crew: Crew,
         order: Order,
-        journal: Journal,
+        space: Space,
         screen: Screen,
         means: Means,
         books: Books,
     ) -> None:
         self.id, self.plans, self.graph = run, plans, graph
-        self.crew, self.order, self.journal, self.screen = crew, order, journal, screen
+        self.crew, self.order, self.space, self.screen = crew, order, space, screen
         self.means, self.books = means, books
         self.history = History()
         self.gatekeeper = Gatekeeper(crew, self.record)
@@ -90,6 +90,7 @@ class Hub:
             **shared,
             root=root,
             order=self.order,
+            settings=self.crew.checkpoints,
             record=self.record,
             retry=self.retry,
             send=self._send,
@@ -101,6 +102,7 @@ class Hub:
             crew=self.crew,
             folder=self.books.folder,
             gatekeeper=self.gatekeeper,
+            space=self.space,
             record=self.record,
         )
         self._sites = Sites(
@@ -123,7 +125,7 @@ class Hub:
         attempt: int | None = None,
     ) -> Event:
         """On the disk, then known to everybody."""
-        event = self.journal.append(self.id, kind, data, task=task, attempt=attempt)
+        event = self.space.append(self.id, kind, data, task=task, attempt=attempt)
         self.replay(event)
         self.screen.happened(event)
         return event
@@ -133,12 +135,12 @@ class Hub:
 
     def begin(self, kind: EventKind, ground: GroundStart | None = None) -> None:
         """The first event of this engine: how many at once, and what each task's tries are."""
-        ladders = {
+        data: dict[str, Any] = {"workers": self.order.workers, **self.means.told}
+        data["ladders"] = {
             task: [route.model_dump(mode="json") for route in routes]
             for task, routes in self.crew.ladders.items()
         }
-        self.journal.announce(self.id)
-        data: dict[str, Any] = {"workers": self.order.workers, "ladders": ladders}
+        self.space.journal.announce(self.id)
         if ground is not None and kind is EventKind.RUN_STARTED:
             data["ground"] = ground.model_dump(mode="json")
         self.record(kind, data)
@@ -191,11 +193,12 @@ class Hub:
                     self._verified(task, number, outcome)
 
     async def _until_done(self, group: anyio.abc.TaskGroup) -> None:
-        self._desk.read_inbox()
+        self._desk.look()
         self.gatekeeper.open_due(self.tracker)
         self.gatekeeper.stop_again(self.tracker, self.history)
         self._desk.ask_again(group)
         while True:
+            self.space.watch(self.tracker, self.record)
             self._desk.ask_due(group)  # an answer of --yes can be the last event of a plan
             self._close_plans(group)
             if self.tracker.done and not self._closing and self._is_checked(group):
@@ -205,7 +208,7 @@ class Hub:
             for start in self.tracker.ready():
                 self._launch(start, group)
             if self._is_left_waiting():
-                self._desk.read_inbox()  # an answer may have come in the last moment
+                self._desk.look()  # an answer may have come in the last moment
                 if self._is_left_waiting() and self._is_checked(group):
                     return
                 if not self._checking_result:
@@ -310,6 +313,7 @@ class Hub:
         self._send.send_nowait(mail.Finished(task, tried.number, outcome))
 
     def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
+        outcome = self.space.excuse(outcome)
         outcome = self.gatekeeper.meet(task, self.tracker.route(task), outcome)
         tried = self.history.of(task).tried[-1]
         if outcome.usage is None and tried.route.asks_a_model and tried.so_far is not None:
@@ -344,7 +348,7 @@ class Hub:
                 self._finale.result_over(tip, checks)
                 self._checking_result = False
             case mail.Look():
-                self._desk.read_inbox()
+                self._desk.look()
                 self.gatekeeper.open_due(self.tracker)
             case mail.Drain():
                 self.record(EventKind.DRAINING, {"reason": INTERRUPTED})
@@ -359,10 +363,10 @@ class Hub:
             self.record(kind, data, task=task, attempt=number)
 
     async def _look_around(self) -> None:
-        """Letters, and gates whose time has come: by the clock on the wall, which goes on while the machine sleeps."""
+        """Letters, and questions and gates whose time has come."""
         while True:
             await anyio.sleep(POLL_S)
-            if self._desk.has_letters or self.gatekeeper.is_due(self.tracker):
+            if self._desk.is_due or self.gatekeeper.is_due(self.tracker):
                 await self._send.send(mail.Look())
 
     async def _watch_signals(

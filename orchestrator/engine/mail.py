@@ -48,7 +48,7 @@ class ResultChecked(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Letters are in the inbox, or a gate is due."""
+    """Letters are in the inbox, a question is too old, or a gate is due."""
 
 
 class Drain(NamedTuple):

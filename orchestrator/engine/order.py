@@ -9,7 +9,7 @@ from typing import Protocol
 
 from orchestrator.graph import KnownPlan
 from orchestrator.model import Answer, Event, Noun, Route, Score, Task, TaskId
-from orchestrator.settings import OnQuota
+from orchestrator.settings import CheckpointSettings, OnQuota
 from orchestrator.workers import Worker
 
 
@@ -43,6 +43,7 @@ class Crew:
     stall_s: float
     longest_wait_s: float  # how long a provider's trouble is waited out
     on_quota: OnQuota
+    checkpoints: CheckpointSettings  # when a question is too old
     max_usd: float | None
     max_turns: int | None
 

@@ -7,8 +7,9 @@ What the rest of the program relies on:
   never one less.
 * Events are only ever appended. What a run is now is what its events say, folded (history.py) or applied
   (tracker.py); no column repeats it.
-* How far it had come stands in a file of its own, too (`journal.mark`, written after each event): what damage or a power
-  failure took from the end is counted and said, never hidden.
+* Events are numbered without a gap, and how far they had come stands in a file of its own, too (`journal.mark`, written
+  after each event). So what damage or a power failure took is counted and said, each time, never hidden.
+* Each row has a checksum: damage stops whoever reads it, by name. `rescue` keeps what stands before it.
 * There is one writer: an exclusive `flock` on `journal.lock`, held for life and not inherited by children.
   The kernel frees it when the engine dies, however it dies; no stale pid can block or admit anybody.
   Readers need no lock.
@@ -25,21 +26,38 @@ import hashlib
 import json
 import os
 import secrets
-import signal
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import JournalCorrupt, JournalLocked, RecordError, UnknownRun
+from orchestrator import redact
+from orchestrator.errors import JournalLocked, JournalTooNew, RecordError, UnknownRun
+from orchestrator.journal import file
+from orchestrator.journal.file import VERSION, sql
+from orchestrator.journal.marks import CRASH_AT, CrashPoint, Mark
 from orchestrator.model import Event, EventKind, Noun, PlanId, RunId, TaskId
 
-VERSION = 1
+__all__ = [
+    "CRASH_AT",
+    "HOME",
+    "VERSION",
+    "Journal",
+    "RunRow",
+    "StoredPlan",
+    "is_live",
+    "live_run",
+    "locked",
+    "make_home",
+    "reading",
+    "refuse_second",
+    "store",
+    "writing",
+]
+
 HOME = ".orchestrator"
-CRASH_AT = "ORCHESTRATOR_CRASH_AT"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alikes: people type run names
 
 
@@ -62,42 +80,6 @@ class RunRow(Noun):
     paths: str
 
 
-class CrashPoint:
-    """For tests: `after:landing` or `before:landing:2` is where this process ends as by kill -9. Empty: nowhere."""
-
-    def __init__(self, words: str) -> None:
-        side, _, rest = words.partition(":")
-        kind, _, number = rest.partition(":")
-        self._at, self._left = (side, kind), int(number or 1)
-
-    def pass_by(self, side: str, kind: EventKind) -> None:
-        if self._at == (side, kind):
-            self._left -= 1
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Mark:
-    """The number of the latest event, beside the journal. It is not flushed: it can be behind, never before."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self) -> int:
-        """0 where it is missing or none."""
-        with suppress(OSError, ValueError):
-            return int(self._path.read_text())
-        return 0
-
-    def reach(self, seq: int) -> None:
-        with suppress(OSError):  # a full disk costs the mark, not the run
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.pwrite(file, b"%020d\n" % seq, 0)
-            finally:
-                os.close(file)
-
-
 class Journal:
     """Open with `writing` or `reading`."""
 
@@ -107,24 +89,31 @@ class Journal:
         self._crash = CrashPoint(os.environ.get(CRASH_AT, ""))
         self.path = path
         self._mark = Mark(path.with_name("journal.mark"))
-        self.lost = 0  # events that were there once, and are not any more
+        reached = self._mark.read()  # before the events: a live engine adds some meanwhile
+        with self._readable():
+            last, count, strangers = connection.execute(sql("extent")).fetchone()
+        if strangers:
+            raise file.damaged(f"{path} is damaged: {strangers} of its rows belong to no run")
+        self._last = max(reached, last)
+        self.lost = self._last - count  # events that were there once, and are not any more
 
     def announce(self, run: RunId) -> None:
         """Which run the holder of the lock works on; only the lock says that it still does."""
         assert self._lock is not None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, run.encode(), 0)
+        _sign(self._lock, run)
 
     def begin(self, asked: Mapping[str, Any], plans: Sequence[StoredPlan]) -> RunId:
         """A new run with its own copy of the plans; the name is unique and short enough to type."""
         now = _now()
         token = "".join(secrets.choice(LETTERS) for _ in range(5))
         run = RunId(f"{now[2:4]}{now[5:7]}{now[8:10]}-{token}")
+        rows = [(run, n, p.id, p.path, p.sha256, p.content) for n, p in enumerate(plans)]
         with self._readable():
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(_sql("add_run"), (run, now, json.dumps(dict(asked))))
-            rows = [(run, n, p.id, p.path, p.sha256, p.content) for n, p in enumerate(plans)]
-            self._connection.executemany(_sql("add_plan"), rows)
+            self._connection.execute(
+                sql("add_run"), _sealed(run, now, json.dumps(dict(asked)), len(plans))
+            )
+            self._connection.executemany(sql("add_plan"), [_sealed(*row) for row in rows])
             self._connection.execute("COMMIT")
         return run
 
@@ -137,34 +126,45 @@ class Journal:
         task: TaskId | None = None,
         attempt: int | None = None,
     ) -> Event:
-        """The event is durable when this returns."""
-        at = _now()
-        row = (run, at, kind, task, attempt, json.dumps(dict(data), ensure_ascii=False))
+        """The event is durable when this returns, and holds no secret that this process knows."""
+        data = redact.value(data)
+        at, seq = _now(), self._last + 1
+        row = _sealed(
+            seq, run, at, kind.value, task, attempt, json.dumps(dict(data), ensure_ascii=False)
+        )
         self._crash.pass_by("before", kind)
         with self._readable():
-            (seq,) = self._connection.execute(_sql("append_event"), row).fetchone()
+            self._connection.execute(sql("append_event"), row)
+        self._last = seq
         self._mark.reach(seq)
         self._crash.pass_by("after", kind)
         return Event(seq=seq, run=run, at=at, kind=kind, task=task, attempt=attempt, data=data)
 
     def events(self, run: RunId) -> list[Event]:
         with self._readable():
-            rows = self._connection.execute(_sql("events"), (run,)).fetchall()
-        return [_event(*row) for row in rows]
+            rows = self._connection.execute(sql("events"), (run,)).fetchall()
+        return [_event(self.path, row) for row in rows]
 
     def plans(self, run: RunId) -> list[StoredPlan]:
         with self._readable():
-            rows = self._connection.execute(_sql("plans"), (run,)).fetchall()
-        return [StoredPlan(id=i, path=p, sha256=s, content=c) for i, p, s, c in rows]
+            rows = self._connection.execute(sql("plans"), (run,)).fetchall()
+        whole = (file.whole(row, f"plan {row[4]} of run {run}", self.path) for row in rows)
+        return [StoredPlan(id=i, path=p, sha256=s, content=c) for _, _, i, p, s, c in whole]
 
     def runs(self) -> list[RunRow]:
         """Newest first."""
         with self._readable():
-            rows = self._connection.execute(_sql("runs")).fetchall()
-        return [
-            RunRow(id=i, started_at=at, asked=json.loads(asked), exit_code=code, paths=paths or "")
-            for i, at, asked, code, paths in rows
-        ]
+            rows = self._connection.execute(sql("runs")).fetchall()
+            ends = self._connection.execute(sql("ends")).fetchall()
+        events = (_event(self.path, row) for row in ends)
+        codes = {event.run: event.data.get("exit_code") for event in events}
+        return [self._run(row, codes) for row in rows]
+
+    def _run(self, row: Sequence[Any], codes: Mapping[RunId, int | None]) -> RunRow:
+        *own, paths = row
+        run, at, asked, _ = file.whole(own, f"run {row[1]}", self.path)
+        code, plans = codes.get(run), paths or ""
+        return RunRow(id=run, started_at=at, asked=json.loads(asked), exit_code=code, paths=plans)
 
     @property
     def trouble(self) -> str | None:
@@ -176,13 +176,6 @@ class Journal:
             f"the last {self.lost} {events} missing in {self.path} (damage, or a power failure): what they recorded "
             "is not known. What had landed is in git; a task whose end is missing is done again"
         )
-
-    def compare(self) -> None:
-        """With the mark: what is missing at the end."""
-        reached = self._mark.read()  # before the events: a live engine adds some meanwhile
-        with self._readable():
-            (last,) = self._connection.execute(_sql("last_event")).fetchone()
-        self.lost = max(0, reached - last)
 
     def find(self, name: str | None) -> RunRow:
         """The run of that name or unambiguous beginning; None: the newest."""
@@ -196,38 +189,40 @@ class Journal:
             raise UnknownRun(f"{what} {name!r}; the newest are {newest}")
         return named[0]
 
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as broken:
-            with suppress(sqlite3.Error):
-                self._connection.rollback()
-            raise _corrupt(self.path, broken) from broken
+    def _readable(self) -> AbstractContextManager[None]:
+        return file.readable(self._connection, self.path)
 
 
 @contextmanager
 def writing(root: Path) -> Iterator[Journal]:
     """The project's journal with the sole right to write, for as long as this is entered."""
+    with locked(root) as lock, file.to_write(root / HOME / "journal.db") as connection:
+        yield Journal(connection, root / HOME / "journal.db", lock)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[int]:
+    """The sole right to write, without the journal."""
     home = make_home(root)
-    lock = os.open(home / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(home / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as refused:
+        raise _unwritable(home, refused) from refused
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise JournalLocked(
-                f"another orchestrator works in {root}; wait for it, or answer it with "
-                "approve, reject or retry"
-            ) from None
-        with _connected(home / "journal.db", "rwc") as connection:
-            os.ftruncate(lock, 0)
-            journal = Journal(connection, home / "journal.db", lock)
-            with journal._readable():
-                _migrate(connection, journal.path)
-            journal.compare()
-            yield journal
+            raise JournalLocked(_held(root, *_signed(lock))) from None
+        _sign(lock, "")
+        yield lock
     finally:
         os.close(lock)
+
+
+def refuse_second(root: Path) -> None:
+    """JournalLocked, with who it is, while another engine holds the project."""
+    with locked(root):
+        pass
 
 
 @contextmanager
@@ -235,11 +230,35 @@ def reading(root: Path) -> Iterator[Journal]:
     """The journal to look at; also while an engine writes."""
     path = root / HOME / "journal.db"
     if not path.exists():
-        raise UnknownRun(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
-    with _connected(path, "ro") as connection:
-        journal = Journal(connection, path)
-        journal.compare()
-        yield journal
+        raise _no_run_in(root)
+    with file.to_read(path) as connection:
+        if connection is None:
+            raise _no_run_in(root)
+        yield Journal(connection, path)
+
+
+def _no_run_in(root: Path) -> UnknownRun:
+    return UnknownRun(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
+
+
+def _sign(lock: int, run: str) -> None:
+    """Who holds it and for which run, for people; only the lock itself says that it is held."""
+    with suppress(OSError):  # a full disk
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()} {run}".encode(), 0)
+
+
+def _signed(lock: int) -> tuple[str, RunId]:
+    pid, _, run = os.pread(lock, 100, 0).decode().partition(" ")
+    return pid, RunId(run)
+
+
+def _held(root: Path, pid: str, run: RunId) -> str:
+    who = f", run {run}" if run else ""
+    return (
+        f"another orchestrator works in {root} (pid {pid or 'unknown'}{who}); wait for it, or answer it with "
+        "approve, reject or retry"
+    )
 
 
 def live_run(root: Path) -> RunId | None:
@@ -247,11 +266,14 @@ def live_run(root: Path) -> RunId | None:
     path = root / HOME / "journal.lock"
     if not path.exists():
         return None
-    lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    way = (
+        os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY
+    )  # on a read-only disk one can look, too
+    lock = os.open(path, way | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return RunId(os.pread(lock, 100, 0).decode())
+        return _signed(lock)[1]
     finally:
         os.close(lock)
     return None
@@ -270,8 +292,12 @@ def make_home(root: Path) -> Path:
         if not ignore.exists():
             ignore.write_text("*\n!config.toml\n")
     except OSError as refused:
-        raise RecordError(f"cannot write {home}: {refused.strerror}; make it writable") from refused
+        raise _unwritable(home, refused) from refused
     return home
+
+
+def _unwritable(home: Path, refused: OSError) -> RecordError:
+    return RecordError(f"cannot write {home}: {refused.strerror}; make room or make it writable")
 
 
 def store(plan_id: PlanId, path: str, content: bytes) -> StoredPlan:
@@ -279,44 +305,17 @@ def store(plan_id: PlanId, path: str, content: bytes) -> StoredPlan:
     return StoredPlan(id=plan_id, path=path, sha256=digest, content=content)
 
 
-@contextmanager
-def _connected(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    try:
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
-    except sqlite3.Error as broken:
-        raise _corrupt(path, broken) from broken
-    try:
-        yield connection
-    finally:
-        connection.close()
+def _sealed(*values: Any) -> tuple[Any, ...]:
+    return (*values, file.checksum(values))
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise JournalCorrupt(
-            f"{path} was written by a newer orchestrator (version {version}, this one knows "
-            f"{VERSION}); upgrade, or move the file away to start anew"
+def _event(path: Path, row: Sequence[Any]) -> Event:
+    seq, run, at, kind, task, attempt, data = file.whole(row, f"event {row[1]}", path)
+    if kind not in set(EventKind):
+        raise JournalTooNew(
+            f"event {seq} in {path} is a {kind!r}, which this orchestrator does not know: "
+            "a newer one wrote it; upgrade"
         )
-    (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if state != "ok":
-        raise sqlite3.DatabaseError(state)
-    for step in range(version + 1, VERSION + 1):
-        script = _sql(f"schema_{step}")
-        connection.executescript(f"BEGIN;\n{script}\nPRAGMA user_version = {step};\nCOMMIT;")
-
-
-def _sql(name: str) -> str:
-    return files("orchestrator.journal").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
-
-
-def _event(
-    seq: int, run: str, at: str, kind: str, task: str | None, attempt: int | None, data: str
-) -> Event:
     return Event(
         seq=seq,
         run=RunId(run),
@@ -325,19 +324,6 @@ def _event(
         task=TaskId(task) if task else None,
         attempt=attempt,
         data=json.loads(data),
-    )
-
-
-def _corrupt(path: Path, broken: sqlite3.Error) -> RecordError:
-    damaged = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, None}
-    if getattr(broken, "sqlite_errorcode", None) not in damaged:
-        return RecordError(
-            f"cannot use {path}: {broken}; nothing is lost. Put that right (space, permissions), "
-            "then: orchestrator resume"
-        )
-    return JournalCorrupt(
-        f"{path} cannot be used: {broken}; nothing was changed. "
-        "Move it away to start anew, or keep it and report this"
     )
 
 

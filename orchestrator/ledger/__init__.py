@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orchestrator.errors import RecordError
+from orchestrator.ledger import mark
 from orchestrator.ledger.line import Entry, checksum, encode, entry, in_utc, normalise_id
 from orchestrator.model import Noun
 
@@ -24,10 +25,11 @@ NAME = "task_ledger.jsonl"
 
 
 class Window(Noun):
-    """What was read: entries in file order, and the damaged lines as (1-based number, why)."""
+    """What was read: entries in file order, the damaged lines as (1-based number, why), and bytes that are not there any more."""
 
     entries: tuple[Entry, ...] = ()
     damaged: tuple[tuple[int, str], ...] = ()
+    missing: int = 0
 
 
 # --- append ---------------------------------------------------------------------------------------
@@ -43,7 +45,10 @@ def append(folder: Path, entries: Iterable[Entry]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, fcntl.LOCK_EX) as ledger:
             _set_torn_tail_aside(folder, ledger)
+            size = os.fstat(ledger).st_size
             _write_once(ledger, data)
+            lost = mark.read(folder).lost_at(size)
+            mark.write(folder, mark.Mark(size + len(data), lost))
             _sync_folder(folder)
     except OSError as error:
         raise RecordError(
@@ -115,7 +120,8 @@ def read(folder: Path, since: str | None = None) -> Window:
     start = in_utc(since) if since else None
     entries: dict[tuple[str, str, int], Entry] = {}
     damaged: list[tuple[int, str]] = []
-    for number, line in enumerate(_lines(folder / NAME), start=1):
+    lines, missing = _lines(folder)
+    for number, line in enumerate(lines, start=1):
         try:
             found = _parse(line)
         except (ValueError, RecursionError) as error:
@@ -123,18 +129,22 @@ def read(folder: Path, since: str | None = None) -> Window:
         else:
             entries.setdefault(found.identity, found)
     kept = (each for each in entries.values() if start is None or not _before(each, start))
-    return Window(entries=tuple(kept), damaged=tuple(damaged))
+    return Window(entries=tuple(kept), damaged=tuple(damaged), missing=missing)
 
 
-def _lines(path: Path) -> list[bytes]:
+def _lines(folder: Path) -> tuple[list[bytes], int]:
+    """And how many bytes of them there were once."""
+    path = folder / NAME
     try:
         with (
             _locked(path, os.O_RDONLY, fcntl.LOCK_SH) as ledger,
             open(ledger, "rb", closefd=False) as file,
         ):
-            return file.readlines()
+            lines = file.readlines()
+            whole = sum(len(line) for line in lines if line.endswith(b"\n"))
+            return lines, mark.read(folder).lost_at(whole)
     except FileNotFoundError:
-        return []
+        return [], mark.read(folder).lost_at(0)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); correct it") from error
 

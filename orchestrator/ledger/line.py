@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from orchestrator import redact
 from orchestrator.model import Outcome, Plan, RunId, Score, Task, Tier, Usage, Verified
 from orchestrator.model import Route as Choice
 
@@ -228,5 +229,6 @@ def checksum(values: dict[str, Any]) -> str:
 
 
 def encode(each: Entry) -> bytes:
-    values = _seal(each).model_dump(mode="json")
+    values = redact.value(each.model_dump(mode="json"))
+    values["checksum"] = checksum(values)
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -19,10 +19,13 @@ from orchestrator.model.plan import (
     Tier,
 )
 from orchestrator.model.record import (
+    EXPIRY,
+    STANDING,
     Answer,
     Event,
     EventKind,
 )
+from orchestrator.model.sandbox import Access, Sandbox
 from orchestrator.model.work import (
     Attempt,
     Check,
@@ -45,7 +48,10 @@ from orchestrator.model.work import (
 )
 
 __all__ = [
+    "EXPIRY",
     "QUESTIONS",
+    "STANDING",
+    "Access",
     "Answer",
     "Attempt",
     "Check",
@@ -67,6 +73,7 @@ __all__ = [
     "Progress",
     "Route",
     "RunId",
+    "Sandbox",
     "Score",
     "Session",
     "Severity",

@@ -9,14 +9,21 @@ from typing import Any
 from orchestrator.model.plan import Noun, TaskId
 from orchestrator.model.work import RunId
 
+STANDING, EXPIRY = "--yes", "expiry"  # who answered, where nobody looked
+
 
 class Answer(Noun):
-    """A person's word on a checkpoint."""
+    """A word on a checkpoint: a person's, or what was settled before."""
 
     approved: bool
     option: str | None = None
     note: str = ""
-    by: str = ""
+    by: str = ""  # a person, STANDING or EXPIRY; empty where it is not known
+    via: str = ""  # how a person gave it: terminal or command
+
+    @property
+    def is_of_a_person(self) -> bool:
+        return bool(self.via) or self.by not in (STANDING, EXPIRY)
 
 
 class EventKind(StrEnum):

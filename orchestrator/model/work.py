@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NewType
 from pydantic import ConfigDict, Field
 
 from orchestrator.model.plan import Noun, TaskId, Tier
+from orchestrator.model.sandbox import Sandbox
 
 RunId = NewType("RunId", str)
 
@@ -49,6 +50,7 @@ class Failure(StrEnum):
     REJECTED = "rejected"  # a person said no at a checkpoint
     CONFLICT = "conflict"  # its work does not fit to what has landed meanwhile
     SCOPE = "scope"  # it wrote outside of its <files>, and the settings refuse that
+    SECRET = "secret"  # noqa: S105 - a file that it made has the value of a secret variable
     WORKSPACE = "workspace"  # git could not make its workspace, or keep its work
     INTERRUPTED = "interrupted"  # we were stopped; no try is spent
 
@@ -183,6 +185,7 @@ class Attempt(Noun):
     session: Session | None = None  # None: it starts a new one
     transcript: str  # absolute path of the file that gets the output
     environment: Mapping[str, str]
+    sandbox: Sandbox | None = None  # None: its programs see and write what we can
 
 
 class CheckResult(StrEnum):
@@ -232,6 +235,9 @@ class Work(Noun):
     deleted: tuple[str, ...] = ()
     undeclared: tuple[str, ...] = ()  # outside of the task's <files>
     control: tuple[str, ...] = ()  # what steers agents, git and CI: a person must look
+    secrets: tuple[
+        str, ...
+    ] = ()  # files with values of secret variables; the commit has names instead
     notes: tuple[str, ...] = ()  # what was odd in keeping it
 
     @property

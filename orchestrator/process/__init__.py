@@ -22,6 +22,8 @@ What must stay true, and why it is built this way:
    cap. A full disk costs the transcript, never the attempt.
 6. *Unread stdin blocks nobody*: the feeder is one more task, which ends with the program.
 7. *Nothing is inherited.* The environment is what the caller gives; descriptors are closed; signals are back at default.
+8. *With a sandbox all of this stays true* (`sandbox.py`). The warden is the first process of a namespace of its own then,
+   and what it says of pids is of that namespace: a number that it reports is never signalled from here.
 
 A stall is no output *and* (almost) no CPU below the warden: a compiler is silent, a hung client idles. Without /proc
 silence alone would kill healthy programs, so outside Linux there is no stall watch, only the timeout.
@@ -41,12 +43,15 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 
 import anyio
 from anyio import CancelScope
 
-from orchestrator.process import warden
+from orchestrator import redact
+from orchestrator.model import Sandbox
+from orchestrator.process import sandbox, warden
 from orchestrator.process.output import CHUNK, Kept, Lines, Transcript
 
 DRAIN_S = 1.0
@@ -80,6 +85,7 @@ class Command:
     transcript: Path | None = None
     keep_bytes: int = 1 << 16  # of each stream, half head and half tail
     merged: bool = False  # stderr into stdout, in the order written
+    sandbox: Sandbox | None = None  # None: it sees and writes what we can
 
 
 class Leash:
@@ -154,6 +160,7 @@ async def run(
     the `leash`. Cancelled, it ends the whole tree first.
     """
     refuse_nul(command)
+    redact.learn(command.env)
     with ExitStack() as stack:
         tree = Tree(command, stack, leash or Leash())
         await tree.start()
@@ -195,7 +202,7 @@ class Tree:
             os.set_blocking(self._in.fileno(), False)
             with CancelScope(shield=True):
                 self._process = await anyio.open_process(
-                    [sys.executable, "-I", "-S", warden.__file__, str(far.fileno())],
+                    [*self._around, sys.executable, "-I", "-S", warden.__file__, str(far.fileno())],
                     stdin=stdin if self._command.stdin else subprocess.DEVNULL,
                     stdout=stdout,
                     stderr=stdout if self._command.merged else stderr,
@@ -209,6 +216,13 @@ class Tree:
         for theirs in (stdin, stdout, stderr, far):
             theirs.close()
 
+    @property
+    def _around(self) -> list[str]:
+        command = self._command
+        if command.sandbox is None:
+            return []
+        return sandbox.enter(command.sandbox, command.argv, command.env)
+
     def _open_pipe(self) -> tuple[FileIO, FileIO]:
         readable, writable = os.pipe()
         files = FileIO(readable, "rb"), FileIO(writable, "wb")
@@ -221,7 +235,8 @@ class Tree:
         command = self._command
         stops = " ".join(str(int(number)) for number in command.stop)
         pairs = (f"{name}={value}" for name, value in command.env.items())
-        head = (os.getpid(), command.grace_s, stops, command.cwd.absolute(), len(command.argv))
+        engine = os.getpid() if command.sandbox is None else sandbox.INSIDE
+        head = (engine, command.grace_s, stops, command.cwd.absolute(), len(command.argv))
         fields = [os.fsencode(str(word)) for word in (*head, *command.argv, *pairs)]
         data = b"\0".join(fields)
         data = b"%08d%s" % (len(data), data)
@@ -261,18 +276,24 @@ class Tree:
         self._in.close()
 
     async def _read(self, stream: FileIO, kept: Kept, on_line: OnLine | None) -> None:
-        lines = Lines()
-        while True:
-            await anyio.wait_readable(stream)
-            chunk = stream.read(CHUNK) or b""
-            self._alive_at = time.monotonic()
-            kept.add(chunk)
-            self._transcript.add(chunk)
-            if on_line is not None:
-                for line in lines.feed(chunk) if chunk else lines.finish():
-                    on_line(line)
-            if not chunk:
-                return
+        """Clean of secrets before anybody sees it."""
+        lines, clean, chunk = Lines(), redact.stream(), b"\n"
+        try:
+            while chunk:
+                await anyio.wait_readable(stream)
+                chunk = stream.read(CHUNK) or b""
+                self._alive_at = time.monotonic()
+                clear = clean.feed(chunk) if chunk else clean.finish()
+                self._keep(kept, clear)
+                if on_line is not None:
+                    for line in chain(lines.feed(clear), () if chunk else lines.finish()):
+                        on_line(line)
+        finally:  # also where nobody waits for its end: what was held back is not lost
+            self._keep(kept, clean.finish())
+
+    def _keep(self, kept: Kept, clear: bytes) -> None:
+        kept.add(clear)
+        self._transcript.add(clear)
 
     async def watch(self) -> None:
         """Until it is over, or its time is, or it neither speaks nor works, or its leash is pulled."""
@@ -313,7 +334,13 @@ class Tree:
 
     def _kill(self) -> None:
         """The last resort: the warden does not answer, or somebody killed it."""
-        for pid in self._said("pid"):
+        if (
+            self._command.sandbox is not None
+        ):  # the warden's own number is known to us only as below bwrap
+            for below in warden.read_tree(self._process.pid):
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(below, signal.SIGKILL)
+        for pid in self._said("pid") if self._command.sandbox is None else ():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(int(pid), signal.SIGKILL)
         with suppress(ProcessLookupError):
@@ -328,6 +355,9 @@ class Tree:
     def ended(self) -> Ended:
         for trouble in self._said("cannot"):
             self._refuse(*trouble.split())
+        if self._command.sandbox is not None and not self._said("pid"):
+            why = " ".join((self._kept[1].text() + self._kept[0].text()).split())
+            raise NotStarted(f"the sandbox could not be made: {why or 'bwrap was ended'}")
         code, number = ([int(value) for value in self._said(word)] for word in ("exit", "signal"))
         return Ended(
             exit_code=code[0] if code else None,

@@ -26,6 +26,7 @@ from orchestrator.model import Price
 from orchestrator.settings.dotenv import env_files
 from orchestrator.settings.sections import (
     BudgetSettings,
+    CheckpointSettings,
     ComplexitySettings,
     EstimateSettings,
     LintSettings,
@@ -35,6 +36,7 @@ from orchestrator.settings.sections import (
     ReaderSettings,
     RoutingSettings,
     RunSettings,
+    SandboxSettings,
     Section,
     VerifySettings,
     WorkerSettings,
@@ -45,6 +47,7 @@ __all__ = [
     "NO_FLAGS",
     "PREFIX",
     "BudgetSettings",
+    "CheckpointSettings",
     "EstimateSettings",
     "ModelsSettings",
     "OnQuota",
@@ -52,6 +55,7 @@ __all__ = [
     "ReaderSettings",
     "RoutingSettings",
     "RunSettings",
+    "SandboxSettings",
     "Section",
     "Settings",
     "VerifySettings",
@@ -65,7 +69,8 @@ __all__ = [
 
 PREFIX = "ORCHESTRATOR_"
 OTHERS = {
-    f"{PREFIX}{name}" for name in ("INTELLIGENCE_DIR", "RUN", "TASK", "ATTEMPT", "CRASH_AT")
+    f"{PREFIX}{name}"
+    for name in ("INTELLIGENCE_DIR", "PROJECT", "RUN", "TASK", "ATTEMPT", "CRASH_AT", "CLOCK_AHEAD")
 }  # no settings
 NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
@@ -83,6 +88,7 @@ class Settings(BaseSettings):
     )
 
     run: RunSettings
+    checkpoints: CheckpointSettings
     budget: BudgetSettings
     models: ModelsSettings
     workers: dict[str, WorkerSettings]
@@ -94,6 +100,7 @@ class Settings(BaseSettings):
     complexity: ComplexitySettings
     estimate: EstimateSettings
     workspace: WorkspaceSettings
+    sandbox: SandboxSettings
 
     @classmethod
     def settings_customise_sources(

@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 OnQuota = Literal["wait", "fallback", "stop"]
+OnExpiry = Literal["reject", "pass-advisory"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Complexity = Annotated[int, Field(ge=0, le=10)]
 Word = Annotated[str, Field(min_length=1)]
@@ -52,6 +53,14 @@ class RunSettings(Section):
     agents: Words
     share_prompt_cache_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     retention_days: Annotated[int, Field(ge=0)]
+    min_free_mb: Annotated[int, Field(ge=0)]
+
+
+class CheckpointSettings(Section):
+    """When a question is too old, and what becomes of it then."""
+
+    expire_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    on_expiry: OnExpiry
 
 
 class VerifySettings(Section):
@@ -118,6 +127,17 @@ class WorkspaceSettings(Section):
     control_files: Literal["ask", "declared", "allow"]
     final_checks: Literal["all", "none"]
     look_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class SandboxSettings(Section):
+    """What workers and checks see and may write. Names are absolute, below `~`, or below the project's root."""
+
+    mode: Literal["auto", "bubblewrap", "none"]
+    network: bool
+    writable: Words
+    read_only: Words
+    caches: Words
+    hidden: Words
 
 
 class BudgetSettings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from orchestrator.model import CheckResult, Task, TaskState
 from orchestrator.model.goals import KeyLink
@@ -204,7 +205,14 @@ def _answers(account: Account) -> Iterator[str]:
             command("reject", account.run, task.id),
         )
         which = f" (options: {'; '.join(options)})" if options else ""
-        yield f"- {heading(task)} waits for a person: {yes} or {no}{which}"
+        yield f"- {heading(task)} waits for a person: {yes} or {no}{which}{_expires(account, task)}"
+
+
+def _expires(account: Account, task: Task) -> str:
+    expiry = account.past(task).expiry
+    if expiry is None:
+        return ""
+    return f"; it expires on {datetime.fromtimestamp(expiry.at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _rest(account: Account) -> Iterator[str]:

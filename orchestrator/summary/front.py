@@ -11,8 +11,6 @@ from orchestrator.summary.account import UNFINISHED, Account
 from orchestrator.summary.figures import count_escalations, spend, worked
 from orchestrator.summary.text import clean_all, count, duration, one_line
 
-STANDING = "--yes"  # who answered, where nobody did
-
 
 def render(account: Account) -> str:
     values = {**_upstream(account), "execution": _execution(account), "tasks": _tasks(account)}
@@ -99,7 +97,8 @@ def say_decision(task: Task, answer: Answer) -> str:
     chosen = f": {answer.option}{named}" if answer.option else ""
     verdict = "approved" if answer.approved else "rejected"
     note = f" - {one_line(answer.note)}" if answer.note.strip() else ""
-    return f"{task.title}{chosen or f': {verdict}'}{note}"
+    unseen = "" if answer.is_of_a_person else f" ({answer.by})"
+    return f"{task.title}{chosen or f': {verdict}'}{unseen}{note}"
 
 
 # --- ours ------------------------------------------------------------------------------------------
@@ -126,6 +125,7 @@ def _execution(account: Account) -> dict[str, Any]:
         "speedup": _rounded(pace.speedup, 2),
         "parallelization_efficiency": _rounded(pace.efficiency, 2),
         "token_savings_vs_sequential": None,
+        "sandbox": account.history.sandbox,
         "files": "declared" if account.history.ground is None else "committed",
         "result": _result(account),
         "tasks": _counts(account),
@@ -209,10 +209,10 @@ def worst(checks: Sequence[Check]) -> CheckResult | None:
 
 
 def verified(account: Account, task: Task) -> Verified | None:
-    """By whom; None before anybody looked. What --yes approved, no person saw."""
+    """By whom; None before anybody looked. What --yes or a clock approved, no person saw."""
     answer, last = account.past(task).answer, account.last(task)
     if answer is not None and answer.approved and task.is_checkpoint:
-        return Verified.NONE if answer.by == STANDING else Verified.HUMAN
+        return Verified.HUMAN if answer.is_of_a_person else Verified.NONE
     return last.verdict.verified if last and last.verdict else None
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from orchestrator.history import Tried
-from orchestrator.model import Check, CheckResult, Failure, Outcome, Task, TaskState, Verified
+from orchestrator.model import (
+    STANDING,
+    Check,
+    CheckResult,
+    Failure,
+    Outcome,
+    Task,
+    TaskState,
+    Verified,
+)
 from orchestrator.summary.account import Account
 from orchestrator.summary.front import (
-    STANDING,
     changed_files,
     decisions,
     declared_files,
@@ -195,6 +204,13 @@ def _kind(outcome: Outcome | None) -> str:
 # --- decisions -------------------------------------------------------------------------------------
 
 
+VIA = {"terminal": "on the terminal", "command": "by command"}
+
+
+def _when(at: str | None) -> str:
+    return f" on {datetime.fromisoformat(at):%Y-%m-%d %H:%M} UTC" if at else ""
+
+
 def decisions_made(account: Account) -> Iterator[str]:
     made = decisions(account)
     if not made:
@@ -204,7 +220,9 @@ def decisions_made(account: Account) -> Iterator[str]:
         named = f" ({prose(option.name)})" if option and option.name != option.id else ""
         chosen = f", option {code(answer.option)}{named}" if answer.option else ""
         by = f" by {code(STANDING)}" if answer.by == STANDING else f" by {prose(answer.by)}"
+        via = f" ({VIA.get(answer.via, prose(answer.via))})" if answer.via else ""
         verdict = "approved" if answer.approved else "rejected"
         rest, below = quoted(answer.note, "  ")
-        yield f"- {heading(task)} {verdict}{by if answer.by else ''}{chosen}{rest}"
+        told = f"{verdict}{by if answer.by else ''}{via}{_when(account.past(task).answered_at)}"
+        yield f"- {heading(task)} {told}{chosen}{rest}"
         yield from below

@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.model import Check, CheckResult, Failure, Task, Verdict, Verified
+from orchestrator import redact
+from orchestrator.model import Access, Check, CheckResult, Failure, Sandbox, Task, Verdict, Verified
 from orchestrator.process import Command, Ended, NotStarted, run
 from orchestrator.process.output import Transcript
 
@@ -76,11 +77,12 @@ async def run_checks(
     keep_bytes: int = 1 << 16,
     transcript: Path | None = None,
     all_of_them: bool = False,
+    sandbox: Sandbox | None = None,
 ) -> tuple[Check, ...]:
     """In order, each with its own timeout; stops at the first that is not green, unless `all_of_them`."""
     checks: list[Check] = []
     for command in commands:
-        check = await run_check(command, cwd, env, timeout_s, keep_bytes, transcript)
+        check = await run_check(command, cwd, env, timeout_s, keep_bytes, transcript, sandbox)
         checks.append(check)
         if check.result is not CheckResult.GREEN and not all_of_them:
             break
@@ -94,30 +96,34 @@ async def run_check(
     timeout_s: float,
     keep_bytes: int,
     transcript: Path | None,
+    sandbox: Sandbox | None = None,
 ) -> Check:
     head = Transcript(transcript)
-    head.add(f"\n$ {command}\n".encode("utf-8", "replace"))
+    head.add(f"\n$ {redact.text(command)}\n".encode("utf-8", "replace"))
     head.close()
-    with tempfile.TemporaryDirectory(prefix="check-") as folder:
-        order = Command(
-            argv=("bash", *place(command, Path(folder))),
-            cwd=cwd,
-            env=env,
-            timeout_s=timeout_s,
-            transcript=transcript,
-            keep_bytes=keep_bytes,
-            merged=True,
-        )
-        try:
-            return read(command, await run(order))
-        except NotStarted as error:
-            return Check(
-                command=command,
-                result=CheckResult.INCONCLUSIVE,
-                exit_code=None,
-                output=str(error),
-                duration_s=0.0,
+    try:
+        with tempfile.TemporaryDirectory(prefix="check-") as folder:
+            words = place(command, Path(folder))
+            seen = [folder] if words[0] == "--" else []  # it lies where nothing is seen else
+            order = Command(
+                argv=("bash", *words),
+                cwd=cwd,
+                env=env,
+                timeout_s=timeout_s,
+                transcript=transcript,
+                keep_bytes=keep_bytes,
+                merged=True,
+                sandbox=sandbox and sandbox.allow(Access.READ, seen),
             )
+            return read(command, await run(order))
+    except (NotStarted, OSError) as error:  # OSError: no room for what it is started with
+        return Check(
+            command=command,
+            result=CheckResult.INCONCLUSIVE,
+            exit_code=None,
+            output=str(error),
+            duration_s=0.0,
+        )
 
 
 def place(command: str, folder: Path) -> tuple[str, str]:

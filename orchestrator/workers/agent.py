@@ -12,10 +12,21 @@ from pathlib import Path
 from types import MappingProxyType
 
 from orchestrator import prices, process
-from orchestrator.model import Attempt, Failure, Outcome, Price, Progress, Task, Tier, Usage
+from orchestrator.model import (
+    Access,
+    Attempt,
+    Failure,
+    Outcome,
+    Price,
+    Progress,
+    Sandbox,
+    Task,
+    Tier,
+    Usage,
+)
 from orchestrator.process import Command, Ended, Leash, NotStarted, ProgramMissing
 from orchestrator.settings import WorkerSettings
-from orchestrator.workers import Condition, Report, booking
+from orchestrator.workers import Condition, Report, booking, keys
 from orchestrator.workers.api import instructions
 from orchestrator.workers.reading import Call, Client, Reading
 
@@ -161,17 +172,30 @@ class AgentWorker:
 
     def _order(self, call: Call, attempt: Attempt) -> Command:
         passes = self._passes(self._client.needs(attempt.route.model, os.environ))
+        env = {**attempt.environment, **process.environment(passes, call.env)}
         return Command(
             argv=(self._program, *call.argv[1:], *self._settings.arguments),
             cwd=Path(attempt.workspace),
-            env={**attempt.environment, **process.environment(passes, call.env)},
+            env=env,
             stdin=call.stdin.encode(),
             timeout_s=attempt.timeout_s,
             stall_s=self._settings.stall_s or attempt.stall_s,
             stop=self._client.stop,
             grace_s=self._grace_s,
             transcript=Path(attempt.transcript),
+            sandbox=attempt.sandbox and self._let_in(attempt.sandbox, env),
         )
+
+    def _let_in(self, sandbox: Sandbox, env: Mapping[str, str]) -> Sandbox:
+        """Its own places and its provider: without them it could not work. What it would make at its first start is made."""
+        home = Path(env.get("HOME") or Path.home())
+        homes = list(self._client.homes(env, home))
+        for place in homes:
+            if not place.suffix:
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keys_at = map(str, keys.places(env, home))
+        sandbox = sandbox.allow(Access.READ, keys_at, network=True)
+        return sandbox.allow(Access.WRITE, map(str, homes))
 
     def _watch_caps(self, reading: Reading, attempt: Attempt, watched: Watched) -> None:
         """For clients that cannot be told to stop by themselves: they are stopped one request too late."""

@@ -84,6 +84,10 @@ class Claude(Client):
         self.reads: tuple[str, ...] = () if lean else INSTRUCTIONS
         self.told: tuple[str, ...] = INSTRUCTIONS if lean else ()
 
+    def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        own = env.get("CLAUDE_CONFIG_DIR")
+        return (Path(own),) if own else (home / ".claude", home / ".claude.json")
+
     def provider(self, model: str | None) -> str | None:
         return "anthropic"
 

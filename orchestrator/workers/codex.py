@@ -34,7 +34,6 @@ QUIET = {"RUST_LOG": f"error,{LOG}=info"}
 ALWAYS = (
     "--json",
     "--skip-git-repo-check",
-    *("-c", 'sandbox_mode="workspace-write"'),  # not -s: `exec resume` does not know it
     *("-c", "analytics.enabled=false"),
     *("-c", "check_for_update_on_startup=false"),
     *("-c", "allow_login_shell=false"),  # a profile would put another PATH in the place of ours
@@ -95,13 +94,19 @@ class Codex(Client):
     def __init__(self, *, lean: bool = True, now: Callable[[], datetime] = datetime.now) -> None:
         self._lean, self._now = lean, now
 
+    def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        return (_home({"HOME": str(home), **env}),)
+
     def provider(self, model: str | None) -> str | None:
         return "openai"
 
     def call(self, attempt: Attempt, folder: Path) -> Call:
         own = self._lean and bool(attempt.system)
         return Call(
-            argv=("codex", "exec", *_session(attempt), *ALWAYS, *self._profile(attempt, folder), "-"),
+            argv=(
+                *("codex", "exec", *_session(attempt), *ALWAYS, *_confined(attempt)),
+                *(*self._profile(attempt, folder), "-"),
+            ),
             stdin=attempt.prompt,
             env=QUIET,
             files={SYSTEM: attempt.system} if own else {},
@@ -214,6 +219,12 @@ def _session(attempt: Attempt) -> Iterator[str]:
 def _toml(text: str) -> str:
     """A TOML string is a JSON string, but for half characters and DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _confined(attempt: Attempt) -> tuple[str, str]:
+    """By its own sandbox, which cannot work in another one: in ours it is told that there is one. Not -s: `exec resume` does not know it."""
+    mode = "workspace-write" if attempt.sandbox is None else "danger-full-access"
+    return "-c", f'sandbox_mode="{mode}"'
 
 
 def _home(env: Mapping[str, str]) -> Path:

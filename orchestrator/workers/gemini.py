@@ -96,6 +96,9 @@ class Gemini(Client):
     def __init__(self, *, lean: bool = True) -> None:
         self._lean = lean
 
+    def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        return (Path(env.get("GEMINI_CLI_HOME") or home) / ".gemini",)
+
     def provider(self, model: str | None) -> str | None:
         return "google"
 

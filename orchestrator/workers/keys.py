@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 AMAZON = ("AWS_*",)
 AZURE = ("AZURE_*",)
@@ -48,6 +49,18 @@ def of(model: str | None) -> tuple[str, ...]:
         return BY_PREFIX[prefix]
     every = (name for names in BY_PREFIX.values() for name in names if name not in AMAZON)
     return tuple(dict.fromkeys(every))
+
+
+def places(env: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """Files with keys, for who is told of them by a variable. Everybody else need not see them."""
+    if any(name.startswith("AWS_") for name in env):
+        yield home / ".aws"
+    if any(name.startswith("AZURE_") for name in env):
+        yield home / ".azure"
+    if any(name.startswith(("GOOGLE_CLOUD", "CLOUDSDK_", "GEMINI_CLI_USE")) for name in env):
+        yield Path(env.get("CLOUDSDK_CONFIG") or home / ".config/gcloud")
+    if file := env.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        yield Path(file)
 
 
 def without_amazon(passes: Iterable[str], env: Mapping[str, str]) -> tuple[str, ...]:

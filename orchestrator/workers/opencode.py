@@ -64,6 +64,14 @@ LOGIN = "log in with: opencode auth login, or set the key of its provider"
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY", "OPENROUTER_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "DEEPSEEK_API_KEY", "XAI_API_KEY")  # fmt: skip
 
 
+XDG = {
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_CACHE_HOME": ".cache",
+}
+
+
 class OpenCode(Client):
     name = program = "opencode"
     tiers: tuple[Tier, ...] = tuple(Tier)
@@ -77,6 +85,12 @@ class OpenCode(Client):
 
     def needs(self, model: str | None, env: Mapping[str, str]) -> tuple[str, ...]:
         return (*keys.of(model), "OPENCODE_*")
+
+    def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        """Also where its settings are: it writes a file beside them."""
+        own = env.get("OPENCODE_CONFIG_DIR")
+        places = (Path(env.get(name) or home / place) for name, place in XDG.items())
+        return (*(place / "opencode" for place in places), *([Path(own)] if own else []))
 
     def provider(self, model: str | None) -> str | None:
         """anthropic/claude-haiku-5-5 -> anthropic"""

@@ -33,6 +33,7 @@ KEYS = (
     "AI_GATEWAY_API_KEY", "ZAI_API_KEY", "MISTRAL_API_KEY", "MINIMAX_API_KEY", "MOONSHOT_API_KEY",
     "OPENCODE_API_KEY", "KIMI_API_KEY", "CLOUDFLARE_*", "XIAOMI_*", "AWS_*",
 )  # fmt: skip
+OWN_PLACES = ("PI_CODING_AGENT_DIR", "PI_CODING_AGENT_SESSION_DIR")
 PLACES = ("PI_CODING_AGENT_*", "PI_PACKAGE_DIR")
 CLOUD = ("AZURE_OPENAI_API_KEY", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_BEARER_TOKEN_BEDROCK")
 FAILED = ("error", "aborted")
@@ -61,6 +62,10 @@ class Pi(Client):
 
     def needs(self, model: str | None, env: Mapping[str, str]) -> tuple[str, ...]:
         return (*keys.of(model), *PLACES)
+
+    def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        own = [env[name] for name in OWN_PLACES if env.get(name)]
+        return (home / ".pi", *map(Path, own))
 
     def provider(self, model: str | None) -> str | None:
         """The part of "provider/id" before the slash."""

@@ -101,6 +101,10 @@ class Client(Protocol):
         """Of `passes`, what it gets for an attempt with this model; `env` is our own environment."""
         return keys.without_amazon(self.passes, env)
 
+    def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        """What it writes of its own: sessions, logins, settings. In a sandbox it could not, else."""
+        return ()
+
     def provider(self, model: str | None) -> str | None: ...
     def call(self, attempt: Attempt, folder: Path) -> Call: ...
     def read(self, line: str, reading: Reading) -> Iterable[Progress]:

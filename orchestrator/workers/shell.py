@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from orchestrator import redact
 from orchestrator.model import Attempt, Failure, Outcome, Progress, Task, Tier, Usage
 from orchestrator.process import Command, Ended, NotStarted, ProgramMissing, run
 from orchestrator.reader.commands import script
@@ -53,7 +54,7 @@ class ShellWorker:
         if text is None:
             return Outcome(failure=Failure.REFUSED, detail="the action has no fenced shell block")
         try:
-            command = order(attempt, write_script(attempt, text))
+            command = order(attempt, *written(attempt, text))
             line = Reporter(report)
             return judge(await run(command, line, line), attempt)
         except ProgramMissing as error:
@@ -62,6 +63,13 @@ class ShellWorker:
             )
         except (NotStarted, OSError) as error:
             return Outcome(failure=Failure.NO_RESULT, detail=str(error), usage=Usage.nothing())
+
+
+def written(attempt: Attempt, text: str) -> tuple[str, ...]:
+    """What bash is to run: the file, or the exact words where they have a secret that no file may have."""
+    clean = redact.text(text)
+    path = str(write_script(attempt, clean))
+    return (path,) if clean == text else ("-c", text.replace("\r\n", "\n"), path)
 
 
 def write_script(attempt: Attempt, text: str) -> Path:
@@ -75,15 +83,16 @@ def write_script(attempt: Attempt, text: str) -> Path:
     return path
 
 
-def order(attempt: Attempt, path: Path) -> Command:
+def order(attempt: Attempt, *words: str) -> Command:
     return Command(
-        argv=("bash", "--noprofile", "--norc", "-eo", "pipefail", str(path)),
+        argv=("bash", "--noprofile", "--norc", "-eo", "pipefail", *words),
         cwd=Path(attempt.workspace),
         env=attempt.environment,
         timeout_s=attempt.timeout_s,
         stall_s=attempt.stall_s,
         transcript=Path(attempt.transcript),
         merged=True,
+        sandbox=attempt.sandbox,
     )
 
 

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 import anyio
 
 from orchestrator.model import RunId, Work
+from orchestrator.process.fence import Fence
 from orchestrator.settings import WorkspaceSettings
-from orchestrator.workspace import handed, scope
+from orchestrator.workspace import handed, leaks, scope
 from orchestrator.workspace.git import Change, GitRefused, shown
 from orchestrator.workspace.handed import Unprepared
 from orchestrator.workspace.repository import Clash, Repository
@@ -69,6 +70,7 @@ class Ground:
         environment: Mapping[str, str],
         plans: Collection[str],
         tip: str,
+        fence: Fence | None = None,
     ) -> None:
         self.repository, self.run, self.root, self.tip = repository, run, root, tip
         self.home = root / HOMES / run
@@ -79,7 +81,7 @@ class Ground:
         self.scratch = scratch
         self._doors: defaultdict[Path, anyio.Lock] = defaultdict(anyio.Lock)
         self._settings, self._environment = settings, environment
-        self._plans = plans
+        self._plans, self._fence = plans, fence
         self.unkept = set[Path]()  # worktrees with work that git could not keep
         self._accepted: dict[
             str, str
@@ -164,7 +166,8 @@ class Ground:
     async def _set_up(self, tree: Tree) -> None:
         """Once in each worktree. Unprepared if it fails."""
         log = self.scratch / f"{tree.path.name}.setup.log"
-        await handed.set_up(tree.path, self._settings, self._environment, log)
+        sandbox = self._fence.around(tree.path, tree.admin) if self._fence else None
+        await handed.set_up(tree.path, self._settings, self._environment, log, sandbox)
 
     async def _lay(self, place: Place, commit: str) -> None:
         """An earlier try's work, where it fits; where it does not, the worker begins without it."""
@@ -215,6 +218,9 @@ class Ground:
         }
         if made == start:
             return Work(**common, commit=None, control=tuple(steering))
+        if found := await leaks.find(self.repository, start, made):
+            made = await leaks.scrub(self.repository, made, found, index)
+            common["secrets"] = tuple(map(str, found))
         commit = await self.repository.commit(made, (base,), message)
         changes = await self.repository.changes(base, commit)
         files = [change.path for change in changes]

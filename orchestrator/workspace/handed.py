@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator import process
+from orchestrator.model import Sandbox
 from orchestrator.settings import WorkspaceSettings
 
 LARGEST = 1 << 20  # bytes of one context file
@@ -42,7 +43,11 @@ def hand(root: Path, place: Path, names: Iterable[str]) -> None:
 
 
 async def set_up(
-    place: Path, settings: WorkspaceSettings, env: Mapping[str, str], log: Path
+    place: Path,
+    settings: WorkspaceSettings,
+    env: Mapping[str, str],
+    log: Path,
+    sandbox: Sandbox | None = None,
 ) -> None:
     if not settings.setup:
         return
@@ -53,6 +58,7 @@ async def set_up(
         timeout_s=settings.setup_timeout_s,
         transcript=log,
         merged=True,
+        sandbox=sandbox,
     )
     try:
         ended = await process.run(command)

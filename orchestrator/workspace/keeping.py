@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from orchestrator.history import History, Tried
-from orchestrator.workspace import weight
+from orchestrator.workspace import leaks, weight
 from orchestrator.workspace.ground import REFS, Ground
 from orchestrator.workspace.repository import Repository
 from orchestrator.workspace.worktrees import TRASH
@@ -27,7 +27,7 @@ class Keeper:
     async def put_away(self, path: Path, head: str | None) -> str | None:
         """The ref that its work is kept under; None where all of it is held already."""
         ground, known = self._ground, self._ground.trees.at(path) is not None
-        commit = await (self._commit(path, head) if known else self._unheld(head))
+        commit = await (self._commit(path, head) if known else self._unheld(path, head))
         ref = await self._under_ref(path.name, commit) if commit else None
         if known:
             await ground.close(path)
@@ -54,6 +54,7 @@ class Keeper:
             made = await repository.work(base, tried.begin, made, index)
             if made == base:
                 return None
+        head, made = await self._cleaned(path, head, made)
         if self._held is None:
             self._held = await _trees(repository, self._history)
         if made in self._held:
@@ -61,8 +62,7 @@ class Keeper:
         self._held.add(made)
         if head is not None and made == await repository.tree(head):
             return head
-        words = f"clean: the worktree {path.name}\n\nRun: {self._ground.run}\n"
-        return await repository.commit(made, (head,) if head else (), words)
+        return await self._anew(path, head, made)
 
     def _last(self, path: Path) -> Tried | None:
         """The latest try that worked there."""
@@ -70,10 +70,31 @@ class Keeper:
         tried = self._history.of(task).tried if task is not None else []
         return next((one for one in reversed(tried) if one.workspace == str(path)), None)
 
-    async def _unheld(self, head: str | None) -> str | None:
-        git = self._ground.repository.git
+    async def _cleaned(self, path: Path, head: str | None, made: str) -> tuple[str | None, str]:
+        """Without secrets, and not on commits that brought some in: what a worker commits itself nobody has looked at."""
+        repository, tried = self._ground.repository, self._last(path)
+        if head is not None and await leaks.introduces(repository, head):
+            head = tried.base if tried else None
+        base = (tried.base if tried else None) or head
+        old = await repository.tree(base) if base else await repository.empty()
+        if found := await leaks.find(repository, old, made):
+            index = self._ground.scratch / f"{path.name}.work"
+            made = await leaks.scrub(repository, made, found, index)
+        return head, made
+
+    async def _unheld(self, path: Path, head: str | None) -> str | None:
+        repository = self._ground.repository
         words = ("for-each-ref", "--count=1", "--format=%(refname)")
-        return None if head is None or await git.do(*words, "--contains", head) else head
+        if head is None or await repository.git.do(*words, "--contains", head):
+            return None
+        if not await leaks.introduces(repository, head):
+            return head
+        base, made = await self._cleaned(path, head, await repository.tree(head))
+        return await self._anew(path, base, made)
+
+    async def _anew(self, path: Path, head: str | None, made: str) -> str:
+        words = f"clean: the worktree {path.name}\n\nRun: {self._ground.run}\n"
+        return await self._ground.repository.commit(made, (head,) if head else (), words)
 
     async def _under_ref(self, name: str, commit: str) -> str:
         """A new one each time: what an earlier clean has kept there stays."""

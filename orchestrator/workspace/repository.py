@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator import redact
 from orchestrator.model import Noun
 from orchestrator.workspace.git import OLDEST, Change, Git, GitRefused, shown, text
 
@@ -133,7 +134,9 @@ class Repository:
 
     async def commit(self, tree: str, parents: Sequence[str], message: str) -> str:
         words = [word for parent in parents for word in ("-p", parent)]
-        return await self.git.do("commit-tree", *words, "-F", "-", tree, stdin=encoded(message))
+        return await self.git.do(
+            "commit-tree", *words, "-F", "-", tree, stdin=encoded(redact.text(message))
+        )
 
     async def move(self, ref: str, new: str, old: str | None = None) -> None:
         """Only if it is at `old` now; None: it must not be there. GitRefused if somebody moved it."""

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import OPEN
+
 COMMAND = (sys.executable, "-m", "orchestrator")
 CODES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
 PARTS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\r\n]|[^\x1b\r\n]+")
@@ -76,6 +78,7 @@ class Project:
         home = folder / "home"
         home.mkdir()
         self.environment = {
+            **OPEN,
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "XDG_CONFIG_HOME": str(home / "config"),

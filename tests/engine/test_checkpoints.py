@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 
 from orchestrator import inbox
 from orchestrator.inbox import Letter
-from orchestrator.model import Answer, Event, EventKind, RunId, TaskId
+from orchestrator.model import Answer, Event, EventKind, RunId, Task, TaskId
 from tests.engine.runs import Ran, Watcher, bash, checkpoint, resume, run, summary, write_plan
 
 OPTIONS = '<options><option id="jwt"><name>JWT</name></option><option id="oauth"><name>OAuth</name></option></options>'
@@ -168,3 +169,133 @@ async def test_a_letter_to_another_run_waits_for_it(tmp_path: Path):
     answer(tmp_path, RunId("other"), "demo/2")
     assert (await run(tmp_path, plan)).code == 5
     assert len(inbox.look(tmp_path)) == 1
+
+
+# --- what grows too old ----------------------------------------------------------------------------
+
+
+def settle(root: Path, expire_s: float, on_expiry: str = "reject") -> None:
+    (root / ".orchestrator").mkdir(exist_ok=True)
+    text = f'[checkpoints]\nexpire_s = {expire_s}\non_expiry = "{on_expiry}"\n'
+    (root / ".orchestrator" / "config.toml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gate", "approved"),
+    [
+        ("human-verify", "advisory", True),
+        ("human-verify", "blocking", False),
+        ("human-verify", "blocking-human", False),
+        ("human-action", "advisory", False),
+    ],
+)
+async def test_a_waiting_engine_notices_what_is_too_old(
+    tmp_path: Path, kind: str, gate: str, approved: bool
+):
+    settle(tmp_path, 0.4, "pass-advisory")
+    plan = diamond(tmp_path, checkpoint(kind, depends_on="1", gate=gate))
+    with anyio.fail_after(20):
+        ran = await run(tmp_path, plan, wait=True)
+    assert ran.code == (0 if approved else 1)
+    past = ran.history.of(TaskId("demo/2"))
+    assert past.answer is not None
+    assert (past.answer.approved, past.answer.by) == (approved, "expiry")
+    assert (tmp_path / "join").exists() is approved
+    assert "nobody answered within 0.4s" in summary(plan)
+
+
+async def test_a_question_that_is_too_old_is_taken_off_the_terminal(tmp_path: Path):
+    class Slow(Watcher):
+        async def ask(self, task: Task) -> Answer | None:
+            await anyio.sleep_forever()
+
+    settle(tmp_path, 0.4)
+    with anyio.fail_after(20):
+        watcher = Slow(answers={"demo/2": None})
+        assert (
+            await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")), watcher=watcher)
+        ).code == 1
+
+
+async def test_it_goes_on_growing_old_while_no_engine_runs(tmp_path: Path):
+    settle(tmp_path, 0.01)
+    plan = diamond(tmp_path, checkpoint(depends_on="1"))
+    first = await run(tmp_path, plan, watcher=Watcher())
+    settle(tmp_path, 0)  # for the questions of tomorrow
+    again = first if first.code == 1 else await resume(tmp_path)
+    assert again.code == 1
+    assert again.count(EventKind.CHECKPOINT_ASKED) == 1
+    assert again.count(EventKind.CHECKPOINT_ANSWERED) == 1
+
+
+async def test_what_was_asked_before_anything_was_settled_waits_for_ever(tmp_path: Path):
+    await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")))
+    settle(tmp_path, 0.01)
+    assert (await resume(tmp_path)).code == 5
+
+
+async def test_an_answer_that_came_while_no_engine_ran_counts_before_the_clock(tmp_path: Path):
+    settle(tmp_path, 1.0)
+    first = await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")))
+    assert first.code == 5
+    answer(tmp_path, first.run, "demo/2")
+    asked = first.history.of(TaskId("demo/2")).expiry
+    assert asked is not None
+    while time.time() < asked.at:  # noqa: ASYNC110 - the clock tells nobody
+        await anyio.sleep(0.02)
+    assert (await resume(tmp_path)).code == 0
+
+
+async def test_what_has_expired_can_be_asked_again(tmp_path: Path):
+    settle(tmp_path, 0.3)
+    with anyio.fail_after(20):
+        first = await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")), wait=True)
+    assert first.code == 1
+    settle(tmp_path, 0)
+    assert (await resume(tmp_path, retry=("2",), wait=False)).code == 5
+    answer(tmp_path, first.run, "demo/2")
+    assert (await resume(tmp_path, wait=False)).code == 0
+
+
+# --- several at once -------------------------------------------------------------------------------
+
+
+async def test_the_second_answer_is_refused_with_the_first_one_in_it(tmp_path: Path):
+    first = await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")))
+    answer(tmp_path, first.run, "demo/2", note="fine")
+    answer(tmp_path, first.run, "demo/2", approved=False, by="bob")
+    done = await resume(tmp_path)
+    assert done.code == 0
+    [told] = done.watcher.warnings
+    assert "demo/2 was approved by ann at " in told
+    assert inbox.look(tmp_path) == []
+
+
+async def test_a_letter_that_was_taken_and_not_put_away_is_nothing_to_tell_of(tmp_path: Path):
+    first = await run(tmp_path, diamond(tmp_path, checkpoint(depends_on="1")))
+    answer(tmp_path, first.run, "demo/2", note="fine")
+    answer(tmp_path, first.run, "demo/2", note="fine")  # as after a crash between the two
+    done = await resume(tmp_path)
+    assert (done.code, done.watcher.warnings) == (0, [])
+    assert done.count(EventKind.CHECKPOINT_ANSWERED) == 1
+
+
+async def test_a_decision_reaches_also_those_farther_behind(tmp_path: Path):
+    plan = write_plan(
+        tmp_path,
+        checkpoint("decision", OPTIONS, depends_on=""),
+        bash("Task 2: next", "touch two", depends_on="1", files="two"),
+        bash("Task 3: last", "touch three", depends_on="2", files="three", context_mode="fresh"),
+        bash("Task 4: beside", "touch four", depends_on="", files="four"),
+    )
+    first = await run(tmp_path, plan)
+    answer(tmp_path, first.run, "demo/1", option="jwt", note="as agreed", via="command")
+    done = await resume(tmp_path)
+    started = [one for one in done.events if one.kind is EventKind.ATTEMPT_STARTED]
+    prompts = {one.task: one.data["prompt"] for one in started}
+    assert "approved by a person: option jwt (JWT).\nNote: as agreed" in prompts[TaskId("demo/3")]
+    assert "as agreed" in prompts[TaskId("demo/2")]
+    assert "as agreed" not in prompts[TaskId("demo/4")]
+    answered = done.history.of(TaskId("demo/1")).answered_at
+    assert answered is not None
+    assert f"approved by ann (by command) on {answered[:10]} {answered[11:16]} UTC" in summary(plan)

@@ -166,6 +166,31 @@ def test_cut_off_anywhere_only_the_torn_line_is_set_aside(tmp_path: Path):
         assert [path.read_bytes() for path in asides] == ([torn] if torn else [])
 
 
+def test_what_was_cut_off_is_counted_and_said_ever_after(tmp_path: Path):
+    append(tmp_path / "whole", [make(1), make(2), make(3)])
+    whole = (tmp_path / "whole" / NAME).read_bytes()
+    told = (tmp_path / "whole" / "task_ledger.mark").read_bytes()
+    ends = [0, *(offset + 1 for offset, byte in enumerate(whole) if byte == ord("\n"))]
+    for cut in range(len(whole) + 1):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        (folder / NAME).write_bytes(whole[:cut])
+        (folder / "task_ledger.mark").write_bytes(told)
+        kept = max(end for end in ends if end <= cut)
+        found = read(folder)
+        assert [each.attempt for each in found.entries] == [1, 2, 3][: ends.index(kept)]
+        assert found.missing == len(whole) - kept, cut
+        append(folder, [make(4)])
+        assert read(folder).missing == len(whole) - kept, cut
+
+
+def test_a_ledger_that_is_gone_is_missed(tmp_path: Path):
+    append(tmp_path, [make(1)])
+    size = (tmp_path / NAME).stat().st_size
+    (tmp_path / NAME).unlink()
+    assert read(tmp_path).missing == size
+
+
 def test_torn_tails_are_all_kept_even_long_ones(tmp_path: Path):
     append(tmp_path, [make(1)])
     for number, tail in ((1, b"x" * 70_000), (2, b"y" * 140_000)):

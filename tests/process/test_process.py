@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from orchestrator.model import Sandbox
 from orchestrator.process import (
     Command,
     Ended,
@@ -24,6 +25,8 @@ from orchestrator.process import (
     environment,
     run,
 )
+from orchestrator.process.warden import LINUX, read_tree
+from tests import sandboxes
 
 PATH = os.environ["PATH"]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs a subreaper and /proc")
@@ -46,8 +49,38 @@ families = pytest.mark.parametrize(
 )
 
 
+OPENLY = {
+    "test_kill_9_of_the_warden_is_told_and_ends_the_group"
+}  # from within a sandbox nobody can
+
+
+class Around:
+    """What stands around the programs of the running test."""
+
+    sandbox: Sandbox | None = None
+    mark = ""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Everything holds in a sandbox, too."""
+    ways = ["open"] if metafunc.function.__name__ in OPENLY else ["open", "sandbox"]
+    metafunc.parametrize("around", ways, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def around(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    Around.mark = f"ORCHESTRATOR_TEST={tmp_path}"
+    if request.param == "sandbox":
+        anyio.run(sandboxes.need_bubblewrap)
+        Around.sandbox = sandboxes.around(tmp_path, tmp_path.with_name(f"{tmp_path.name}.tmp"))
+    yield
+    Around.sandbox = None
+
+
 def order(*argv: str, cwd: Path, **more: Any) -> Command:
-    return Command(argv=argv, cwd=cwd, env={"PATH": PATH}, **{"timeout_s": 20.0, **more})
+    env = {"PATH": PATH, **dict([Around.mark.split("=", 1)])}
+    given = {"timeout_s": 20.0, "env": env, "sandbox": Around.sandbox} | more
+    return Command(argv=argv, cwd=cwd, **given)
 
 
 def bash(script: str, *arguments: object, cwd: Path, **more: Any) -> Command:
@@ -55,6 +88,13 @@ def bash(script: str, *arguments: object, cwd: Path, **more: Any) -> Command:
 
 
 def is_running(pid: int) -> bool:
+    """By the number that it knows itself."""
+    if Around.sandbox is not None:
+        return pid in sandboxes.living(Around.mark).values()
+    return is_here(pid)
+
+
+def is_here(pid: int) -> bool:
     try:
         os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat").read_text() if sys.platform == "linux" else ") S"
@@ -128,7 +168,7 @@ async def test_programs_are_looked_up_on_the_path_that_was_given(tmp_path: Path)
     program = tmp_path / "only-here"
     program.write_text("#!/bin/sh\necho found\n")
     program.chmod(0o755)
-    command = Command(argv=["only-here"], cwd=tmp_path, env={"PATH": str(tmp_path)}, timeout_s=20.0)
+    command = order("only-here", cwd=tmp_path, env={"PATH": str(tmp_path)})
     assert (await run(command)).stdout == "found\n"
 
 
@@ -166,9 +206,7 @@ async def test_nothing_of_our_environment_is_inherited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CANARY_KEY", "secret")
-    command = Command(
-        argv=["/usr/bin/env"], cwd=tmp_path, env={"A": "1=2", "B": ""}, timeout_s=20.0
-    )
+    command = order("/usr/bin/env", cwd=tmp_path, env={"A": "1=2", "B": ""})
     assert (await run(command)).stdout == "A=1=2\nB=\n"
 
 
@@ -234,17 +272,22 @@ async def test_a_timeout_ends_the_whole_family(script: str, tmp_path: Path) -> N
 async def test_kill_9_of_the_engine_leaves_nothing(script: str, tmp_path: Path) -> None:
     engine = (
         "import anyio, sys; from pathlib import Path; from orchestrator.process import *;"
-        "command = Command(argv=sys.argv[1:], cwd=Path('.'), env={'PATH': '/usr/bin:/bin'},"
-        " timeout_s=60.0, grace_s=0.1); anyio.run(run, command)"
+        "from orchestrator.model import Sandbox; mark, box, *argv = sys.argv[1:];"
+        "command = Command(argv=argv, cwd=Path('.'), timeout_s=60.0, grace_s=0.1,"
+        " env={'PATH': '/usr/bin:/bin', 'ORCHESTRATOR_TEST': mark},"
+        " sandbox=Sandbox.model_validate_json(box) if box else None); anyio.run(run, command)"
     )
     file, warden = tmp_path / "pid", tmp_path / "warden"
     argv = ["bash", "-c", f"echo $PPID > {warden}; {script}", "bash", str(file)]
-    with subprocess.Popen([sys.executable, "-c", engine, *argv]) as process:
+    given = [str(tmp_path), Around.sandbox.model_dump_json() if Around.sandbox else "", *argv]
+    with subprocess.Popen([sys.executable, "-c", engine, *given]) as process:
         pid = await wait_pid(file)
+        wardens = list(read_tree(process.pid)) if LINUX else [int(warden.read_text())]
+        assert is_running(pid)
         process.kill()
         process.wait()
     await wait_until(lambda: not is_running(pid))
-    await wait_until(lambda: not is_running(int(warden.read_text())))
+    await wait_until(lambda: not any(map(is_here, wardens)))
 
 
 async def test_kill_9_of_the_warden_is_told_and_ends_the_group(tmp_path: Path) -> None:

@@ -197,22 +197,31 @@ def test_a_run_that_waits_for_a_person_says_for_what():
 
 def test_answers_are_told_with_who_gave_them():
     ask = {"type": "checkpoint:decision", "options": (Option(id="b", name="Beta"),), "files": None}
-    story = Story(plan(task(1, **ask), task(2, type="checkpoint:human-verify"), task(3)))
-    for ordinal in (1, 2):
+    look = {"type": "checkpoint:human-verify"}
+    story = Story(plan(task(1, **ask), task(2, **look), task(3), task(4, **look)))
+    for ordinal in (1, 2, 4):
         story.ask(ordinal, 0)
-    story.answer(1, 5, approved=True, option="b", note="one\n## two", by="ada")
+    story.answer(1, 5, approved=True, option="b", note="one\n## two", by="ada", via="terminal")
     story.answer(2, 6, approved=True, by="--yes")
+    story.answer(4, 6, approved=True, by="expiry", note="nobody answered within 2h 0min")
     story.work(3, 6, 7, passed())
     text = story.render()
+    on = "on 2026-04-16 17:36 UTC"
     assert section(text, "Decisions Made") == (
-        "- **Task 1: do 1** approved by ada, option `b` (Beta):\n  ```text\n  one\n  ## two\n  ```\n"
-        "- **Task 2: do 2** approved by `--yes`"
+        f"- **Task 1: do 1** approved by ada (on the terminal) {on}, option `b` (Beta):\n"
+        "  ```text\n  one\n  ## two\n  ```\n"
+        f"- **Task 2: do 2** approved by `--yes` {on}\n"
+        f"- **Task 4: do 4** approved by expiry {on}: nobody answered within 2h 0min"
     )
     values = front(text)
-    assert values["key-decisions"] == ["do 1: b (Beta) - one ## two", "do 2: approved"]
-    assert [row["verified"] for row in values["tasks"]] == ["human", "none", "none"]
-    assert "2 without proof" in text
-    assert text.endswith("nothing proves tasks 2 and 3.\n")
+    assert values["key-decisions"] == [
+        "do 1: b (Beta) - one ## two",
+        "do 2: approved (--yes)",
+        "do 4: approved (expiry) - nobody answered within 2h 0min",
+    ]
+    assert [row["verified"] for row in values["tasks"]] == ["human", "none", "none", "none"]
+    assert "3 without proof" in text
+    assert text.endswith("nothing proves tasks 2, 3 and 4.\n")
 
 
 def test_a_rejected_checkpoint_says_why():

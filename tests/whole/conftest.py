@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.projects import Project
 from tests.workspace import repos
 from tests.workspace.repos import Person
 
@@ -20,3 +21,11 @@ def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
 @pytest.fixture
 def root(tmp_path: Path, person: Person) -> Path:
     return repos.begin(tmp_path / "project")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Its programs tell what they saw outside of it, so they are in no sandbox."""
+    made = Project(tmp_path)
+    made.environment["ORCHESTRATOR_SANDBOX__MODE"] = "none"
+    return made

@@ -19,7 +19,7 @@ from typing import Literal
 from orchestrator import journal
 from orchestrator.errors import RecordError, UnknownRun
 from orchestrator.model import EventKind
-from tests.conftest import REPOSITORY
+from tests.conftest import OPEN, REPOSITORY
 from tests.whole.scripts import ABLE, AGENT, DEADLY_GIT, SLOW_FILTER
 
 SHARED = ("shared.txt", "other.txt")
@@ -99,6 +99,7 @@ class Scratch:
         for place in (self.root / "plans", self.outside, home / "config/orchestrator", rubbish):
             place.mkdir(parents=True)
         self.environment = {
+            **OPEN,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY),  # the engine is the one beside this test
             "HOME": str(home),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import OPEN
 from tests.engine.runs import bash, summary, write_plan
 
 WAIT_FOR = "until test -e {file}; do sleep 0.02; done"
@@ -20,7 +21,12 @@ WAIT_FOR = "until test -e {file}; do sleep 0.02; done"
 @pytest.fixture
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("home")
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
+    return {
+        **OPEN,
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "XDG_DATA_HOME": str(home / "data"),
+    }
 
 
 Start = Callable[..., subprocess.Popen[str]]

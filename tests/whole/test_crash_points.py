@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator import journal, ledger
 from orchestrator.model import EventKind
+from tests.conftest import OPEN
 
 SIDES = ("before", "after")
 # Not met in this plan: fallback to another agent has its own test.
@@ -117,6 +118,7 @@ def scene(tmp_path: Path) -> Scene:
     for folder in (root / "plans", root / ".orchestrator", out, home):
         folder.mkdir(parents=True)
     environment = {
+        **OPEN,
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "XDG_DATA_HOME": str(home / "data"),

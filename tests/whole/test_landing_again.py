@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import journal
+from tests.conftest import OPEN
 
 HEAD = "---\nphase: demo\nplan: 01\n---\n<objective>x</objective>\n<tasks>\n"
 
@@ -30,6 +31,7 @@ class Place:
         self.root = folder / "project"
         (self.root / "plans").mkdir(parents=True)
         self.environment = {
+            **OPEN,
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "XDG_DATA_HOME": str(folder / "data"),

@@ -19,6 +19,7 @@ from orchestrator import prices
 from orchestrator.engine.handing import resumed
 from orchestrator.history import Tried
 from orchestrator.model import Attempt, Outcome, Progress, Route, RunId, Score, TaskId, Usage
+from orchestrator.process.fence import Fence
 from orchestrator.workers.agent import AgentWorker
 from orchestrator.workers.reading import Client
 from tests.agents import clients
@@ -192,6 +193,7 @@ async def play(
     case: Case,
     stage: Stage,
     wrap: Callable[[Client], Client] = lambda c: c,
+    fence: Fence | None = None,
     **more: Any,
 ) -> list[Played]:
     """All attempts of a case, one after the other, each with what its stage knows of it."""
@@ -200,6 +202,9 @@ async def play(
     with only_environment(stage.env):
         for number, try_ in enumerate(case.tries, 1):
             attempt = handed(number, try_, column, stage, played[-1] if played else None)
+            if fence is not None:
+                box = fence.around(stage.place.work)
+                attempt = attempt.model_copy(update={"sandbox": box})
             stage.set(number, try_, attempt)
             played.append(await perform(worker, attempt, try_, stage))
             played[-1].billed, played[-1].broken = stage.bill()

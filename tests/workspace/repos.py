@@ -20,7 +20,7 @@ from orchestrator.model import Event, EventKind, RunId, TaskId
 from orchestrator.workers import Worker
 from orchestrator.workspace import Facts, Ground, Repository, examine
 from orchestrator.workspace.worktrees import Worktrees
-from tests.conftest import REPOSITORY
+from tests.conftest import OPEN, REPOSITORY
 from tests.engine.runs import Ran, Watcher, write_plan
 
 LIMIT_S = 60.0
@@ -282,6 +282,7 @@ class Person:
         self.home = folder / "home"
         self.home.mkdir()
         self.environment = {
+            **OPEN,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(REPOSITORY),
             "HOME": str(self.home),

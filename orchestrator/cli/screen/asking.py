@@ -62,9 +62,9 @@ def understand(task: Task, words: str) -> Answer | str | None:
         return None
     word, meant = first.lower(), note.strip()
     if any(first == option.id for option in task.options):
-        answer = Answer(approved=True, option=first, note=meant, by=person())
+        answer = Answer(approved=True, option=first, note=meant, by=person(), via="terminal")
     elif word in (YES | NO) - _ids(task):
-        answer = Answer(approved=word in YES, note=meant, by=person())
+        answer = Answer(approved=word in YES, note=meant, by=person(), via="terminal")
     else:
         return f"{first!r} is no answer: {how(task)}"
     return answers.misfit(task, answer) or answer

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli import waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.forecast import left_s
 from orchestrator.cli.screen.plain import PlainScreen
@@ -120,11 +121,12 @@ class LiveScreen(PlainScreen):
 
     def _closed(self) -> Iterator[str]:
         """Whose limits hold tasks back, and for how long."""
-        tracker, now = self.words.watched.tracker, datetime.now(UTC).timestamp()
+        tracker = self.words.watched.tracker
         held = [gate for task in tracker.parked for gate in tracker.route(task).gates]
-        for gate, until in tracker.closed.items():
-            waiting = f", {counted(held.count(gate), 'task')} behind it" if gate in held else ""
-            yield f"  … {gate} is closed, opens in {duration(max(0.0, until - now))}{waiting}"
+        for gate in tracker.closed:
+            behind = f", {counted(held.count(gate), 'task')} behind it" if gate in held else ""
+            left = duration(waiting.opens_in_s(self.words.watched, gate))
+            yield f"  … {gate} is closed, opens in {left}{behind}"
 
     def _table(self, tasks: list[TaskId]) -> Table:
         wide = out().width >= NARROW

@@ -53,6 +53,7 @@ class Words:
         skipped = self.watched.apply(event)
         found = TELL.get(event.kind, _nothing)(self, event)
         notes = self._notes if event.kind is EventKind.RUN_STARTED else []
+        notes = [*notes, *_unprotected(event)]
         return [*([found] if found else []), *notes, *map(self._skipped, skipped)]
 
     def named(self, task: TaskId) -> str:
@@ -186,6 +187,19 @@ TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
     EventKind.PLAN_CHECKED: Words.plan_checked,
     EventKind.RESULT_CHECKED: Words.result_checked,
 }
+
+
+def _unprotected(event: Event) -> list[Line]:
+    """Of an engine that begins: that nothing stands between its programs and the person's things."""
+    around = event.data.get("sandbox", {})
+    if event.kind not in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED) or not around:
+        return []
+    if around["kind"] != "none":
+        return []
+    text = (
+        f"no sandbox: workers and checks see and write what you can ({plain(around['why'], 300)})"
+    )
+    return [Line("note:", text, "yellow")]
 
 
 def _nothing(_words: Words, _event: Event) -> Line | None:

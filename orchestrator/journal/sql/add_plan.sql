@@ -1,1 +1,1 @@
-INSERT INTO plans (run, place, id, path, sha256, bytes) VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO plans (run, place, id, path, sha256, bytes, crc) VALUES (?, ?, ?, ?, ?, ?, ?);

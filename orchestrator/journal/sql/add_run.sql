@@ -1,1 +1,1 @@
-INSERT INTO runs (id, started_at, asked) VALUES (?, ?, ?);
+INSERT INTO runs (id, started_at, asked, plans, crc) VALUES (?, ?, ?, ?, ?);

@@ -1,1 +1,1 @@
-INSERT INTO events (run, at, kind, task, attempt, data) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq;
+INSERT INTO events (seq, run, at, kind, task, attempt, data, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?);

@@ -1,1 +1,1 @@
-SELECT seq, run, at, kind, task, attempt, data FROM events WHERE run = ? ORDER BY seq;
+SELECT crc, seq, run, at, kind, task, attempt, data FROM events WHERE run = ? ORDER BY seq;

@@ -1,1 +1,1 @@
-SELECT id, path, sha256, bytes FROM plans WHERE run = ? ORDER BY place;
+SELECT crc, run, place, id, path, sha256, bytes FROM plans NOT INDEXED WHERE run = ? ORDER BY place;

@@ -11,6 +11,7 @@ import anyio
 from pydantic_ai.messages import ModelMessage, ModelRequestPart, ModelResponse
 from pydantic_ai.models import Model
 
+from orchestrator import redact
 from orchestrator.model import Attempt, Failure, Outcome, Progress, Usage
 from orchestrator.process.output import Transcript
 from orchestrator.workers import Report, booking
@@ -170,10 +171,10 @@ class Talk:
 
     def _keep(self, message: ModelMessage) -> None:
         self.messages.append(message)
-        self.history.add(self.access.clean(vendors.dump(message).decode()).encode())
+        self.history.add(redact.raw(self.access.clean(vendors.dump(message).decode()).encode()))
 
     def _note(self, event: str, **words: Any) -> None:
-        line = json.dumps({"event": event, **words}, default=str)
+        line = redact.text(json.dumps({"event": event, **words}, default=str))
         if len(line) > LONGEST_TEXT:
             line = json.dumps({"event": event, "cut": len(line), "head": line[:LONGEST_TEXT]})
         self.transcript.add(self.access.clean(line).encode("utf-8", "replace") + b"\n")

@@ -156,6 +156,7 @@ class Tools:
             timeout_s=limit_s,
             keep_bytes=SHOWN_BYTES,
             merged=True,
+            sandbox=self._attempt.sandbox,
         )
         if any("\0" in word for word in argv):
             raise Refused("a command cannot hold a NUL")

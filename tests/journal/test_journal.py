@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import journal
-from orchestrator.errors import JournalCorrupt, JournalLocked, UnknownRun
+from orchestrator.errors import JournalCorrupt, JournalLocked, JournalTooNew, UnknownRun
 from orchestrator.model import EventKind, PlanId, TaskId
 
 PLAN = journal.store(PlanId("p"), "plans/p-PLAN.md", b"---\r\n\xff raw bytes")
@@ -102,7 +102,7 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path):
         pass
     with closing(sqlite3.connect(book.path)) as newer:
         newer.execute("PRAGMA user_version = 99")
-    with pytest.raises(JournalCorrupt, match="newer"), journal.writing(tmp_path):
+    with pytest.raises(JournalTooNew, match="newer"), journal.writing(tmp_path):
         pass
 
 

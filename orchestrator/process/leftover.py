@@ -1,0 +1,78 @@
+"""Processes that an engine left behind which is gone, found by the mark in their environment. Refuses to touch one of another project.
+
+The warden ends its tree even when the engine dies by `kill -9`; this is for the day on which the warden died, too (a person,
+the kernel out of memory), and for the moment in which it is still at it. Only the holder of the project's lock may call it:
+then no engine lives whose processes they could be. A process is looked at again right before each signal, so a pid that
+somebody else has got meanwhile is never hit. Without /proc nobody is found.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from orchestrator.errors import RecordError
+from orchestrator.process import warden
+
+MARK = "ORCHESTRATOR_PROJECT"  # in the environment of all that is started for a project
+GRACE_S = 2.0
+LOOK_S = 0.02
+
+
+async def end_leftovers(root: Path) -> list[str]:
+    """The command lines of those that were still running; none of them is when this returns."""
+    ended = dict[int, str]()
+    for number, limit_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, warden.GIVE_UP_S)):
+        limit = time.monotonic() + limit_s
+        asked = set[int]()
+        while (found := _leftovers(root)) and time.monotonic() < limit:
+            for pid in found:
+                ended.setdefault(pid, warden.read_command_line(pid))
+            for pid in found if number is signal.SIGKILL else set(found) - asked:
+                asked.add(pid)
+                _signal(pid, root, number)
+            await anyio.sleep(LOOK_S)
+    if left := _leftovers(root):
+        pids = ", ".join(map(str, left))
+        raise RecordError(
+            f"processes of an earlier run in {root} are still there and cannot be ended: {pids}; end them, then begin again"
+        )
+    return list(ended.values())
+
+
+def _leftovers(root: Path) -> list[int]:
+    if not warden.LINUX:
+        return []
+    own = _ourselves()
+    every = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return [pid for pid in every if pid not in own and _is_marked(pid, root)]
+
+
+def _ourselves() -> set[int]:
+    """We and those who started us: an agent of an outer run may have."""
+    found, pid = set[int](), os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        stat = warden.read_stat(str(pid))
+        pid = int(stat[1]) if stat else 0
+    return found
+
+
+def _is_marked(pid: int, root: Path) -> bool:
+    """A zombie has no environment any more."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+            return f"{MARK}={root}".encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _signal(pid: int, root: Path, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if _is_marked(pid, root):
+            os.kill(pid, number)

@@ -1,0 +1,201 @@
+"""Values of secret variables -> `[redacted: NAME]`, in every form that programs print them in. Never guesses at values that it was not given.
+
+What is secret is known by value: of every environment that this process has or gives to a program (`learn`), what
+`variables.py` takes for a secret. It is hidden where something enters what we keep, and these places are enough:
+
+* `process.Tree` reads each program that we start. What it prints is clean before anybody sees it: lines, heads and
+  tails, transcripts, and so outcomes, details, checks and what the next prompt says of them.
+* `journal.append` is the way of every event, so of all that is derived from a run later: SUMMARY, explain, show, resume.
+* `ledger.encode`, `closing.summarise` and `Repository.commit` are the only ways into ledger, SUMMARY and messages of commits.
+* `terminal.Words` is our stdout and stderr: errors, tracebacks and JSON, whatever raised them.
+* `handing.hand` makes prompts. `Ground.keep` and `Keeper` make commits of files (`workspace/leaks.py`).
+* Who writes a file with words of others beside that says so there: `talk`, `history` and `inbox`.
+
+The plans in the journal are exact: a resume needs their bytes, and who wrote a secret into one is told by lint (X001).
+
+This module is one set for the process and not an argument of each call: a forgotten argument would be a leak.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from orchestrator.redact import variables
+
+ENCODING = "utf-8", "surrogatepass"  # any text that Python can hold comes back
+
+
+class Secrets:
+    """A fixed set of values, each under the name of its variable."""
+
+    def __init__(self, found: Iterable[tuple[str, str]] = ()) -> None:
+        self._marks: dict[bytes, bytes] = {}
+        self._names: dict[bytes, str] = {}
+        for name, value in found:
+            for form in forms(value):
+                self._names.setdefault(form, name)
+                self._marks.setdefault(form, mark(name).encode())
+        self._sorted = sorted(self._marks)
+        self._longest = max(map(len, self._sorted), default=0)
+        self._first = {form[:1] for form in self._sorted}
+
+    def __bool__(self) -> bool:
+        return bool(self._marks)
+
+    def raw(self, data: bytes) -> bytes:
+        clean, _ = self.take(data, ended=True)
+        return clean
+
+    def text(self, text: str) -> str:
+        if not self._marks:
+            return text
+        data = text.encode(*ENCODING)
+        clean = self.raw(data)
+        return text if clean is data else clean.decode(*ENCODING)
+
+    def count(self, data: bytes) -> Counter[str]:
+        """How often the value of which variable is in it."""
+        return Counter(self._names[data[start:end]] for start, end in self._hits(data))
+
+    def take(self, data: bytes, *, ended: bool) -> tuple[bytes, bytes]:
+        """What of it is decided, cleaned, and the rest that may yet become a secret."""
+        edge = len(data) if ended else self._edge(data, 0)
+        hits = self._hits(data)
+        pieces, done = list[bytes](), 0
+        for start, end in hits:
+            if start < done:
+                continue  # it began in one that is hidden already
+            if start >= edge:
+                break
+            pieces += (data[done:start], self._marks[data[start:end]])
+            done = end
+            if done > edge:
+                edge = self._edge(data, done)
+        if not pieces and edge == len(data):
+            return data, b""
+        return b"".join((*pieces, data[done:edge])), data[edge:]
+
+    def _hits(self, data: bytes) -> list[tuple[int, int]]:
+        """Where secrets are; of two that begin at one place the longer is first. One quick search for each form."""
+        found = list[tuple[int, int]]()
+        for form in self._sorted:
+            at = data.find(form)
+            while at >= 0:
+                found.append((at, at + len(form)))
+                at = data.find(form, at + 1)
+        found.sort(key=lambda span: (span[0], -span[1]))
+        return found
+
+    def _edge(self, data: bytes, start: int) -> int:
+        """The first place from which on all there is may be the beginning of a secret."""
+        for at in range(max(start, len(data) - self._longest + 1), len(data)):
+            if data[at : at + 1] in self._first and self._begins(data[at:]):
+                return at
+        return len(data)
+
+    def _begins(self, end: bytes) -> bool:
+        place = bisect_left(self._sorted, end)
+        if place < len(self._sorted) and self._sorted[place] == end:
+            place += 1
+        return place < len(self._sorted) and self._sorted[place].startswith(end)
+
+
+class Stream:
+    """The same for what comes in pieces. It keeps back no more than could still become a secret."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets, self._held = secrets, b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        if not self._secrets:
+            return chunk
+        clean, self._held = self._secrets.take(self._held + chunk, ended=False)
+        return clean
+
+    def finish(self) -> bytes:
+        held, self._held = self._held, b""
+        return self._secrets.raw(held)
+
+
+def mark(name: str) -> str:
+    """Harmless in JSON, whatever the variable is called."""
+    return f"[redacted: {re.sub(r'[^A-Za-z0-9_.-]', '?', name)}]"
+
+
+def forms(value: str) -> set[bytes]:
+    """As programs print it: as it is, in JSON, in JSON in JSON, in an address, and in base64 at each of its three offsets."""
+    escaped = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]]
+    texts = {value, *escaped, *(json.dumps(one)[1:-1] for one in escaped)}
+    quoted = {quote(value, safe="", errors="replace"), quote_plus(value, errors="replace")}
+    quoted.add(quote(value, errors="replace"))
+    texts |= quoted | {re.sub(r"%[0-9A-F]{2}", lambda hexed: hexed[0].lower(), q) for q in quoted}
+    plain = value.encode("utf-8", "surrogateescape")
+    return {plain} | {text.encode(*ENCODING) for text in texts} | set(_in_base64(plain))
+
+
+def _in_base64(plain: bytes) -> Iterator[bytes]:
+    """The characters that it alone decides, wherever in the encoded text it begins."""
+    for offset, first in enumerate((0, 2, 3)):
+        last = 8 * (offset + len(plain)) // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b"\0" * offset + plain)[first:last]
+
+
+# --- of this process -------------------------------------------------------------------------------
+
+
+class Known:
+    """What this process has learned so far; it forgets nothing."""
+
+    def __init__(self) -> None:
+        self._seen = set[tuple[str, str]]()
+        self._found: dict[tuple[str, str], None] = {}
+        self.secrets = Secrets()
+
+    def learn(self, environment: Mapping[str, str]) -> None:
+        new = {
+            name: value for name, value in environment.items() if (name, value) not in self._seen
+        }
+        self._seen.update(new.items())
+        found = dict.fromkeys(variables.secrets(new))
+        if found.keys() - self._found.keys():
+            self._found |= found
+            self.secrets = Secrets(self._found)
+
+
+KNOWN = Known()
+learn = KNOWN.learn
+
+
+def text(words: str) -> str:
+    return KNOWN.secrets.text(words)
+
+
+def raw(data: bytes) -> bytes:
+    return KNOWN.secrets.raw(data)
+
+
+def stream() -> Stream:
+    """With all that is known now."""
+    return Stream(KNOWN.secrets)
+
+
+def value(data: Any) -> Any:
+    """A value of JSON with all its texts clean, the keys as well; the same object where nothing was to hide."""
+    if not KNOWN.secrets:
+        return data
+    match data:
+        case str():
+            return text(data)
+        case Mapping():
+            return {text(str(key)): value(inner) for key, inner in data.items()}
+        case list() | tuple():
+            return [value(inner) for inner in data]
+    return data

@@ -1,0 +1,242 @@
+"""The journal's files cut off at every byte of their ends, and with any bit of them flipped: a prefix, or a loud stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator import journal
+from orchestrator.errors import JournalCorrupt, RecordError
+from orchestrator.journal import rescue
+from orchestrator.model import Event, EventKind, PlanId, TaskId
+
+PLAN = journal.store(PlanId("p"), "plans/p-PLAN.md", b"# a plan\n" * 40)
+EVERY = 1 if os.environ.get("CI") else 61  # all offsets take a minute
+PAGE = 4096
+FRAME = PAGE + 24
+WRITER = """
+import os, pathlib, signal, sys
+from orchestrator import journal
+from orchestrator.model import EventKind, TaskId
+from tests.journal.test_damage import PLAN, fill
+with journal.writing(pathlib.Path(sys.argv[1])) as book:
+    fill(book, 12)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A journal of which one run is in the database and one in the WAL, as kill -9 left it; and all that was acknowledged."""
+
+    home: Path
+    events: list[Event]
+
+    def copy(self, folder: Path) -> Path:
+        shutil.rmtree(folder, ignore_errors=True)
+        place = folder / ".orchestrator"
+        place.mkdir(parents=True)
+        for name in ("journal.db", "journal.db-wal", "journal.mark"):
+            if (self.home / name).exists():
+                shutil.copy(self.home / name, place / name)
+        return place
+
+
+def fill(book: journal.Journal, count: int) -> None:
+    run = book.begin({"yes": True}, [PLAN])
+    for number in range(count):
+        data = {"n": number, "text": "ü" * (number * 37 % 900)}
+        book.append(run, EventKind.CHECK_FINISHED, data, task=TaskId("p/1"), attempt=number)
+
+
+def everything(root: Path) -> list[Event]:
+    with journal.reading(root) as book:
+        found = [event for row in book.runs() for event in book.events(row.id)]
+        for row in book.runs():
+            assert book.plans(row.id) == [PLAN]
+    return sorted(found, key=lambda event: event.seq)
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    root = tmp_path_factory.mktemp("killed")
+    with journal.writing(root) as book:
+        fill(book, 30)
+    done = subprocess.run(
+        [sys.executable, "-c", WRITER, str(root)], cwd=Path(__file__).parents[2], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    home = root / ".orchestrator"
+    assert (home / "journal.db-wal").stat().st_size > 2 * FRAME
+    kept = Written(home, [])
+    copied = kept.copy(tmp_path_factory.mktemp("whole") / "project")
+    return Written(home, everything(copied.parent))
+
+
+@pytest.fixture(scope="module")
+def closed(killed: Written, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """The same, all of it in the database."""
+    home = killed.copy(tmp_path_factory.mktemp("closed") / "project")
+    with closing(sqlite3.connect(home / "journal.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert not (home / "journal.db-wal").exists()
+    return Written(home, killed.events)
+
+
+def cut(path: Path, size: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+def offsets(size: int, last: int) -> list[int]:
+    """All in the last so many bytes and some before them; elsewhere than in CI some of all, and always the end."""
+    before = range(max(0, size - 3 * last), size - last, 61)
+    return [*before, *range(size - last, size, EVERY), size]
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of journals are opened here, each with its fsync."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
+@pytest.mark.timeout(600)
+def test_a_wal_cut_off_anywhere_gives_a_prefix_and_the_loss_is_said(killed: Written, fast: Path):
+    size = (killed.home / "journal.db-wal").stat().st_size
+    losses = set[int]()
+    for offset in offsets(size, 2 * FRAME):
+        home = killed.copy(fast / "project")
+        cut(home / "journal.db-wal", offset)
+        with journal.writing(home.parent) as book:
+            lost = book.lost
+            assert (book.trouble is None) == (lost == 0)
+        found = everything(home.parent)
+        assert found == killed.events[: len(found)], offset
+        assert lost == len(killed.events) - len(found), offset
+        losses.add(lost)
+    assert {0, 1, 2} <= losses
+
+
+@pytest.mark.timeout(600)
+def test_a_database_cut_off_anywhere_stops_loudly_and_what_is_whole_can_be_kept(
+    closed: Written, fast: Path
+):
+    size, harmless = (closed.home / "journal.db").stat().st_size, 0
+    for offset in offsets(size - 1, 2 * PAGE):
+        home = closed.copy(fast / "project")
+        cut(home / "journal.db", offset)
+        damaged = (home / "journal.db").read_bytes()
+        if is_read_as_it_was(home, closed.events):
+            harmless += 1  # what was cut off was never used
+            continue
+        assert (home / "journal.db").read_bytes() == damaged, offset
+        kept = rescue.rescue(home.parent)
+        assert kept is not None
+        assert (kept.aside / "journal.db").read_bytes() == damaged
+        found = everything(home.parent)
+        assert found == closed.events[: len(found)], offset
+        assert found, offset
+        assert (kept.events, kept.lost) == (len(found), len(closed.events) - len(found)), offset
+    assert harmless < len(offsets(size - 1, 2 * PAGE)) / 2
+
+
+def is_read_as_it_was(home: Path, events: list[Event]) -> bool:
+    """False: it was said that it is damaged. Whatever is read is right."""
+    try:
+        with journal.writing(home.parent):
+            pass
+        found = everything(home.parent)
+    except JournalCorrupt as stopped:
+        told = str(stopped)
+    else:
+        assert found == events
+        return True
+    assert str(home / "journal.db") in told
+    assert "orchestrator recover" in told
+    return False
+
+
+def test_what_was_lost_is_said_ever_after_and_no_number_is_given_twice(
+    killed: Written, tmp_path: Path
+):
+    home = killed.copy(tmp_path / "project")
+    cut(home / "journal.db-wal", 0)
+    for _ in range(2):
+        with journal.writing(home.parent) as book:
+            assert book.lost == 12
+            assert "12 events are missing" in str(book.trouble)
+            run = book.runs()[0].id
+            event = book.append(run, EventKind.RUN_RESUMED, {})
+            assert event.seq > killed.events[-1].seq
+    with journal.reading(home.parent) as book:
+        assert book.lost == 12
+
+
+def test_an_empty_file_is_a_journal_that_lost_everything(killed: Written, tmp_path: Path):
+    home = killed.copy(tmp_path / "project")
+    for name in ("journal.db", "journal.db-wal"):
+        cut(home / name, 0)
+    with journal.writing(home.parent) as book:
+        assert book.lost == len(killed.events)
+
+
+@settings(max_examples=1500 if EVERY == 1 else 150, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_never_believed(place: float, bit: int, closed: Written):
+    home = closed.copy(closed.home.parents[1] / "flipped")
+    content = bytearray((home / "journal.db").read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    (home / "journal.db").write_bytes(content)
+    try:
+        found = everything(home.parent)
+    except RecordError as stopped:
+        told = str(stopped)
+    else:
+        assert found == closed.events
+        return
+    assert str(home / "journal.db") in told
+
+
+def test_a_whole_journal_is_not_touched(closed: Written, tmp_path: Path):
+    home = closed.copy(tmp_path / "project")
+    assert rescue.rescue(home.parent) is None
+    assert everything(home.parent) == closed.events
+    assert not list(home.glob("damaged-*"))
+
+
+def test_a_run_that_lost_a_plan_is_not_kept_by_half(closed: Written, tmp_path: Path):
+    home = closed.copy(tmp_path / "project")
+    with closing(sqlite3.connect(home / "journal.db")) as connection:
+        newest = connection.execute("SELECT run FROM plans ORDER BY rowid DESC").fetchone()[0]
+        connection.execute("UPDATE plans SET path = 'other' WHERE run = ?", (newest,))
+        connection.commit()
+    kept = rescue.rescue(home.parent)
+    assert kept is not None
+    assert (kept.runs, kept.events, kept.lost) == (1, 30, 12)
+    assert {event.run for event in everything(home.parent)} == {closed.events[0].run}
+
+
+def test_a_damaged_journal_of_the_first_version_is_left_as_it_is(tmp_path: Path):
+    home = tmp_path / ".orchestrator"
+    home.mkdir()
+    shutil.copy(Path(__file__).parent / "kept" / "1.db", home / "journal.db")
+    cut(home / "journal.db", (home / "journal.db").stat().st_size - 3 * PAGE)
+    before = (home / "journal.db").read_bytes()
+    with pytest.raises(JournalCorrupt, match="version 1, which cannot be rescued"):
+        rescue.rescue(tmp_path)
+    assert (home / "journal.db").read_bytes() == before

@@ -1,0 +1,164 @@
+"""A signal at any moment: the run can go on, no process is left, and the person's checkout has all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestrator import journal
+from orchestrator.errors import UnknownRun
+from orchestrator.model import EventKind
+from tests.engine.runs import bash
+from tests.whole.test_fork_bomb import marked
+from tests.workspace.repos import LIMIT_S, PLAN, Person, git, handed_over, in_tree, on_disk, plan_of
+
+INT, TERM, HUP, QUIT = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
+WAYS = {"INT": (INT,), "INT twice": (INT, INT), "TERM": (TERM,), "HUP": (HUP,), "QUIT": (QUIT,)}
+PHASES = (
+    EventKind.ATTEMPT_STARTED,
+    EventKind.CHECK_FINISHED,
+    EventKind.VERIFIED,
+    EventKind.LANDING,
+    EventKind.RESULT_CHECKED,
+    EventKind.SUMMARISING,
+    EventKind.DELIVERING,
+)
+EVERY = [(way, phase) for way in WAYS for phase in PHASES]
+FEW = [*EVERY[::8], ("HUP", EventKind.LANDING)]
+# Of the first second, in which Python starts, the plan is read, the journal is made and the first task begins.
+MOMENTS = [n / 10 for n in range(1, 13)] if os.environ.get("CI") else [0.5]
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
+]
+
+
+def set_out(root: Path, out: Path) -> None:
+    """Two tasks, one after the other; each says outside what it does. A child of theirs hears nothing."""
+    out.mkdir()
+    away = "(trap '' TERM INT HUP; setsid sleep 300 > /dev/null 2>&1 &)"
+    plan_of(
+        root,
+        bash(
+            "Task 1: a",
+            f"{away}; echo 1 >> {out}/ran; sleep 0.2; echo hi > f1",
+            "sleep 0.1; test -s f1",
+            files="f1",
+        ),
+        bash(
+            "Task 2: b",
+            f"{away}; echo 2 >> {out}/ran; sleep 0.2; echo hi > f2",
+            "sleep 0.1; test -s f2",
+            files="f2",
+            depends_on="1",
+        ),
+    )
+
+
+@pytest.fixture
+def free(person: Person) -> Person:
+    """Whose tasks tell outside of the project what they did."""
+    person.environment["ORCHESTRATOR_SANDBOX__MODE"] = "none"
+    return person
+
+
+@contextmanager
+def started(root: Path, person: Person) -> Iterator[subprocess.Popen[bytes]]:
+    engine = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", "run", PLAN],
+        cwd=root,
+        env=person.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield engine
+    finally:
+        engine.kill()
+        engine.communicate()
+
+
+def kinds(root: Path) -> list[tuple[EventKind, str | None]]:
+    try:
+        with journal.reading(root) as book:
+            return [(event.kind, event.task) for event in book.events(book.find(None).id)]
+    except UnknownRun:
+        return []
+
+
+def until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not claim():
+        assert time.monotonic() < deadline, "it never became true"
+        time.sleep(0.01)
+
+
+def check_and_go_on(
+    root: Path, person: Person, out: Path, before: object, code: int, told: str
+) -> None:
+    """`before` is what the person had: it is that, or all of it has been handed over."""
+    seen = kinds(root)
+    if seen:
+        with journal.reading(root) as book:
+            run = book.find(None).id
+        until(lambda: marked(run) == [])  # those of an engine that was killed end a moment later
+    is_whole = b"f2" in in_tree(root, "HEAD")
+    assert git(root, "status", "--porcelain") == "", told
+    assert is_whole or on_disk(root) == before, told
+    done = [task for kind, task in seen if kind is EventKind.VERIFIED]
+    ran = (out / "ran").read_text().split() if (out / "ran").exists() else []
+    if code != 0:
+        again = person.call(root, "resume") if seen else person.call(root, "run", PLAN)
+        assert again.code == 0, f"{told}\n---\n{again}"
+        handed_over(root, again, b"f1", b"f2")
+    after = (out / "ran").read_text().split()
+    for number in ("1", "2"):
+        if f"demo/{number}" in done:
+            assert after.count(number) == ran.count(number), f"{number} was done twice"
+    subjects = git(root, "log", "--format=%s").splitlines()
+    assert len(subjects) == len(set(subjects))
+
+
+@pytest.mark.parametrize(("way", "phase"), EVERY if os.environ.get("CI") else FEW)
+def test_a_signal_in_any_phase_leaves_a_run_that_can_go_on(
+    way: str, phase: EventKind, root: Path, free: Person, tmp_path: Path
+):
+    set_out(root, tmp_path / "out")
+    before = on_disk(root)
+    with started(root, free) as engine:
+        until(lambda: engine.poll() is not None or phase in {kind for kind, _ in kinds(root)})
+        for number in WAYS[way]:
+            engine.send_signal(number)
+        said, _ = engine.communicate(timeout=LIMIT_S)
+    told = said.decode("utf-8", "replace")
+    assert engine.returncode in (0, 130, -QUIT), told
+    assert "Traceback" not in told
+    check_and_go_on(root, free, tmp_path / "out", before, engine.returncode, told)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("number", [INT, TERM, HUP])
+def test_a_signal_during_the_start_leaves_a_run_that_can_go_on(
+    number: signal.Signals, moment: float, root: Path, free: Person, tmp_path: Path
+):
+    set_out(root, tmp_path / "out")
+    before = on_disk(root)
+    with started(root, free) as engine:
+        due = time.monotonic() + moment
+        while time.monotonic() < due:
+            time.sleep(0.001)
+        engine.send_signal(number)
+        said, _ = engine.communicate(timeout=LIMIT_S)
+    told = said.decode("utf-8", "replace")
+    assert engine.returncode in (0, 130, -number), told
+    check_and_go_on(root, free, tmp_path / "out", before, engine.returncode, told)
