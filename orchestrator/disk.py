@@ -107,7 +107,7 @@ def _written(place: Path) -> tuple[int, ...] | None:
         status = place.stat()
         below = place.rglob("*") if place.is_dir() else ()
         inner = [one.stat() for one in below if one.is_file()]
-    except OSError:
+    except (OSError, ValueError):
         return None
     latest = max((one.st_mtime_ns for one in inner), default=0)
     return (status.st_ino, status.st_size, status.st_mtime_ns, len(inner), latest)

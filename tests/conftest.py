@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,3 +38,15 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many crash points were swept, in words: a number that shrinks is a test that went missing."""
+    name = "test_a_crash_at_every_event"
+    passed = [one.nodeid for one in terminalreporter.stats.get("passed", ()) if name in one.nodeid]
+    if passed:
+        kinds = {node.partition("[")[2].partition("-")[2] for node in passed}
+        terminalreporter.write_line(
+            f"crash points: {len(passed)} passed, before and after {len(kinds)} kinds of event"
+        )

@@ -53,3 +53,21 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work():
 def test_a_refused_write_names_the_file(tmp_path: Path):
     with pytest.raises(RecordError, match="missing"):
         disk.write_whole(tmp_path / "missing" / "x", "text")
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5000, "a\0b", "C:\\Windows\\x", "-rf", "--", "a/" * 3000 + "x"]
+)
+def test_no_name_breaks_the_look_at_where_it_leads(name: str, tmp_path: Path):
+    """What can be no file of this system leads out; the rest is a name like any other."""
+    assert list(disk.leaving(tmp_path, [name])) in ([], [name])
+    assert disk.absent(tmp_path, [name]) == [name]
+    assert disk.fingerprint(tmp_path, [name]) == {name: None}
+
+
+def test_a_disk_with_too_little_room_is_named_and_one_with_enough_is_not(tmp_path: Path):
+    assert disk.shortage([tmp_path, tmp_path / "missing"], 0) is None
+    said = disk.shortage([tmp_path], 10**9)
+    assert said
+    assert str(tmp_path) in said
+    assert "run.min_free_mb is 1000000000" in said

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,17 +84,17 @@ def _platform() -> Iterator[Finding]:
 
 def _sandbox(root: Path) -> Iterator[Finding]:
     try:
-        mode = settings.load(root).sandbox.mode
+        chosen = settings.load(root).sandbox
     except OrchestratorError:
         return  # told by another look
-    trouble = anyio.run(sandbox.trouble)
-    if mode == "none":
+    trouble = anyio.run(partial(sandbox.trouble, network=chosen.network))
+    if chosen.mode == "none":
         text = 'sandbox.mode is "none": workers and checks see and write what you can'
         yield Finding(Mark.NOTE, "sandbox", text)
     elif trouble is None:
         text = "bubblewrap: workers and checks write their workspace only (docs/sandbox.md)"
         yield Finding(Mark.OK, "sandbox", text)
-    elif mode == "bubblewrap":
+    elif chosen.mode == "bubblewrap":
         yield Finding(Mark.PROBLEM, "sandbox", f'sandbox.mode is "bubblewrap", and {trouble}')
     else:
         text = f"none, so workers and checks see and write what you can: {trouble}"

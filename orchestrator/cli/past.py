@@ -64,7 +64,9 @@ def here() -> Path:
 def learn_secrets(root: Path) -> None:
     """Of the project's env_files: our own environment is known already. One that cannot be read is told where it is needed."""
     with suppress(SettingsError):
-        redact.learn(settings.env_files(root, settings.load(root).workspace.env_files))
+        chosen = settings.load(root).workspace
+        redact.pardon(chosen.public_env)
+        redact.learn(settings.env_files(root, chosen.env_files))
 
 
 def reopen(

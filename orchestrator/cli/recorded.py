@@ -23,6 +23,7 @@ ENDS = {
     0: "done",
     1: "tasks failed",
     3: "settings or workers",
+    4: "no room, or a SUMMARY is not written",
     5: "waits for a person",
     INTERRUPTED: "interrupted",
 }

@@ -33,13 +33,17 @@ def _tasks(name: str, text: str) -> typer.models.OptionInfo:
 Only = Annotated[list[str] | None, _tasks("--only", "Only this task.")]
 From = Annotated[list[str] | None, _tasks("--from", "This task and what depends on it.")]
 Skip = Annotated[list[str] | None, _tasks("--skip", "All but this task.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, and touch nothing.")
+]
+IgnoreDeps = Annotated[
+    bool, typer.Option("--ignore-deps", help="Take plans outside of this run as finished.")
+]
 
 
 def run(
     paths: Paths,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, and touch nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     workers: Workers = None,
     only: Only = None,
     start: From = None,
@@ -48,9 +52,7 @@ def run(
     yes: Yes = False,
     wait: Wait = False,
     fail_fast: FailFast = False,
-    ignore_deps: Annotated[
-        bool, typer.Option("--ignore-deps", help="Take plans outside of this run as finished.")
-    ] = False,
+    ignore_deps: IgnoreDeps = False,
     workspace: Workspace = None,
     sandbox: Sandbox = None,
     include_dirty: IncludeDirty = False,

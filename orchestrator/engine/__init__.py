@@ -9,7 +9,8 @@ from orchestrator import complexity, disk, journal, process, project, redact, ro
 from orchestrator.engine import fencing, grounds
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
-from orchestrator.engine.fencing import Boundary
+from orchestrator.engine.edits import Edits
+from orchestrator.engine.fencing import Barrier
 from orchestrator.engine.hub import Hub
 from orchestrator.engine.order import Crew, Order, Screen
 from orchestrator.engine.siblings import Siblings
@@ -19,7 +20,6 @@ from orchestrator.graph import TaskGraph
 from orchestrator.history import History, fold
 from orchestrator.journal import Journal
 from orchestrator.model import EventKind, Route, RunId, Score, Task, TaskId
-from orchestrator.process.fence import Fence
 from orchestrator.process.leftover import MARK, end_leftovers
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings, env_files
@@ -47,6 +47,7 @@ def prepare(
         for task in graph
     }
     extra = env_files(root, settings.workspace.env_files)
+    redact.pardon(settings.workspace.public_env)
     redact.learn(extra)  # before the first word of any of it can come back
     ladders = {
         task.id: _ladders(task, scores[task.id], settings, registry.able(task, workers, asked))
@@ -117,10 +118,11 @@ async def begin(
         run = book.begin(kept.model_dump(mode="json"), stored)
         with (
             Books(root, run) as books,
-            fencing.raised(boundary, root, books.folder, order, settings) as fence,
+            fencing.raised(boundary, root, books.folder, order, settings) as barrier,
+            Edits(root, stored, screen),
         ):
             start = await grounds.start(root, run, order) if order.isolated else None
-            means = await _means(root, run, loaded, crew, settings, books, start, boundary, fence)
+            means = await _means(root, run, loaded, crew, settings, books, start, barrier)
             hub = _hub(run, root, loaded, graph, crew, order, means, space, screen, books)
             hub.begin(EventKind.RUN_STARTED, start)
             if means.ground is not None:
@@ -151,14 +153,13 @@ async def resume(
         crew = prepare(root, graph, settings, workers)
         with (
             Books(root, row.id) as books,
-            fencing.raised(boundary, root, books.folder, order, settings) as fence,
+            fencing.raised(boundary, root, books.folder, order, settings) as barrier,
+            Edits(root, stored, screen),
         ):
             events = book.events(row.id)
             past = fold(events)
             start = await _started(root, row.id, order, past) if order.isolated else None
-            means = await _means(
-                root, row.id, loaded, crew, settings, books, start, boundary, fence
-            )
+            means = await _means(root, row.id, loaded, crew, settings, books, start, barrier)
             if means.ground is not None:
                 await grounds.lay_branch(means.ground, past)
             hub = _hub(row.id, root, loaded, graph, crew, order, means, space, screen, books)
@@ -167,9 +168,7 @@ async def resume(
             hub.begin(EventKind.RUN_RESUMED if events else EventKind.RUN_STARTED, start)
             if means.ground is not None:
                 await grounds.recover(means.ground, past, hub.slug, hub.record, screen.warn)
-            _catch_up(hub)
-            for task in retry:
-                hub.retry(project.task_named(graph, task).id)
+            _catch_up(hub, retry)
             return row.id, await hub.run()
 
 
@@ -196,15 +195,14 @@ async def _means(
     settings: Settings,
     books: Books,
     start: Start | None,
-    boundary: Boundary,
-    fence: Fence | None,
+    barrier: Barrier,
 ) -> Means:
     own = settings.workspace
     paths = [plan.path for plan in loaded.plans]
     ground = None
     if start is not None:
         ground = await grounds.ground(
-            root, run, start, own, books.folder, crew.environment, paths, fence
+            root, run, start, own, books.folder, crew.environment, paths, barrier.fence
         )
     return Means(
         root,
@@ -214,18 +212,19 @@ async def _means(
         own.scope,
         own.final_checks,
         own.look_s,
-        boundary,
-        fence,
+        barrier,
     )
 
 
-def _catch_up(hub: Hub) -> None:
-    """What ran when the engine died starts again, and no try is spent."""
+def _catch_up(hub: Hub, retry: Sequence[str]) -> None:
+    """What ran when the engine died starts again, and no try is spent; so does what a person asks for."""
     hub.interrupt("the engine died while it ran")
     places = {t.id: (plan, t) for plan in hub.plans.values() for t in plan.tasks}
     trouble = hub.books.catch_up(places, hub.history)
     if trouble:
         hub.screen.warn(trouble)
+    for task in retry:
+        hub.retry(project.task_named(hub.graph, task).id)
 
 
 def _hub(

@@ -16,7 +16,7 @@ import anyio
 from orchestrator import disk, verify
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
-from orchestrator.engine.fencing import NO_BOUNDARY, Boundary
+from orchestrator.engine.fencing import OPEN, Barrier
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
 from orchestrator.errors import RecordError
@@ -32,7 +32,6 @@ from orchestrator.model import (
     Usage,
     Work,
 )
-from orchestrator.process.fence import Fence
 from orchestrator.settings import VerifySettings
 from orchestrator.verify import guard
 from orchestrator.workers import Worker
@@ -53,18 +52,18 @@ class Means:
     scope: Literal["record", "serialise", "refuse"] = "record"
     final_checks: Literal["all", "none"] = "all"
     look_s: float = 0.0
-    boundary: Boundary = NO_BOUNDARY
-    fence: Fence | None = None
+    barrier: Barrier = OPEN
 
     def sandbox(self, place: Path) -> Sandbox | None:
         """Of what works there."""
         tree = self.ground.trees.at(place) if self.ground else None
-        return self.fence.around(place, tree.admin if tree else None) if self.fence else None
+        fence = self.barrier.fence
+        return fence.around(place, tree.admin if tree else None) if fence else None
 
     @property
     def told(self) -> Mapping[str, Any]:
         """Of an engine that begins, for its first event."""
-        return {"sandbox": self.boundary.model_dump(mode="json")}
+        return {"sandbox": self.barrier.boundary.model_dump(mode="json")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +284,8 @@ def _refuse_secrets(outcome: Outcome) -> Outcome:
         return outcome
     told = (
         f"it wrote a secret into {', '.join(found)}: git would keep it for ever, so this is not committed. "
-        "Take it out, and read the variable where the value is needed"
+        "Take it out, and read the variable where the value is needed. "
+        "If it is no secret, a person can say so in workspace.public_env"
     )
     if outcome.work and outcome.work.ref:
         told += f"\nWith names instead of values it is kept: git show {outcome.work.ref}"

@@ -266,10 +266,8 @@ def live_run(root: Path) -> RunId | None:
     path = root / HOME / "journal.lock"
     if not path.exists():
         return None
-    way = (
-        os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY
-    )  # on a read-only disk one can look, too
-    lock = os.open(path, way | os.O_CLOEXEC)
+    writable = os.access(path, os.W_OK)  # on a read-only disk one can look, too
+    lock = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

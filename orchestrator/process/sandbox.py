@@ -23,20 +23,20 @@ INSIDE = 0  # what the first process of a namespace sees as its parent
 APART = (
     "--die-with-parent", "--new-session", "--unshare-pid", "--as-pid-1", "--unshare-ipc",
     "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
-    *(word for name in ("sys", "sysrq-trigger", "irq", "bus", "fs") for word in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")),
 )  # fmt: skip
+KERNEL = ("sys", "sysrq-trigger", "irq", "bus", "fs")  # below /proc: of the whole machine
 KEPT = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "NET_BIND_SERVICE")
 NEXT = "install it (Debian, Ubuntu: apt install bubblewrap)"
 
 
-async def trouble() -> str | None:
-    """Why there can be no sandbox on this machine, with the next step; None: there can."""
+async def trouble(*, network: bool = True) -> str | None:
+    """Why there can be no sandbox on this machine, with the next step; None: there can. One without a network asks for more."""
     if sys.platform != "linux":
         return f"bubblewrap needs Linux, and this is {sys.platform}"
     if shutil.which(PROGRAM) is None:
         return f"bubblewrap is not installed; {NEXT}"
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-    argv = (*_begin(network=False), "--", "/bin/sh", "-c", ":")
+    argv = (*_begin(network=network), "--", "/bin/sh", "-c", ":")
     try:
         said = await brief.call(argv, cwd=Path("/"), env=env, timeout_s=PROBE_S)
     except (OSError, brief.TooLong) as error:
@@ -48,8 +48,12 @@ async def trouble() -> str | None:
 
 
 def enter(sandbox: Sandbox, argv: Iterable[str], env: Mapping[str, str]) -> list[str]:
-    """What stands before the warden's command line. `argv` and `env` are the program's: where it is found, it must be seen."""
-    places = {os.path.realpath(place): access for place, access in sandbox.places.items()}
+    """What stands before the warden's command line. `argv` and `env` are the program's: where it is found, it must be seen.
+
+    A place that has become a link since it was looked up is passed over: somebody wants more than they were given.
+    """
+    given = sandbox.places.items()
+    places = {place: access for place, access in given if os.path.realpath(place) == place}
     for place in _needed(argv, env, [one for one in places if places[one] is Access.PRIVATE]):
         places.setdefault(place, Access.READ)
     words, hidden = list(_begin(network=sandbox.network)), list[str]()
@@ -65,17 +69,17 @@ def enter(sandbox: Sandbox, argv: Iterable[str], env: Mapping[str, str]) -> list
                 words += ("--tmpfs", place)
                 hidden += ("--remount-ro", place)  # when all that is seen in it is there
             case Access.HIDDEN if os.path.exists(place):
-                words += ("--ro-bind", os.devnull, place)
+                words += ("--dev-bind", os.devnull, place)  # empty, and no error for who reads it
     return [*words, *hidden, "--"]
 
 
 def _begin(*, network: bool) -> Iterator[str]:
     yield shutil.which(PROGRAM) or PROGRAM
     yield from APART
+    for name in KERNEL:
+        yield from ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
     yield from () if network else ("--unshare-net",)
-    if (
-        os.geteuid() == 0
-    ):  # or root could make the system writable again; without a user namespace it keeps all
+    if os.geteuid() == 0:  # it has no namespace of users, and could make the system writable again
         yield from ("--cap-drop", "ALL")
         for name in KEPT:
             yield from ("--cap-add", f"CAP_{name}")

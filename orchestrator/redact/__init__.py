@@ -23,7 +23,8 @@ import json
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -157,6 +158,7 @@ class Known:
     def __init__(self) -> None:
         self._seen = set[tuple[str, str]]()
         self._found: dict[tuple[str, str], None] = {}
+        self._public: tuple[str, ...] = ()
         self.secrets = Secrets()
 
     def learn(self, environment: Mapping[str, str]) -> None:
@@ -167,11 +169,24 @@ class Known:
         found = dict.fromkeys(variables.secrets(new))
         if found.keys() - self._found.keys():
             self._found |= found
-            self.secrets = Secrets(self._found)
+            self._build()
+
+    def pardon(self, globs: Sequence[str]) -> None:
+        """From now on the values of variables with such names are no secrets, unless another variable has them, too."""
+        if self._public != tuple(globs):
+            self._public = tuple(globs)
+            self._build()
+
+    def _build(self) -> None:
+        self.secrets = Secrets(
+            (name, value)
+            for name, value in self._found
+            if not any(fnmatchcase(name, glob) for glob in self._public)
+        )
 
 
 KNOWN = Known()
-learn = KNOWN.learn
+learn, pardon = KNOWN.learn, KNOWN.pardon
 
 
 def text(words: str) -> str:

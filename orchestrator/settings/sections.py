@@ -119,6 +119,7 @@ class WorkspaceSettings(Section):
     mode: Literal["auto", "worktree", "directory"]
     env_pass: Words
     env_files: Words
+    public_env: Words
     link: Words
     clone: Words
     setup: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import tempfile
@@ -104,7 +105,6 @@ async def run_check(
     try:
         with tempfile.TemporaryDirectory(prefix="check-") as folder:
             words = place(command, Path(folder))
-            seen = [folder] if words[0] == "--" else []  # it lies where nothing is seen else
             order = Command(
                 argv=("bash", *words),
                 cwd=cwd,
@@ -113,7 +113,7 @@ async def run_check(
                 transcript=transcript,
                 keep_bytes=keep_bytes,
                 merged=True,
-                sandbox=sandbox and sandbox.allow(Access.READ, seen),
+                sandbox=sandbox and sandbox.allow(Access.READ, shown(words)),
             )
             return read(command, await run(order))
     except (NotStarted, OSError) as error:  # OSError: no room for what it is started with
@@ -134,6 +134,11 @@ def place(command: str, folder: Path) -> tuple[str, str]:
     path = folder / "check.sh"
     path.write_bytes(data)
     return "--", str(path)
+
+
+def shown(words: tuple[str, str]) -> list[str]:
+    """What must be seen of it where a sandbox has another temporary folder."""
+    return [os.path.dirname(os.path.realpath(words[1]))] if words[0] == "--" else []
 
 
 def read(command: str, ended: Ended) -> Check:

@@ -193,9 +193,9 @@ class AgentWorker:
         for place in homes:
             if not place.suffix:
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        keys_at = map(str, keys.places(env, home))
+        keys_at = map(os.path.realpath, keys.places(env, home))
         sandbox = sandbox.allow(Access.READ, keys_at, network=True)
-        return sandbox.allow(Access.WRITE, map(str, homes))
+        return sandbox.allow(Access.WRITE, map(os.path.realpath, homes))
 
     def _watch_caps(self, reading: Reading, attempt: Attempt, watched: Watched) -> None:
         """For clients that cannot be told to stop by themselves: they are stopped one request too late."""

@@ -45,7 +45,8 @@ async def find(repository: Repository, old: str, new: str) -> list[Leak]:
     changes = await _changes(repository, old, new)
     held = await _counts(repository, {one.new for one in changes})
     now = {one: held[one.new] + _named(one.path, one.new) for one in changes}
-    suspects = [one for one in changes if now[one] and one.mode != LINK]
+    moved = {one.old for one in changes if not _is_blob(one.new)}
+    suspects = [one for one in changes if now[one] and one.mode != LINK and one.new not in moved]
     if not suspects:
         return []
     held = await _counts(repository, {one.old for one in changes})

@@ -23,7 +23,7 @@ def test_doctor_finds_all_well_here(project: Project):
     found = marks(project.told("doctor"))
     assert set(found) == {
         *("python", "sqlite", "bash", "platform"),
-        *("project", "settings", "journal", "ledger", "worker shell"),
+        *("project", "settings", "sandbox", "journal", "ledger", "worker shell"),
         *(f"worker {name}" for name in (*CLIENTS, "api")),
         "prices",
         *({"agents"} & set(found)),  # where none is installed

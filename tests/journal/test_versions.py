@@ -110,7 +110,7 @@ def test_an_event_of_a_kind_that_is_not_known_is_of_a_newer_version(tmp_path: Pa
         )
     with (
         journal.reading(tmp_path) as book,
-        pytest.raises(JournalTooNew, match="teleported.*upgrade"),
+        pytest.raises(JournalTooNew, match=r"teleported.*upgrade"),
     ):
         book.events(run)
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from orchestrator import redact
 from orchestrator.ledger import NAME, Entry, append, entry, normalise_id, read
 from orchestrator.model import (
     Failure,
@@ -272,3 +273,13 @@ def test_any_entry_survives_the_file(
 def test_a_name_that_utf8_cannot_hold_does_not_stop_the_ledger(tmp_path: Path):
     append(tmp_path, [make(task=make_task(area="caf\udce9"))])
     assert read(tmp_path).entries[0].area == "caf?"
+
+
+def test_a_secret_of_the_environment_is_in_no_line(tmp_path: Path):
+    redact.learn({"NAMED_TOKEN": "tok-51c2-90af"})
+    one = make().model_copy(update={"project": "of tok-51c2-90af"})
+    append(tmp_path, [one])
+    (line,) = lines(tmp_path)
+    assert b"tok-51c2-90af" not in line
+    (found,) = read(tmp_path).entries
+    assert found.project == "of [redacted: NAMED_TOKEN]"

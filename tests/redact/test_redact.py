@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -36,7 +37,7 @@ def test_text_in_pieces_is_cleaned_as_the_whole(given_: tuple[list[str], bytes, 
     secrets = Secrets((f"N{n}", value) for n, value in enumerate(values))
     stream = Stream(secrets)
     borders = [0, *cuts, len(whole)]
-    pieces = [stream.feed(whole[a:b]) for a, b in zip(borders, borders[1:], strict=False)]
+    pieces = [stream.feed(whole[a:b]) for a, b in pairwise(borders)]
     assert b"".join([*pieces, stream.finish()]) == secrets.raw(whole)
     assert stream.finish() == b""
 
@@ -63,7 +64,7 @@ def test_no_more_is_held_back_than_may_become_a_secret(given_: tuple[list[str], 
 def test_without_secrets_every_byte_passes_at_once(whole: bytes, cuts: list[int]):
     stream = Stream(Secrets())
     borders = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    for a, b in zip(borders, borders[1:], strict=False):
+    for a, b in pairwise(borders):
         assert stream.feed(whole[a:b]) == whole[a:b]
     assert stream.finish() == b""
 
@@ -119,6 +120,19 @@ def test_what_was_learned_stays_known():
         known.secrets.text("first-value-1 second-value-2")
         == "[redacted: API_KEY] [redacted: API_KEY]"
     )
+
+
+def test_what_the_person_calls_public_is_no_secret():
+    known = Known()
+    known.learn({"DB_PASSWORD": "dev-pass-1", "API_KEY": "real-key-1"})
+    known.pardon(["DB_*"])
+    known.learn({"DB_TOKEN": "dev-token-1"})
+    told = "dev-pass-1 dev-token-1 real-key-1"
+    assert known.secrets.text(told) == "dev-pass-1 dev-token-1 [redacted: API_KEY]"
+    known.learn({"OTHER_KEY": "dev-pass-1"})
+    assert known.secrets.text("dev-pass-1") == "[redacted: OTHER_KEY]"
+    known.pardon([])
+    assert known.secrets.text("dev-pass-1") == "[redacted: DB_PASSWORD]"
 
 
 # --- which variables ------------------------------------------------------------------------------

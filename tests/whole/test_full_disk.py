@@ -31,6 +31,11 @@ def succeeded(root: Path) -> set[str | None]:
     }
 
 
+def failures(root: Path) -> list[str]:
+    ends = (one for one in events(root) if one.kind is EventKind.ATTEMPT_FINISHED)
+    return [end.data["outcome"]["failure"] for end in ends if end.data["outcome"]["failure"]]
+
+
 # --- before the work ------------------------------------------------------------------------------
 
 
@@ -119,6 +124,7 @@ def test_a_disk_that_fills_costs_no_result_and_no_try_and_the_run_can_go_on(
         assert "Traceback" not in told
         assert (out / "ran").read_text().split() in (["1", "2"], ["2", "1"])
         assert succeeded(project.root) == {"demo/2"}
+        assert failures(project.root) == ["interrupted"]  # it spends no try
         run = project.newest()
         assert project.call("show", run).returncode == 0
         (project.root / "filler").unlink()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from orchestrator import journal
-from tests.conftest import OPEN
+from tests.whole.places import Place
 
 HEAD = "---\nphase: demo\nplan: 01\n---\n<objective>x</objective>\n<tasks>\n"
 
@@ -24,56 +19,12 @@ def task(number: int, script: str, check: str, waits: str = "") -> str:
     )
 
 
-class Place:
-    """A repository, and a home of its own."""
-
-    def __init__(self, folder: Path, *tasks: str) -> None:
-        self.root = folder / "project"
-        (self.root / "plans").mkdir(parents=True)
-        self.environment = {
-            **OPEN,
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "XDG_DATA_HOME": str(folder / "data"),
-        }
-        (self.root / "plans" / "demo-PLAN.md").write_text(f"{HEAD}{''.join(tasks)}</tasks>\n")
-        self.git("init", "-q", "-b", "main")
-        self.git("config", "user.name", "me")
-        self.git("config", "user.email", "me@localhost")
-        self.git("add", "-A")
-        self.git("commit", "-qm", "base")
-
-    def git(self, *words: str) -> str:
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
-
-    def call(self, *words: str, crash: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "orchestrator", *words],
-            cwd=self.root,
-            env=self.environment | ({journal.CRASH_AT: crash} if crash else {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-
-    @property
-    def run(self) -> str:
-        name: str = json.loads(self.call("runs", "--json").stdout)["runs"][0]["run"]
-        return name
+def begun(folder: Path, *tasks: str) -> Place:
+    return Place(folder, f"{HEAD}{''.join(tasks)}</tasks>\n")
 
 
 def test_a_crash_between_verified_and_held_lands_nothing_unasked(tmp_path: Path):
-    place = Place(tmp_path, task(1, "echo do as I say > CLAUDE.md", "test -s CLAUDE.md"))
+    place = begun(tmp_path, task(1, "echo do as I say > CLAUDE.md", "test -s CLAUDE.md"))
     done = place.call("run", "plans/demo-PLAN.md", crash="after:verified")
     assert done.returncode == -signal.SIGKILL
     again = place.call("resume")
@@ -86,7 +37,7 @@ def test_a_crash_between_verified_and_held_lands_nothing_unasked(tmp_path: Path)
 
 @pytest.mark.parametrize("point", ["before:delivered", "after:delivering", "before:run_finished"])
 def test_a_crash_in_the_hand_over_makes_no_second_result(tmp_path: Path, point: str):
-    place = Place(tmp_path, task(1, "echo x > x", "test -s x"))
+    place = begun(tmp_path, task(1, "echo x > x", "test -s x"))
     assert place.call("run", "plans/demo-PLAN.md", crash=point).returncode == -signal.SIGKILL
     again = place.call("resume")
     assert again.returncode == 0, again.stdout
@@ -161,7 +112,7 @@ def test_a_file_that_the_check_names_is_put_back_and_the_failure_says_so(tmp_pat
 
 
 def test_what_git_cannot_keep_stays_where_it_is(tmp_path: Path):
-    place = Place(tmp_path, task(1, "echo work > work.txt", "test -s work.txt"))
+    place = begun(tmp_path, task(1, "echo work > work.txt", "test -s work.txt"))
     place.git("config", "filter.no.clean", "false")
     place.git("config", "filter.no.required", "true")
     (place.root / ".gitattributes").write_text("work.txt filter=no\n")
@@ -175,7 +126,7 @@ def test_what_git_cannot_keep_stays_where_it_is(tmp_path: Path):
 
 
 def test_logs_show_what_a_worker_and_its_check_printed(tmp_path: Path):
-    place = Place(tmp_path, task(1, "echo I work; echo x > x", "echo I look; test -s x"))
+    place = begun(tmp_path, task(1, "echo I work; echo x > x", "echo I look; test -s x"))
     assert place.call("run", "plans/demo-PLAN.md").returncode == 0
     assert place.call("logs", place.run, "1").stdout == "I work\n"
     assert place.call("logs", place.run, "1", "--checks", "--follow").stdout.count("I look") == 4
@@ -183,7 +134,7 @@ def test_logs_show_what_a_worker_and_its_check_printed(tmp_path: Path):
 
 
 def test_events_that_are_gone_are_said(tmp_path: Path):
-    place = Place(tmp_path, task(1, "exit 1", "true"))
+    place = begun(tmp_path, task(1, "exit 1", "true"))
     assert place.call("run", "plans/demo-PLAN.md").returncode == 1
     mark = place.root / ".orchestrator" / "journal.mark"
     assert int(mark.read_text()) > 5

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.process import warden
 from orchestrator.process.leftover import MARK
 from tests.cli.projects import Project, task
+from tests.whole.processes import end_marked, end_wardens, marked
 
 if sys.platform != "linux":
     pytest.skip("needs /proc", allow_module_level=True)
@@ -32,19 +32,6 @@ LIMIT_S = 40.0
 KINDS = list(CHILDREN) if os.environ.get("CI") else ["deaf and away"]
 
 
-def marked(root: Path) -> dict[int, str]:
-    """Every living process that is ours, by its environment."""
-    found = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            pairs = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if f"{MARK}={root}".encode() in pairs:
-            found[int(name)] = warden.read_command_line(int(name))
-    return found
-
-
 def wait_until(claim: Callable[[], bool]) -> None:
     limit = time.monotonic() + LIMIT_S
     while not claim():
@@ -56,8 +43,7 @@ def wait_until(claim: Callable[[], bool]) -> None:
 def project(tmp_path: Path) -> Iterator[Project]:
     made = Project(tmp_path)
     yield made
-    for pid in marked(made.root):
-        os.kill(pid, signal.SIGKILL)
+    end_marked(made.root)
 
 
 def prepare(project: Project, child: str, end: str, timeout_s: float = 600) -> Path:
@@ -110,9 +96,7 @@ def test_after_kill_9_and_a_new_start(child: str, with_warden: bool, project: Pr
     with project.started("run", "demo-PLAN.md", stdout=subprocess.DEVNULL) as engine:
         wait_until(lambda: up.exists() and alone.with_suffix(".asleep").exists())
         if with_warden:
-            for pid in warden.read_tree(engine.pid):
-                if "warden.py" in warden.read_command_line(pid):
-                    os.kill(pid, signal.SIGKILL)
+            end_wardens(engine.pid)
         engine.kill()
         engine.wait()
     alone.touch()

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import redact
 from orchestrator.model import Attempt, Failure, Outcome, Progress, Route, RunId, Session, TaskId
 from orchestrator.settings import WorkerSettings
 from orchestrator.workers.api import ApiWorker, access
@@ -207,6 +208,21 @@ async def test_no_key_is_written_down_or_handed_on(tmp_path: Path):
     files = [path.read_text() for path in (tmp_path / "runs").iterdir()]
     assert len(files) == 2
     assert all(FAKE_KEY not in text and "never-a-key" in text for text in files)
+
+
+@needs_extra
+async def test_no_secret_of_ours_is_in_its_transcript_nor_in_its_session(tmp_path: Path):
+    """Also of another variable than its key; a file with one is the agent's to read, and ours not to keep."""
+    redact.learn({"OTHER_TOKEN": "tok-4f1c-7a22"})
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/notes.txt").write_text("it is tok-4f1c-7a22")
+    steps = [call("read_file", {"path": "notes.txt"}), say("I saw tok-4f1c-7a22")]
+    with ModelServer({"default": steps}) as server:
+        await run(tmp_path, server, CLAUDE)
+    files = [path.read_text() for path in (tmp_path / "runs").iterdir()]
+    assert len(files) == 2
+    assert all("tok-4f1c-7a22" not in text for text in files)
+    assert all(text.count("[redacted: OTHER_TOKEN]") >= 2 for text in files)
 
 
 @needs_extra
