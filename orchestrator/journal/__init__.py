@@ -27,6 +27,7 @@ import json
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 HOME = ".orchestrator"
+GLANCE_S = 0.2  # who only asks whether somebody holds the lock holds it for less
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alikes: people type run names
 
 
@@ -209,14 +211,23 @@ def locked(root: Path) -> Iterator[int]:
     except OSError as refused:
         raise _unwritable(home, refused) from refused
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalLocked(_held(root, *_signed(lock))) from None
+        limit = time.monotonic() + GLANCE_S
+        while not _is_ours(lock):
+            if time.monotonic() >= limit:
+                raise JournalLocked(_held(root, *_signed(lock)))
+            time.sleep(GLANCE_S / 20)
         _sign(lock, "")
         yield lock
     finally:
         os.close(lock)
+
+
+def _is_ours(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def refuse_second(root: Path) -> None:
@@ -269,12 +280,9 @@ def live_run(root: Path) -> RunId | None:
     writable = os.access(path, os.W_OK)  # on a read-only disk one can look, too
     lock = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _signed(lock)[1]
+        return None if _is_ours(lock) else _signed(lock)[1]
     finally:
         os.close(lock)
-    return None
 
 
 def is_live(root: Path) -> bool:
