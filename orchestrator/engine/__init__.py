@@ -65,6 +65,7 @@ def prepare(
         },
         timeout_s=settings.run.timeout_s,
         stall_s=settings.run.stall_s,
+        silent_s=settings.run.silent_s or None,
         longest_wait_s=settings.run.provider_wait_max_s,
         on_quota=settings.run.on_quota,
         checkpoints=settings.checkpoints,

@@ -60,6 +60,7 @@ def hand(
         workspace=str(place),
         timeout_s=task.timeout_s or crew.timeout_s,
         stall_s=crew.stall_s,
+        silent_s=crew.silent_s,
         max_usd=crew.max_usd,
         max_turns=crew.max_turns,
         session=session,

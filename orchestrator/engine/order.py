@@ -41,6 +41,7 @@ class Crew:
     environment: Mapping[str, str]
     timeout_s: float
     stall_s: float
+    silent_s: float | None
     longest_wait_s: float  # how long a provider's trouble is waited out
     on_quota: OnQuota
     checkpoints: CheckpointSettings  # when a question is too old

@@ -30,7 +30,7 @@ class Failure(StrEnum):
     INCONCLUSIVE = "inconclusive"  # the check could not be run: neither red nor green
     EXIT = "exit"  # the worker gave up
     TIMEOUT = "timeout"
-    STALLED = "stalled"  # no output and no CPU
+    STALLED = "stalled"  # no output, or no output and no CPU, for too long
     NO_RESULT = "no-result"  # ended without a readable answer
     KILLED = "killed"  # ended by a signal that was not ours
     MAX_TURNS = "max-turns"  # it reached its cap of turns
@@ -180,6 +180,7 @@ class Attempt(Noun):
     workspace: str  # absolute path where it works
     timeout_s: float
     stall_s: float
+    silent_s: float | None = None
     max_usd: float | None = None  # caps for clients that can stop themselves
     max_turns: int | None = None
     session: Session | None = None  # None: it starts a new one

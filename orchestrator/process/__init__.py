@@ -79,7 +79,8 @@ class Command:
     env: Mapping[str, str]
     stdin: bytes = b""
     timeout_s: float
-    stall_s: float | None = None
+    stall_s: float | None = None  # without output and without CPU
+    silent_s: float | None = None  # without output, however busy
     stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
     grace_s: float = 2.0
     transcript: Path | None = None
@@ -116,7 +117,7 @@ class Ended:
     stdout: str
     stderr: str
     timed_out: bool
-    stalled: bool
+    stalled: str  # why it was taken for hung; empty: it was not
     duration_s: float
     pulled: bool = False  # ended by its leash
     survivors: tuple[str, ...] = ()
@@ -188,9 +189,9 @@ class Tree:
         self._report = bytearray()
         self._over, self._drained = anyio.Event(), anyio.Event()
         self._listening, self._reading = CancelScope(shield=True), CancelScope(shield=True)
-        self._began = self._alive_at = time.monotonic()
+        self._began = self._alive_at = self._heard_at = time.monotonic()
         self._cpu_s = 0.0
-        self._timed_out = self._stalled = False
+        self._timed_out, self._stalled = False, ""
 
     async def start(self) -> None:
         try:
@@ -282,7 +283,7 @@ class Tree:
             while chunk:
                 await anyio.wait_readable(stream)
                 chunk = stream.read(CHUNK) or b""
-                self._alive_at = time.monotonic()
+                self._alive_at = self._heard_at = time.monotonic()
                 clear = clean.feed(chunk) if chunk else clean.finish()
                 self._keep(kept, clear)
                 if on_line is not None:
@@ -297,7 +298,8 @@ class Tree:
 
     async def watch(self) -> None:
         """Until it is over, or its time is, or it neither speaks nor works, or its leash is pulled."""
-        look_s = max(0.02, (self._command.stall_s or self._command.timeout_s) / 10)
+        timers = (self._command.stall_s, self._command.silent_s, self._command.timeout_s)
+        look_s = max(0.02, min(filter(None, timers)) / 10)
         while not (self._timed_out or self._stalled or self._leash.pulled):
             left_s = self._began + self._command.timeout_s - time.monotonic()
             with self._leash.wait(min(left_s, look_s)):
@@ -306,11 +308,18 @@ class Tree:
             now = time.monotonic()
             self._leash.pulled = now >= self._leash.end_at
             self._timed_out = now - self._began >= self._command.timeout_s
-            self._stalled = not self._timed_out and self._is_idle(now)
+            self._stalled = "" if self._timed_out else self._hangs(now)
 
-    def _is_idle(self, now: float) -> bool:
-        stall_s = self._command.stall_s
-        if stall_s is None or not warden.LINUX:
+    def _hangs(self, now: float) -> str:
+        silent_s, stall_s = self._command.silent_s, self._command.stall_s
+        if silent_s is not None and now - self._heard_at >= silent_s:
+            return f"no output for {silent_s:g} s"
+        if stall_s is not None and self._is_idle(now, stall_s):
+            return f"no output and no CPU for {stall_s:g} s"
+        return ""
+
+    def _is_idle(self, now: float, stall_s: float) -> bool:
+        if not warden.LINUX:
             return False
         cpu_s = warden.read_cpu_s(self._process.pid)
         if abs(cpu_s - self._cpu_s) > IDLE * stall_s:

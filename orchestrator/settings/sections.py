@@ -48,6 +48,7 @@ class RunSettings(Section):
     workers: Annotated[int, Field(ge=1, le=64)]
     timeout_s: Seconds
     stall_s: Seconds
+    silent_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     provider_wait_max_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     on_quota: OnQuota
     agents: Words

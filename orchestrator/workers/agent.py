@@ -180,6 +180,7 @@ class AgentWorker:
             stdin=call.stdin.encode(),
             timeout_s=attempt.timeout_s,
             stall_s=self._settings.stall_s or attempt.stall_s,
+            silent_s=attempt.silent_s,
             stop=self._client.stop,
             grace_s=self._grace_s,
             transcript=Path(attempt.transcript),
@@ -304,7 +305,7 @@ def judge(reading: Reading, ended: Ended, attempt: Attempt) -> tuple[Failure | N
     if ended.timed_out:
         return Failure.TIMEOUT, f"not done within {attempt.timeout_s:g} s\n{tail}".strip()
     if ended.stalled:
-        return Failure.STALLED, f"no output and no CPU\n{tail}"
+        return Failure.STALLED, f"{ended.stalled}\n{tail}"
     if reading.failure is not None:
         return reading.failure, reading.detail or tail
     if reading.finished:

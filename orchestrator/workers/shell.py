@@ -90,6 +90,7 @@ def order(attempt: Attempt, *words: str) -> Command:
         env=attempt.environment,
         timeout_s=attempt.timeout_s,
         stall_s=attempt.stall_s,
+        silent_s=attempt.silent_s,
         transcript=Path(attempt.transcript),
         merged=True,
         sandbox=attempt.sandbox,
@@ -114,7 +115,7 @@ def explain(ended: Ended, attempt: Attempt) -> tuple[Failure | None, str]:
     if ended.timed_out:
         return Failure.TIMEOUT, f"not done within {attempt.timeout_s:g} s"
     if ended.stalled:
-        return Failure.STALLED, f"no output and no CPU for {attempt.stall_s:g} s"
+        return Failure.STALLED, ended.stalled
     if ended.signal is not None:
         return Failure.EXIT, f"ended by {ended.signal_name}"
     if ended.exit_code is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
@@ -24,6 +25,7 @@ from orchestrator.model import Answer, Event, EventKind, Task, TaskId, TaskState
 
 FRESH_S = 0.125
 NARROW = 100  # below this many columns the name of a task gives way
+SILENT_S = 30.0
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -31,6 +33,7 @@ class LiveScreen(PlainScreen):
     def __init__(self, words: Words, *, can_ask: bool) -> None:
         super().__init__(words, can_ask=can_ask)
         self._doing: dict[TaskId, str] = {}
+        self._heard: dict[TaskId, float] = {}  # when each said its last word
         self._late: list[Line] = []  # said while a question is open
         self._asking = False
         self._question: anyio.CancelScope | None = None
@@ -60,12 +63,14 @@ class LiveScreen(PlainScreen):
     def happened(self, event: Event) -> None:
         if event.task is not None and event.kind is EventKind.ATTEMPT_STARTED:
             self._doing.pop(event.task, None)
+            self._heard[event.task] = time.monotonic()
         super().happened(event)
         if event.kind is EventKind.DRAINING:
             self._ask_no_more()
 
     def doing(self, task: TaskId, line: str) -> None:
         self._doing[task] = plain(line)
+        self._heard[task] = time.monotonic()
 
     def warn(self, text: str) -> None:
         """Among the lines above the table; beside it they would tear it."""
@@ -150,7 +155,12 @@ class LiveScreen(PlainScreen):
         yield Text(duration(seconds(tried, now)))
         yield Text(f"{tokens(spent.tokens)} tok" if spent.attempts else "", style="dim")
         yield Text(cost(spent.cost_usd) if spent.attempts else "", style="dim")
-        yield Text(self._doing.get(task, "starts"), style="dim")
+        yield Text(self._silence(task) + self._doing.get(task, "starts"), style="dim")
+
+    def _silence(self, task: TaskId) -> str:
+        """For how long it has said nothing, where that is worth a word: its timers go by it."""
+        silent_s = time.monotonic() - self._heard.get(task, time.monotonic())
+        return f"silent {duration(silent_s)}: " if silent_s >= SILENT_S else ""
 
     def _totals(self) -> str:
         watched = self.words.watched
