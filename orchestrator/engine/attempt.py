@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 
 from orchestrator import disk, verify
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
-from orchestrator.engine.fencing import OPEN, Barrier
+from orchestrator.engine.fencing import Barrier
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
 from orchestrator.errors import RecordError
@@ -32,7 +32,7 @@ from orchestrator.model import (
     Usage,
     Work,
 )
-from orchestrator.settings import VerifySettings
+from orchestrator.settings import Settings
 from orchestrator.verify import guard
 from orchestrator.workers import Worker
 from orchestrator.workspace import GitRefused, Ground, Unprepared, leaks
@@ -46,13 +46,10 @@ class Means:
     """What all attempts of a run share. No `ground`: they work in the plain directory."""
 
     root: Path
-    verify: VerifySettings
+    settings: Settings
     siblings: Siblings
-    ground: Ground | None = None
-    scope: Literal["record", "serialise", "refuse"] = "record"
-    final_checks: Literal["all", "none"] = "all"
-    look_s: float = 0.0
-    barrier: Barrier = OPEN
+    ground: Ground | None
+    barrier: Barrier
 
     def sandbox(self, place: Path) -> Sandbox | None:
         """Of what works there."""
@@ -98,7 +95,7 @@ class Try:
             await self.site.open()
         commands, _ = self._commands()
         before = self.base
-        if self.means.verify.red_first and not before:
+        if self.means.settings.verify.red_first and not before:
             before = await self.check(commands, "before")
         if self.site is not None:
             await self.site.settle(self.record)
@@ -153,7 +150,7 @@ class Try:
 
     def _refuse_undeclared(self, outcome: Outcome) -> Outcome:
         outside = outcome.work.undeclared if outcome.work else ()
-        if not (outcome.ok and outside and self.means.scope == "refuse"):
+        if not (outcome.ok and outside and self.means.settings.workspace.scope == "refuse"):
             return outcome
         detail = f"it wrote outside of its <files>: {', '.join(outside)}; leave these as they were"
         return outcome.model_copy(update={"failure": Failure.SCOPE, "detail": detail})
@@ -184,8 +181,8 @@ class Try:
             commands,
             cwd=Path(self.attempt.workspace),
             env=self.attempt.environment,
-            timeout_s=self.means.verify.timeout_s,
-            keep_bytes=self.means.verify.output_bytes,
+            timeout_s=self.means.settings.verify.timeout_s,
+            keep_bytes=self.means.settings.verify.output_bytes,
             transcript=Path(self.attempt.transcript).with_suffix(f".{stage}.log"),
             all_of_them=stage == "before",
             sandbox=self.means.sandbox(Path(self.attempt.workspace)),

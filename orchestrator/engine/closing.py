@@ -60,7 +60,7 @@ async def check_result(
         command for task in tasks for command in task.commands if not is_red_step(task, command)
     ]
     commands += [command for plan in plans for command in plan.commands]
-    if means.final_checks == "none" or not commands:
+    if means.settings.workspace.final_checks == "none" or not commands:
         return ()
     distinct = list(dict.fromkeys(commands))
     return await _check_together(distinct, means, environment, folder / "result.log")
@@ -110,8 +110,8 @@ async def _run(
         list(commands),
         cwd=place,
         env=environment,
-        timeout_s=means.verify.timeout_s,
-        keep_bytes=means.verify.output_bytes,
+        timeout_s=means.settings.verify.timeout_s,
+        keep_bytes=means.settings.verify.output_bytes,
         transcript=log,
         all_of_them=True,
         sandbox=means.sandbox(place),

@@ -30,9 +30,6 @@ class Barrier(NamedTuple):
     fence: Fence | None = None
 
 
-OPEN = Barrier(Boundary(kind="none", why="nobody asked for one"))
-
-
 async def choose(settings: SandboxSettings) -> Boundary:
     """Tried, not believed: a bubblewrap that is installed may not be allowed to work."""
     if settings.mode == "none":

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from orchestrator.engine import closing
 from orchestrator.engine.attempt import Means
+from orchestrator.engine.crew import Crew
 from orchestrator.engine.gatekeeper import Gatekeeper
-from orchestrator.engine.order import Crew, Screen
+from orchestrator.engine.order import Screen
 from orchestrator.engine.space import Space
 from orchestrator.errors import RecordError
 from orchestrator.graph import TaskGraph

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from orchestrator import clock, gates
 from orchestrator.clock import Moment
-from orchestrator.engine.order import Crew
+from orchestrator.engine.crew import Crew
 from orchestrator.gates import TRANSIENT, Countdown, Gates
 from orchestrator.history import History
 from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId, TaskState, Usage
@@ -21,7 +21,7 @@ class Gatekeeper:
         self, crew: Crew, record: Callable[..., Event], now: Callable[[], Moment] = clock.now
     ) -> None:
         self._crew, self._record, self._now = crew, record, now
-        self.gates = Gates(crew.longest_wait_s)
+        self.gates = Gates(crew.settings.run.provider_wait_max_s)
         self.stopped = False  # a quota is used up, and the settings say to stop then
         self._unfit: set[str] = set()  # workers that took over and cannot work here
         self._given_up: dict[
@@ -40,7 +40,7 @@ class Gatekeeper:
             return self._give_up(gate, outcome)
         if pause > 0:
             self._close(gate, outcome, now, pause)
-        if outcome.failure is Failure.QUOTA and self._crew.on_quota == "stop":
+        if outcome.failure is Failure.QUOTA and self._crew.settings.run.on_quota == "stop":
             self._stop(gate, gates.reset_at(outcome, now))
         return outcome
 
@@ -52,7 +52,7 @@ class Gatekeeper:
     def _give_up(self, gate: str, outcome: Outcome) -> Outcome:
         detail = (
             f"{gate} stayed unavailable ({outcome.failure}: {outcome.detail}) beyond "
-            f"provider_wait_max_s = {self._crew.longest_wait_s:g}; later: orchestrator retry"
+            f"provider_wait_max_s = {self._crew.settings.run.provider_wait_max_s:g}; later: orchestrator retry"
         )
         update = {"failure": Failure.UNAVAILABLE, "detail": detail}
         same = Outcome(failure=Failure.UNAVAILABLE, detail=detail, usage=Usage.nothing())
@@ -80,7 +80,7 @@ class Gatekeeper:
 
     def stop_again(self, tracker: Tracker, history: History) -> None:
         """A run that goes on before its quota opens, and that is to stop then, stops at once."""
-        if self._crew.on_quota == "stop" and tracker.parked:
+        if self._crew.settings.run.on_quota == "stop" and tracker.parked:
             for gate in used_up(tracker, history):
                 self._stop(gate, tracker.closed[gate])
 
@@ -111,7 +111,7 @@ class Gatekeeper:
 
     def reroute(self, tracker: Tracker, history: History) -> None:
         """Tasks behind a used up quota go to the next worker whose gate is open, if the settings say so."""
-        if self._crew.on_quota != "fallback":
+        if self._crew.settings.run.on_quota != "fallback":
             return
         for task, own in self._crew.ladders.items():
             waits = tracker.states[task] is TaskState.WAITING

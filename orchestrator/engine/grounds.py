@@ -73,8 +73,8 @@ async def ground(
     return made
 
 
-async def lay_branch(ground: Ground, past: History | None) -> None:
-    """The result branch is there, and has all that landed; `past` is None for a new run."""
+async def lay_branch(ground: Ground, past: History) -> None:
+    """The result branch is there, and has all that landed."""
     repository = ground.repository
     name = ground.branch.removeprefix("refs/heads/")
     if await repository.is_checked_out(ground.branch):
@@ -83,9 +83,9 @@ async def lay_branch(ground: Ground, past: History | None) -> None:
             f"then: orchestrator resume {ground.run}"
         )
     tip = await repository.find(ground.branch)
-    landed = past.landed if past else []
+    landed = past.landed
     if tip is None:
-        known = [ground.tip, *(past.tips if past else ())]
+        known = [ground.tip, *past.tips]
         there = [commit for commit in known if await repository.find(commit) is not None]
         if not there:
             raise RecordError(f"the commits of run {ground.run} are gone; run its plans anew")

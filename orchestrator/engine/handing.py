@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator import redact
-from orchestrator.engine.order import Crew
+from orchestrator.engine.crew import Crew
 from orchestrator.engine.places import CLEAN
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
@@ -46,32 +46,34 @@ def hand(
     task, plan = start.task, graph.plan_of(start.task.id)
     session, known = continued(start, graph, history, crew, place)
     before, isolated = _all_before(task.id, known, graph, history), place != root
+    limits = crew.settings.run
     return Attempt(
         run=run,
         task=task.id,
         name=task.title,
         number=start.number,
-        action=moved(
-            task.action, root, place
-        ),  # exact: it may be a script, which must run as it was written
+        action=moved(task.action, root, place),  # exact: it may be a script
         system=redact.text(moved(introduce(plan, task, isolated=isolated), root, place)),
         prompt=redact.text(moved(tell(plan, task, before, history.of(task.id).last), root, place)),
         route=start.route,
         workspace=str(place),
-        timeout_s=task.timeout_s or crew.timeout_s,
-        stall_s=crew.stall_s,
-        silent_s=crew.silent_s,
-        max_usd=crew.max_usd,
-        max_turns=crew.max_turns,
+        timeout_s=task.timeout_s or limits.timeout_s,
+        stall_s=limits.stall_s,
+        silent_s=limits.silent_s or None,
+        max_usd=crew.settings.budget.attempt_usd,
+        max_turns=crew.settings.budget.attempt_turns,
         session=session,
         transcript=str(transcript),
-        environment={
-            **crew.environment,
-            "ORCHESTRATOR_RUN": run,
-            "ORCHESTRATOR_TASK": task.id,
-            "ORCHESTRATOR_ATTEMPT": str(start.number),
-        },
+        environment={**crew.environment, **_names(run, start)},
     )
+
+
+def _names(run: RunId, start: Start) -> dict[str, str]:
+    return {
+        "ORCHESTRATOR_RUN": run,
+        "ORCHESTRATOR_TASK": start.task.id,
+        "ORCHESTRATOR_ATTEMPT": str(start.number),
+    }
 
 
 def _all_before(

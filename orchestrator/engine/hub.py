@@ -15,11 +15,12 @@ import anyio.abc
 from orchestrator.engine import handing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.books import Books
+from orchestrator.engine.crew import Crew
 from orchestrator.engine.desk import Desk
 from orchestrator.engine.finale import Finale
 from orchestrator.engine.gatekeeper import Gatekeeper
 from orchestrator.engine.lookout import Lookout
-from orchestrator.engine.order import Crew, Order, Screen
+from orchestrator.engine.order import Order, Screen
 from orchestrator.engine.site import Site
 from orchestrator.engine.sites import Sites
 from orchestrator.engine.space import Space
@@ -90,7 +91,7 @@ class Hub:
             **shared,
             root=root,
             order=self.order,
-            settings=self.crew.checkpoints,
+            settings=self.crew.settings.checkpoints,
             record=self.record,
             retry=self.retry,
             send=self._send,

@@ -39,12 +39,13 @@ class Lookout:
         self._touched: dict[tuple[TaskId, int], set[str]] = {}  # of each try
 
     async def keep_looking(self) -> None:
-        ground, pause = self._means.ground, self._means.look_s
+        own = self._means.settings.workspace
+        ground, pause = self._means.ground, own.look_s
         while ground is not None and pause:
             await anyio.sleep(pause)
             began = time.monotonic()
             await self._look(ground)
-            pause = max(self._means.look_s, SHARE * (time.monotonic() - began))
+            pause = max(own.look_s, SHARE * (time.monotonic() - began))
 
     async def _look(self, ground: Ground) -> None:
         seen = {
@@ -67,7 +68,7 @@ class Lookout:
             return None
         try:
             commit = await ground.peek(Path(tried.workspace), tried.base, tried.begin)
-            if commit is not None and self._means.scope == "serialise":
+            if commit is not None and self._means.settings.workspace.scope == "serialise":
                 changes = await ground.repository.changes(tried.base, commit)
                 self._touch(task, tried.number, [change.path for change in changes])
         except (GitRefused, OSError):  # it writes while we look

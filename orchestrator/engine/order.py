@@ -1,16 +1,12 @@
-"""What a run is asked to do, by whom, and who is told: the engine's side of the command line."""
+"""What a run is asked to do, and who is told: the engine's side of the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator.graph import KnownPlan
-from orchestrator.model import Answer, Event, Noun, Route, Score, Task, TaskId
-from orchestrator.settings import CheckpointSettings, OnQuota
-from orchestrator.workers import Worker
+from orchestrator.model import Answer, Event, Noun, Task, TaskId
 
 
 class Order(Noun):
@@ -26,27 +22,6 @@ class Order(Noun):
     isolated: bool = False  # each attempt in a git worktree
     include_dirty: bool = False  # what is not committed is part of the base
     beside: tuple[KnownPlan, ...] = ()  # not words, but found with them: what depends_on could name
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """Who can work, what each task's tries are, and what every attempt gets."""
-
-    workers: Mapping[str, Worker]
-    ladders: Mapping[TaskId, tuple[Route, ...]]
-    others: Mapping[
-        TaskId, tuple[tuple[Route, ...], ...]
-    ]  # ladders of workers that could take over
-    scores: Mapping[TaskId, Score]
-    environment: Mapping[str, str]
-    timeout_s: float
-    stall_s: float
-    silent_s: float | None
-    longest_wait_s: float  # how long a provider's trouble is waited out
-    on_quota: OnQuota
-    checkpoints: CheckpointSettings  # when a question is too old
-    max_usd: float | None
-    max_turns: int | None
 
 
 class Screen(Protocol):
