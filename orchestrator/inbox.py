@@ -34,7 +34,7 @@ def post(root: Path, letter: Letter) -> Path:
     final = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _rename_in(final, json.dumps(redact.value(letter.model_dump(mode="json"))))
+        _rename_in(final, json.dumps(redact.words(letter.model_dump(mode="json"))))
     except OSError as refused:
         raise RecordError(
             f"cannot write into {folder}: {refused.strerror}; nothing was sent. Put that right "

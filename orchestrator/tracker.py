@@ -145,8 +145,8 @@ class Tracker:
 
     @property
     def parked(self) -> list[TaskId]:
-        """What could start, but for a closed gate."""
-        return [task for task in self._open() if self._is_held(task)]
+        """What could start, but for a closed gate. None is closed before the run has begun, and it has no ladders yet."""
+        return [task for task in self._open() if self._is_held(task)] if self.closed else []
 
     def rung(self, task: TaskId) -> int:
         return self._rung[task]

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import disk, inbox, ledger
 from orchestrator.inbox import Letter
-from orchestrator.journal.marks import Mark
+from orchestrator.journal.marks import Mark, Reached
 from tests.ledger.test_ledger import make
 
 # In a process of its own: no file may become longer than `limit`, for each limit up to the whole of what is written.
@@ -68,16 +68,18 @@ def test_a_letter_arrives_whole_or_is_refused_wherever_the_disk_ends(tmp_path: P
 
 
 def test_a_mark_is_never_before_the_journal_wherever_the_disk_ends(tmp_path: Path):
-    prepare = "from orchestrator.journal.marks import Mark; mark = Mark(place / 'mark')"
-    write = "mark.reach(99); mark.reach(100)"
-    limited(tmp_path, 21, prepare, write, "assert mark.read() in (0, 99, 100)")
-    kept = "mark.reach(99)"  # it is there already, and what is new of it does not fit
+    prepare = (
+        "from orchestrator.journal.marks import Mark, Reached, Reached; mark = Mark(place / 'mark')"
+    )
+    write = "mark.write(Reached(99)); mark.write(Reached(100))"
+    limited(tmp_path, 51, prepare, write, "assert mark.read().seq in (0, 99, 100)")
+    kept = "mark.write(Reached(99))"  # it is there already, and what is new of it does not fit
     limited(
         tmp_path,
-        21,
+        51,
         f"{prepare}; {kept}",
-        "mark.reach(100)",
-        f"assert mark.read() in (0, 99, 100); {kept}",
+        "mark.write(Reached(100))",
+        f"assert mark.read().seq in (0, 99, 100); {kept}",
     )
 
 
@@ -120,6 +122,14 @@ def test_a_line_of_the_ledger_and_its_file_are_on_the_disk_before_we_go_on(tmp_p
 
 def test_a_mark_is_read_back(tmp_path: Path):
     mark = Mark(tmp_path / "mark")
-    assert mark.read() == 0
-    mark.reach(7)
-    assert mark.read() == 7
+    assert mark.read() == Reached(0, 0)
+    mark.write(Reached(7, 2))
+    assert mark.read() == Reached(7, 2)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"7", b"9" * 60, b"%020d %020d 00000000\n" % (7, 2), b"\xff"]
+)
+def test_a_damaged_mark_says_nothing(damage: bytes, tmp_path: Path):
+    (tmp_path / "mark").write_bytes(damage)
+    assert Mark(tmp_path / "mark").read() == Reached()

@@ -82,6 +82,8 @@ def show_steps(end: End) -> None:
 
 
 def next_steps(watched: Watched, run: RunId, code: int) -> Iterator[str]:
+    if code == 4 and not watched.in_state(TaskState.WAITING):
+        yield f"free some room, or put right what is said above, then: {command('resume', run)}"
     if code == 130 or (code != 5 and watched.in_state(TaskState.WAITING)):
         right = "put right what is missing, then: " if code == 3 else ""
         yield f"{right}{command('resume', run)}"

@@ -7,6 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from orchestrator import workspace
+from orchestrator import redact
 from orchestrator.cli.diagnostics import near
 from orchestrator.cli.terminal import counted, plain
 from orchestrator.cli.watched import Watched
@@ -25,6 +29,14 @@ def rows(watched: Watched, root: Path, summaries: Sequence[str]) -> Iterator[str
         yield from _left(told) if away else _taken(told)
 
 
+def can_be_had(watched: Watched, root: Path) -> bool:
+    """Nobody has taken the result, and what stood in the way of it can be away by now."""
+    told = watched.history.delivery
+    if told is None or told["why"] is None or not told.get("passes"):
+        return False
+    return anyio.run(workspace.untaken, root, told["branch"]) is not None
+
+
 def _shown(branch: str, path: str) -> str:
     return shlex.join(("git", "show", f"{branch}:{path}"))
 
@@ -39,7 +51,8 @@ def _left(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"result: {counted(told['commits'], 'commit')} on the branch {told['branch']}: {plain(told['why'], 200)}"
     since = "" if told.get("unborn") else f"{told['into'] or 'HEAD'}.."
     yield f"  look: git log -p --reverse {shlex.quote(since + told['branch'])}"
-    yield f"  take: {_take(told)}"
+    if not told.get("failed"):  # then git would meet the same again
+        yield f"  take: {_take(told)}"
 
 
 def _take(told: Mapping[str, Any]) -> str:
@@ -55,7 +68,7 @@ def red_checks(watched: Watched) -> Iterator[tuple[Check, list[TaskId]]]:
     for check in watched.history.result_checks or ():
         if check.result is not CheckResult.GREEN:
             tasks = watched.graph.tasks.values()
-            yield check, [task.id for task in tasks if check.command in task.commands]
+            yield check, [t.id for t in tasks if check.command in map(redact.text, t.commands)]
 
 
 def document(watched: Watched) -> dict[str, Any] | None:

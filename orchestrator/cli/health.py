@@ -126,12 +126,14 @@ def _journal(root: Path) -> Iterator[Finding]:
         return
     try:
         with journal.reading(root) as book:
-            count = len(book.runs())
+            count, missing = len(book.runs()), book.trouble
     except UnknownRun:
         yield Finding(Mark.OK, "journal", "none yet; the first run makes it")
     except OrchestratorError as wrong:
         yield Finding(Mark.PROBLEM, "journal", str(wrong))
     else:
+        if missing:
+            yield Finding(Mark.PROBLEM, "journal", missing)
         live = ", an engine works on it now" if journal.is_live(root) else ""
         yield Finding(Mark.OK, "journal", f"{counted(count, 'run')} in {place}{live}")
 

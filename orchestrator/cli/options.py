@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -49,7 +49,7 @@ Workspace = Annotated[
     ),
 ]
 Sandbox = Annotated[
-    str | None,
+    Literal["auto", "bubblewrap", "none"] | None,
     typer.Option(
         "--sandbox",
         metavar="KIND",

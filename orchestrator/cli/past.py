@@ -76,6 +76,8 @@ def reopen(
     learn_secrets(root)
     live = journal.live_run(root)  # before the events: one that ends meanwhile is not broken off
     with journal.reading(root) as book:
+        if book.trouble:
+            tell("warning", book.trouble, "yellow")
         row = book.find(name)
         stored, events = book.plans(row.id), tuple(book.events(row.id))
     sources = [Source(one.id, one.path, one.content) for one in stored]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from orchestrator import engine, inbox, journal, settings
-from orchestrator.cli import documents, past, starting
+from orchestrator.cli import documents, handover, past, starting
 from orchestrator.cli.diagnostics import near
 from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import NEXT, command, err, show_json, tell
@@ -23,7 +23,7 @@ def resume(
 ) -> int:
     root = past.here()
     found = past.reopen(root, name, changes)
-    if found.row.exit_code == 0:
+    if found.row.exit_code == 0 and not handover.can_be_had(found.watched, root):
         tell("nothing to do", f"run {found.row.id} is done")
         if as_json:
             show_json(documents.document(found.watched, found.row.id, 0, ()))

@@ -129,14 +129,14 @@ def command(*words: str) -> str:
 
 
 def plain(text: str, limit: int | None = None) -> str:
-    """One line that a terminal shows and does not obey."""
-    line = " ".join(CONTROL.sub(" ", COLOUR.sub("", text)).split())
+    """One line that a terminal shows and does not obey, and cut where no secret is."""
+    line = " ".join(CONTROL.sub(" ", COLOUR.sub("", redact.text(text))).split())
     return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
 def lines(text: str) -> list[str]:
     """The same for a text of many lines: indentation is kept, empty ends are not."""
-    rows = COLOUR.sub("", text).replace("\t", "    ").strip("\r\n").splitlines()
+    rows = COLOUR.sub("", redact.text(text)).replace("\t", "    ").strip("\r\n").splitlines()
     return [CONTROL.sub(" ", row).rstrip() for row in rows]
 
 

@@ -113,11 +113,11 @@ class Engine:
 
     async def play(self, given: Given, events: Sequence[Event], retry: Sequence[str] = ()) -> int:
         """A run from wherever it is: its past is applied by the code that its present is applied by. The exit code."""
-        past = fold(events)
+        past, links = fold(events), await fencing.links(self.root, given.order)
         with (
             Books(self.root, given.run) as books,
             fencing.raised(
-                self.boundary, self.root, books.folder, given.order, self.settings
+                self.boundary, self.root, books.folder, given.order, self.settings, links
             ) as barrier,
             Edits(self.root, given.stored, self.screen),
         ):

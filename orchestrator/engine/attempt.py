@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from orchestrator import disk, verify
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
-from orchestrator.engine.fencing import Barrier
+from orchestrator.engine.fencing import Barrier, explained
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
 from orchestrator.errors import RecordError
@@ -38,6 +39,8 @@ from orchestrator.workers import Worker
 from orchestrator.workspace import GitRefused, Ground, Unprepared, leaks
 from orchestrator.workspace.scope import undeclared
 
+# The same follows from them as from a secret, and they say less.
+BY_ITS_WORK = (Failure.EXIT, Failure.NO_RESULT, Failure.DENIED)
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
@@ -86,6 +89,7 @@ class Try:
             outcome = Outcome(failure=Failure.WORKSPACE, detail=str(trouble), usage=Usage.nothing())
         else:
             outcome = await self._try(before)
+        outcome = explained(outcome, self.means.barrier)
         return outcome.model_copy(update={"duration_s": time.monotonic() - began})
 
     async def _prepare(self) -> tuple[Check, ...]:
@@ -106,7 +110,8 @@ class Try:
         place = Path(self.attempt.workspace)
         kept = guard.remember(commands, place, self.task.files, self.exempt)
         prints = disk.fingerprint(place, self.task.files or ())
-        secrets = leaks.on_disk(place, () if self.site else self.task.files or ())
+        declared = () if self.site else self.task.files or ()
+        secrets = await to_thread.run_sync(leaks.on_disk, place, declared)
         try:
             outcome = await self._work()
         except (
@@ -122,7 +127,8 @@ class Try:
             unchanged = self.is_first and prints == disk.fingerprint(place, prints)
             doubts = self._doubts(outcome, unchanged)
             after = await self.check(commands, "after")
-            warnings = (*restored, *doubts, *_odd(outcome.work), *leaks.warnings(place, secrets))
+            written = await to_thread.run_sync(leaks.warnings, place, secrets)
+            warnings = (*restored, *doubts, *_odd(outcome.work), *written)
             outcome = self._judge(outcome, before, after, strays, warnings)
             outcome = _refuse_unproven(_tell_restored(outcome, restored), doubts)
         return outcome
@@ -280,16 +286,13 @@ def _refuse_secrets(outcome: Outcome) -> Outcome:
     if not found:
         return outcome
     told = (
-        f"it wrote a secret into {', '.join(found)}: git would keep it for ever, so this is not committed. "
-        "Take it out, and read the variable where the value is needed. "
-        "If it is no secret, a person can say so in workspace.public_env"
+        f"it wrote a secret into {', '.join(found)}\n"
+        "git would keep it for ever, so this is not committed. Take it out, and read the variable where the value is "
+        "needed. If it is no secret, a person can say so in workspace.public_env"
     )
-    if outcome.work and outcome.work.ref:
-        told += f"\nWith names instead of values it is kept: git show {outcome.work.ref}"
-    update = {"failure": outcome.failure or Failure.SECRET, "detail": told}
-    if outcome.detail:
-        update["detail"] = f"{told}\n{outcome.detail}"
-    return outcome.model_copy(update=update)
+    kind = outcome.failure if outcome.failure not in (None, *BY_ITS_WORK) else Failure.SECRET
+    detail = f"{told}\n{outcome.detail}" if outcome.detail else told
+    return outcome.model_copy(update={"failure": kind, "detail": detail})
 
 
 def _tell_restored(outcome: Outcome, restored: tuple[str, ...]) -> Outcome:

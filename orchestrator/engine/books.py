@@ -30,6 +30,7 @@ class Books:
         self.root, self.run = root, run
         self.folder = root / RUNS / run
         self._file: TextIO | None = None
+        self._said_loss = False
 
     def __enter__(self) -> Books:
         try:
@@ -70,7 +71,7 @@ class Books:
         line = self._entry(plan, task, history, tried)
         if line is None:
             return None
-        shown = redact.value(line.model_dump(exclude={"v", "timestamp", "checksum", "route"}))
+        shown = redact.words(line.model_dump(exclude={"v", "timestamp", "checksum", "route"}))
         trouble = self._append([line])
         try:
             self._log.info("attempt", **shown, tier=line.route.tier)
@@ -83,7 +84,7 @@ class Books:
         """Lines that a crash kept from the ledger; those that are there are not repeated."""
         try:
             known = {one.identity for one in ledger.read(ledger_folder()).entries}
-        except OSError as refused:
+        except (OSError, RecordError) as refused:
             return f"the ledger cannot be read: {refused}"
         missing = [
             line
@@ -95,11 +96,17 @@ class Books:
 
     def _append(self, lines: list[Entry]) -> str | None:
         try:
-            ledger.append(ledger_folder(), lines)
+            lost = ledger.append(ledger_folder(), lines)
         except (OSError, RecordError) as refused:
             number = f"{len(lines)} outcome{'s are' if len(lines) > 1 else ' is'}"
             return f"{number} in the journal but not in the ledger: {refused}"
-        return None
+        if not lost or self._said_loss:
+            return None
+        self._said_loss = True
+        return (
+            f"{lost} bytes are missing at the end of the ledger in {ledger_folder()} (damage); "
+            "the outcomes in them are lost. Next: orchestrator doctor"
+        )
 
     def _entry(self, plan: Plan, task: Task, history: History, tried: Tried) -> Entry | None:
         if tried.outcome is None or tried.finished_at is None:

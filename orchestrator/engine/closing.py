@@ -192,6 +192,8 @@ async def deliver(
             plan = await result.carry_out(ground, start, plan)
     data = {
         "why": plan.why,
+        "passes": plan.passes,
+        "failed": plan.failed,
         "branch": ground.branch.removeprefix("refs/heads/"),
         "into": start.branch and start.branch.removeprefix("refs/heads/"),
         "tip": ground.tip,

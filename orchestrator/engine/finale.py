@@ -15,7 +15,17 @@ from orchestrator.engine.space import Space
 from orchestrator.errors import RecordError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, are_green
-from orchestrator.model import Check, Event, EventKind, Plan, PlanId, RunId, Task, TaskState
+from orchestrator.model import (
+    Check,
+    CheckResult,
+    Event,
+    EventKind,
+    Plan,
+    PlanId,
+    RunId,
+    Task,
+    TaskState,
+)
 from orchestrator.tracker import REACTIONS, Reaction, Tracker
 from orchestrator.workspace import GitRefused
 
@@ -55,13 +65,16 @@ class Finale:
         done = (
             plan for plan in self._plans.values() if closing.is_done(plan, self._tracker.states)
         )
-        return [plan for plan in done if plan.id not in self._history.plan_checks]
+        checked = self._history.plan_checks
+        return [plan for plan in done if plan.id not in checked and not self._space.stopped]
 
     async def check(self, plan: Plan) -> tuple[Check, ...]:
         """The shell blocks of its `<verification>`."""
         return await closing.check(plan, self._means, self._crew.environment, self._folder)
 
     def plan_over(self, plan: Plan, checks: tuple[Check, ...]) -> None:
+        if self._is_excused(checks):
+            return
         data = {"plan": plan.id, "checks": [check.model_dump(mode="json") for check in checks]}
         self._record(EventKind.PLAN_CHECKED, data)
         if self._means.ground is None:
@@ -86,10 +99,18 @@ class Finale:
 
     def result_over(self, tip: str, checks: tuple[Check, ...]) -> None:
         """What was looked at counts only while it is the result: else somebody looks again."""
-        if tip != self.tip or self._tracker.running:
+        if tip != self.tip or self._tracker.running or self._is_excused(checks):
             return
         data = {"checks": [check.model_dump(mode="json") for check in checks]}
         self._record(EventKind.RESULT_CHECKED, data)
+
+    def _is_excused(self, checks: tuple[Check, ...]) -> bool:
+        """What a full disk made of checks says nothing of the work: they are run again at resume."""
+        if are_green(checks):
+            return False
+        unjudged = (one for one in checks if one.result is CheckResult.INCONCLUSIVE)
+        said = "\n".join(one.output for one in unjudged)
+        return self._space.stop_if_short(self._record, said)
 
     def _succeeded(self) -> Iterator[Task]:
         states = self._tracker.states
@@ -179,9 +200,10 @@ class Finale:
             await ground.advance(commit, ground.tip)
 
     def exit_code(self, *, interrupted: bool) -> int:
-        """0 done, 4 no room or a SUMMARY is not written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
+        """0 done, 4 no room, or what is done could not be written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""
         if self._all_done():
-            return RecordError.exit_code if self._unwritten else 0
+            failed = self._unwritten or (self._history.delivery or {}).get("failed")
+            return RecordError.exit_code if failed else 0
         if interrupted:
             return INTERRUPTED
         if self._space.stopped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from orchestrator import clock, gates
+from orchestrator import clock, gates, redact
 from orchestrator.clock import Moment
 from orchestrator.engine.crew import Crew
 from orchestrator.gates import TRANSIENT, Countdown, Gates
@@ -71,7 +71,7 @@ class Gatekeeper:
         data = {
             "gate": gate,
             "failure": outcome.failure,
-            "detail": outcome.detail.partition("\n")[0][:300],
+            "detail": redact.text(outcome.detail).partition("\n")[0][:300],
             "pause_s": pause,
             "until": now + pause,
             "known": gates.reset_at(outcome, now) is not None,

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
+from orchestrator import redact
 from orchestrator.engine import mail
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
@@ -58,7 +59,7 @@ class Lookout:
                 continue
             if isinstance(joined, Clash) and (one, other, joined.files) not in self._told:
                 self._told.add((one, other, joined.files))
-                data = {"with": one, "files": joined.files}
+                data = {"with": one, "files": [redact.text(name) for name in joined.files]}
                 self._send.send_nowait(mail.Seen(EventKind.CONFLICT_FORESEEN, other, data))
 
     async def _peek(self, ground: Ground, task: TaskId) -> str | None:
@@ -80,5 +81,5 @@ class Lookout:
         known = self._touched.setdefault((task, number), set())
         if outside - known:
             known |= outside
-            data = {"files": sorted(map(shown, outside))}
+            data = {"files": sorted(redact.text(shown(name)) for name in outside)}
             self._send.send_nowait(mail.Seen(EventKind.TOUCHED, task, data))

@@ -17,6 +17,7 @@ from orchestrator.tracker import Tracker
 
 RESERVE = f"{HOME}/reserve"
 RESERVE_BYTES = 1 << 20  # some hundred events: all that can still come of what runs
+UNWRITTEN = ("unable to write", "No space left on device")  # git's words for a full disk
 MAY_BE_MEANT = {  # failures that a full disk can be behind
     Failure.VERIFY,
     Failure.INCONCLUSIVE,
@@ -73,6 +74,18 @@ class Space:
         if short is None:
             self._lay_aside()
             return
+        self._stop(record, short)
+
+    def stop_if_short(self, record: Callable[..., Event], said: str) -> bool:
+        """Whether what went wrong can be the disk's doing. `said`: by what went wrong; it may have left room behind."""
+        short = disk.shortage(self._places, self._least_mb)
+        if short is None and any(words in said for words in UNWRITTEN):
+            short = f"git could not write in {self._places[0]}, as on a full disk"
+        if short is not None and not self.stopped:
+            self._stop(record, short)
+        return short is not None
+
+    def _stop(self, record: Callable[..., Event], short: str) -> None:
         self.stopped = True
         record(EventKind.DRAINING, {"reason": f"{short}; free some, then resume"})
 

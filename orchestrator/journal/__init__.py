@@ -38,7 +38,7 @@ from orchestrator import redact
 from orchestrator.errors import JournalLocked, JournalTooNew, RecordError, UnknownRun
 from orchestrator.journal import file
 from orchestrator.journal.file import VERSION, sql
-from orchestrator.journal.marks import CRASH_AT, CrashPoint, Mark
+from orchestrator.journal.marks import CRASH_AT, CrashPoint, Mark, Reached
 from orchestrator.model import Event, EventKind, Noun, PlanId, RunId, TaskId
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "locked",
     "make_home",
     "reading",
+    "refuse_emptied",
     "refuse_second",
     "store",
     "writing",
@@ -91,13 +92,14 @@ class Journal:
         self._crash = CrashPoint(os.environ.get(CRASH_AT, ""))
         self.path = path
         self._mark = Mark(path.with_name("journal.mark"))
-        reached = self._mark.read()  # before the events: a live engine adds some meanwhile
+        self._reached = self._mark.read()  # before the events: a live engine adds some meanwhile
         with self._readable():
             last, count, strangers = connection.execute(sql("extent")).fetchone()
         if strangers:
             raise file.damaged(f"{path} is damaged: {strangers} of its rows belong to no run")
-        self._last = max(reached, last)
+        self._last = max(self._reached.seq, last)
         self.lost = self._last - count  # events that were there once, and are not any more
+        self.ends_short = self._reached.seq > last  # some of them are the newest
 
     def announce(self, run: RunId) -> None:
         """Which run the holder of the lock works on; only the lock says that it still does."""
@@ -129,7 +131,7 @@ class Journal:
         attempt: int | None = None,
     ) -> Event:
         """The event is durable when this returns, and holds no secret that this process knows."""
-        data = redact.value(data)
+        data = redact.words(data)
         at, seq = _now(), self._last + 1
         row = _sealed(
             seq, run, at, kind.value, task, attempt, json.dumps(dict(data), ensure_ascii=False)
@@ -138,7 +140,7 @@ class Journal:
         with self._readable():
             self._connection.execute(sql("append_event"), row)
         self._last = seq
-        self._mark.reach(seq)
+        self._mark.write(self._reached._replace(seq=seq))
         self._crash.pass_by("after", kind)
         return Event(seq=seq, run=run, at=at, kind=kind, task=task, attempt=attempt, data=data)
 
@@ -170,18 +172,34 @@ class Journal:
 
     @property
     def trouble(self) -> str | None:
-        """What to say of what is missing."""
-        if not self.lost:
+        """What to say of what is missing, until a person says that it is known."""
+        if self.lost <= self._reached.acknowledged:
             return None
-        events = "event is" if self.lost == 1 else "events are"
+        which = "the last " if self.ends_short else ""
+        events = f"{self.lost} event is" if self.lost == 1 else f"{self.lost} events are"
         return (
-            f"the last {self.lost} {events} missing in {self.path} (damage, or a power failure): what they recorded "
-            "is not known. What had landed is in git; a task whose end is missing is done again"
+            f"{which}{events} missing in {self.path} (damage, or a power failure): what they recorded "
+            "is not known. What had landed is in git (git branch --list 'orchestrator/*'); a task whose end is missing "
+            "is done again. Next: orchestrator recover, which also says this no more"
         )
 
+    def look_through(self) -> None:
+        """Every page, as a writer does at its start."""
+        with self._readable():
+            file.look_through(self._connection)
+
+    def acknowledge(self) -> None:
+        """A person knows what is missing."""
+        self._reached = Reached(self._last, self.lost)
+        self._mark.write(self._reached)
+
     def find(self, name: str | None) -> RunRow:
-        """The run of that name or unambiguous beginning; None: the newest."""
+        """The run of that name or unambiguous beginning; None: the newest, where it is known which that is."""
         runs = self.runs()
+        if name is None and self.ends_short and self.trouble:
+            raise RecordError(
+                f"which run is the newest is not known: {self.trouble}; or name the run"
+            )
         named = [row for row in runs if name is None or row.id.startswith(name)]
         if not runs:
             raise UnknownRun(f"no run yet in {self.path}; start one with: orchestrator run PLAN.md")
@@ -198,8 +216,11 @@ class Journal:
 @contextmanager
 def writing(root: Path) -> Iterator[Journal]:
     """The project's journal with the sole right to write, for as long as this is entered."""
-    with locked(root) as lock, file.to_write(root / HOME / "journal.db") as connection:
-        yield Journal(connection, root / HOME / "journal.db", lock)
+    path = root / HOME / "journal.db"
+    with locked(root) as lock:
+        refuse_emptied(path)
+        with file.to_write(path) as connection:
+            yield Journal(connection, path, lock)
 
 
 @contextmanager
@@ -222,9 +243,9 @@ def locked(root: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def _is_ours(lock: int) -> bool:
+def _is_ours(lock: int, how: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -240,12 +261,21 @@ def refuse_second(root: Path) -> None:
 def reading(root: Path) -> Iterator[Journal]:
     """The journal to look at; also while an engine writes."""
     path = root / HOME / "journal.db"
+    refuse_emptied(path)
     if not path.exists():
         raise _no_run_in(root)
     with file.to_read(path) as connection:
         if connection is None:
             raise _no_run_in(root)
         yield Journal(connection, path)
+
+
+def refuse_emptied(path: Path) -> None:
+    """Before it is opened: SQLite takes an empty file for a new one, and throws away the WAL beside it."""
+    if file.size(path):
+        return
+    if Mark(path.with_name("journal.mark")).read().seq or file.size(file.wal_of(path)):
+        raise file.damaged(f"{path} is {'empty' if path.exists() else 'gone'}, and had events")
 
 
 def _no_run_in(root: Path) -> UnknownRun:
@@ -278,9 +308,12 @@ def live_run(root: Path) -> RunId | None:
     if not path.exists():
         return None
     writable = os.access(path, os.W_OK)  # on a read-only disk one can look, too
-    lock = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
     try:
-        return None if _is_ours(lock) else _signed(lock)[1]
+        lock = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+    except OSError as refused:
+        raise _unwritable(path, refused) from refused
+    try:
+        return None if _is_ours(lock, fcntl.LOCK_SH) else _signed(lock)[1]
     finally:
         os.close(lock)
 

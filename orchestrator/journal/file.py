@@ -36,10 +36,10 @@ def to_write(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             found = version(connection, path)
-            (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if state != "ok":
-                raise sqlite3.DatabaseError(state)
+            look_through(connection)
             migrate(connection, found)
+            if not found:  # from its beginning there is a file that is no empty one
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         yield connection
 
 
@@ -70,6 +70,13 @@ def readable(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
         raise _trouble(path, broken) from broken
 
 
+def look_through(connection: sqlite3.Connection) -> None:
+    """All pages are what they say; not what stands in them."""
+    (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if state != "ok":
+        raise sqlite3.DatabaseError(state)
+
+
 def checksum(values: Sequence[Any]) -> int:
     """Of a row without its own: text, numbers, NULL and bytes, in the order of the table."""
     plain = [value.hex() if isinstance(value, bytes) else value for value in values]
@@ -92,9 +99,20 @@ def damaged(what: str) -> JournalCorrupt:
 
 def _alone(path: Path) -> str:
     """On a read-only disk SQLite could make no index of the WAL; where there is no WAL it needs none."""
-    wal = path.with_name(f"{path.name}-wal")
-    is_whole = not wal.exists() or wal.stat().st_size == 0
+    is_whole = size(wal_of(path)) == 0
     return "&immutable=1" if is_whole and not os.access(path.parent, os.W_OK) else ""
+
+
+def wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def size(path: Path) -> int:
+    """In bytes; 0 where there is no such file."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.model import EventKind
 
@@ -27,23 +29,39 @@ class CrashPoint:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Reached(NamedTuple):
+    """The number of the latest event, and how many lost ones a person knows of."""
+
+    seq: int = 0
+    acknowledged: int = 0
+
+
 class Mark:
-    """The number of the latest event, beside the journal. It is not flushed: it can be behind, never before."""
+    """How far the journal had come, beside it. It is not flushed: it can be behind, never before it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> int:
-        """0 where it is missing or none."""
+    def read(self) -> Reached:
+        """Nothing where it is missing, or not what was written: damage of the mark is no damage of the journal."""
         with suppress(OSError, ValueError):
-            return int(self._path.read_text())
-        return 0
+            line = self._path.read_bytes()
+            seq, acknowledged, _ = line.split()
+            found = Reached(int(seq), int(acknowledged))
+            if line == _line(found):
+                return found
+        return Reached()
 
-    def reach(self, seq: int) -> None:
+    def write(self, reached: Reached) -> None:
+        """Half of it is not believed, and is written again with the next event."""
         with suppress(OSError):  # a full disk costs the mark, not the run
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                if os.pwrite(file, b"%020d\n" % seq, 0) <= 20:
-                    os.ftruncate(file, 0)  # half of the new over the old can be more than both
+                os.pwrite(file, _line(reached), 0)
             finally:
                 os.close(file)
+
+
+def _line(reached: Reached) -> bytes:
+    numbers = b"%020d %020d" % reached
+    return b"%s %08x\n" % (numbers, zlib.crc32(numbers))

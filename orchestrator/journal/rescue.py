@@ -14,55 +14,66 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import JournalCorrupt, RecordError
-from orchestrator.journal import HOME, Journal, file, locked, reading
+from orchestrator.journal import HOME, file, locked, reading, writing
 from orchestrator.journal.file import sql
+from orchestrator.journal.marks import Mark
+from orchestrator.model import EventKind
 
-PARTS = ("journal.db", "journal.db-wal")
+DB, WAL = "journal.db", "journal.db-wal"
+FRAME = 24  # bytes before each page of a WAL, behind its own header of 32
 
 Row = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """How many events and runs were kept, how many events are known to be lost, and where the damaged files lie now."""
+    """How many events and runs are there, how many events are known to be lost, and where the damaged files lie now.
+
+    `aside` None: nothing was damaged, and what is lost was only said.
+    """
 
     events: int
     runs: int
     lost: int
-    aside: Path
+    aside: Path | None
 
 
 @dataclass(slots=True)
 class Whole:
-    """The rows that stand before the first damage of each table, by what they belong to."""
+    """The rows that can be believed, and the highest number that any event had."""
 
     runs: dict[str, Row] = field(default_factory=dict)
     plans: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    last: int = 0
 
 
 def rescue(root: Path) -> Rescued | None:
-    """None: there is nothing wrong with it."""
-    home = root / HOME
+    """None: there is nothing wrong with it. What is lost is known to a person from now on."""
+    home, aside = root / HOME, None
     with locked(root):
-        if _is_whole(home / PARTS[0]):
+        if not _is_whole(root):
+            try:
+                aside = _set_aside(home)
+                _lend_first_page(home)
+                _replace(home, _read(home / DB))
+            except OSError as refused:
+                raise RecordError(
+                    f"cannot rescue {home / DB}: {refused.strerror}; make room or correct the permissions"
+                ) from refused
+    with writing(root) as book:
+        if aside is None and not book.trouble:
             return None
-        try:
-            aside = _set_aside(home)
-            whole = _read(home / PARTS[0])
-            _replace(home, whole)
-        except OSError as refused:
-            raise RecordError(
-                f"cannot rescue {home / PARTS[0]}: {refused.strerror}; make room or correct the permissions"
-            ) from refused
-    with reading(root) as book:
-        return Rescued(len(whole.events), len(whole.runs), book.lost, aside)
+        book.acknowledge()
+        runs = book.runs()
+        events = sum(len(book.events(row.id)) for row in runs)
+        return Rescued(events, len(runs), book.lost, aside)
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(root: Path) -> bool:
     try:
-        with file.to_write(path) as connection:
-            book = Journal(connection, path)
+        with reading(root) as book:
+            book.look_through()
             for row in book.runs():
                 book.plans(row.id)
                 book.events(row.id)
@@ -75,10 +86,23 @@ def _set_aside(home: Path) -> Path:
     """Copies of what is there, before anything touches it: opening alone would change a WAL."""
     aside = home / f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     aside.mkdir(mode=0o700)
-    for name in PARTS:
+    for name in (DB, WAL):
         if (home / name).exists():
             shutil.copy2(home / name, aside / name)
     return aside
+
+
+def _lend_first_page(home: Path) -> None:
+    """An empty file beside a full WAL: with its first page from there SQLite takes the WAL for its own, and reads the rest."""
+    if file.size(home / DB) or not file.size(home / WAL):
+        return
+    wal = (home / WAL).read_bytes()
+    page = int.from_bytes(wal[8:12], "big")
+    found = b""
+    for at in range(32, len(wal) - FRAME - page + 1, FRAME + page) if page else ():
+        if int.from_bytes(wal[at : at + 4], "big") == 1:
+            found = wal[at + FRAME : at + FRAME + page]
+    (home / DB).write_bytes(found)
 
 
 def _read(path: Path) -> Whole:
@@ -90,14 +114,33 @@ def _read(path: Path) -> Whole:
         )  # or SQLite reads nothing of a file that is too short
         with suppress(*file.BROKEN):  # then it has no rows that could be read, either
             _refuse_older(file.version(old, path), path)
-        runs, plans, events = (
-            list(_rows(old, table, path)) for table in ("whole_runs", "whole_plans", "whole_events")
-        )
+        runs = [row for row in _rows(old, "whole_runs") if _is_sound(row)]
+        plans = [row for row in _rows(old, "whole_plans") if _is_sound(row)]
+        events = list(_rows(old, "whole_events"))
     counts = Counter(row[1] for row in plans)
     found.runs = {row[1]: row for row in runs if row[4] == counts[row[1]]}
     found.plans = [row for row in plans if row[1] in found.runs]
-    found.events = [row for row in events if row[2] in found.runs]
+    found.events = [row for row in _before_damage(events) if row[2] in found.runs]
+    found.last = max((row[1] for row in events if isinstance(row[1], int)), default=0)
     return found
+
+
+def _before_damage(events: Sequence[Row]) -> Iterator[Row]:
+    """Of each run what stands before the first event that is damaged or missing: any run that goes on behind it may have lost it."""
+    seen, cut, expected = set[str](), set[str](), 1
+    for row in events:
+        if not _is_sound(row):
+            cut |= seen
+            continue
+        _, seq, run, _, kind, *_ = row
+        if seq != expected:
+            cut |= seen
+        expected = seq + 1
+        if run not in seen and kind != EventKind.RUN_STARTED:
+            cut.add(run)  # its beginning is lost
+        seen.add(run)
+        if run not in cut:
+            yield row
 
 
 def _refuse_older(version: int, path: Path) -> None:
@@ -109,18 +152,19 @@ def _refuse_older(version: int, path: Path) -> None:
         )
 
 
-def _rows(old: sqlite3.Connection, table: str, path: Path) -> Iterator[Row]:
-    """Those before the first that is damaged."""
-    try:
-        for row in old.execute(sql(table)):
-            file.whole(row, table, path)
-            yield row
-    except (*file.BROKEN, JournalCorrupt):
-        return
+def _rows(old: sqlite3.Connection, table: str) -> Iterator[Row]:
+    """As far as they can be read at all."""
+    with suppress(*file.BROKEN):
+        yield from old.execute(sql(table))
+
+
+def _is_sound(row: Row) -> bool:
+    crc, *values = row
+    return bool(crc == file.checksum(values))
 
 
 def _replace(home: Path, whole: Whole) -> None:
-    draft = home / "journal.rescued"
+    draft, mark = home / "journal.rescued", Mark(home / "journal.mark")
     draft.unlink(missing_ok=True)
     with file.to_write(draft) as made, file.readable(made, draft):
         made.execute("BEGIN IMMEDIATE")
@@ -129,12 +173,11 @@ def _replace(home: Path, whole: Whole) -> None:
         made.executemany(sql("append_event"), [_turned(row) for row in whole.events])
         made.execute("COMMIT")
         made.execute("PRAGMA journal_mode = DELETE")  # one file, so that one rename is all
-    for name in (
-        "journal.db-wal",
-        "journal.db-shm",
-    ):  # of the damaged one; it would be taken for the new one's
+    reached = mark.read()
+    mark.write(reached._replace(seq=max(reached.seq, whole.last)))
+    for name in (WAL, "journal.db-shm"):  # of the damaged one; it would be taken for the new one's
         (home / name).unlink(missing_ok=True)
-    draft.rename(home / PARTS[0])
+    draft.rename(home / DB)
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -35,11 +35,11 @@ class Window(Noun):
 # --- append ---------------------------------------------------------------------------------------
 
 
-def append(folder: Path, entries: Iterable[Entry]) -> None:
-    """All of `entries` or none, on disk when it returns; RecordError says why not."""
+def append(folder: Path, entries: Iterable[Entry]) -> int:
+    """All of `entries` or none, on disk when it returns; RecordError says why not. How many bytes are known to be lost."""
     data = b"".join(encode(each) for each in entries)
     if not data:
-        return
+        return 0
     path = folder / NAME
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,6 +50,7 @@ def append(folder: Path, entries: Iterable[Entry]) -> None:
             lost = mark.read(folder).lost_at(size)
             mark.write(folder, mark.Mark(size + len(data), lost))
             _sync_folder(folder)
+            return lost
     except OSError as error:
         raise RecordError(
             f"{path}: nothing was appended ({error.strerror}); make room or correct the permissions"

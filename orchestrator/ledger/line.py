@@ -229,6 +229,6 @@ def checksum(values: dict[str, Any]) -> str:
 
 
 def encode(each: Entry) -> bytes:
-    values = redact.value(each.model_dump(mode="json"))
+    values = redact.words(each.model_dump(mode="json"))
     values["checksum"] = checksum(values)
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -57,6 +57,7 @@ from orchestrator.process.output import CHUNK, Kept, Lines, Transcript
 DRAIN_S = 1.0
 ANSWER_S = warden.GIVE_UP_S + 5.0  # on top of the graces; then the warden itself is killed
 IDLE = 0.01  # less of one CPU than this is no sign of life: hung clients still blink
+SHOWN = 200  # characters of the command line of what was left running
 LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_*")  # what our own interpreter may need to start
 
 OnLine = Callable[[bytes], None]
@@ -377,7 +378,7 @@ class Tree:
             stalled=self._stalled,
             pulled=self._leash.pulled,
             duration_s=time.monotonic() - self._began,
-            survivors=tuple(self._said("survivor")),
+            survivors=tuple(redact.head(words, SHOWN) for words in self._said("survivor")),
             warnings=(self._transcript.trouble,) if self._transcript.trouble else (),
         )
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import anyio
 from anyio.abc import Process
@@ -31,10 +31,13 @@ async def call(
     *,
     cwd: Path,
     env: Mapping[str, str],
-    stdin: bytes = b"",
+    stdin: bytes | BinaryIO = b"",
+    stdout: BinaryIO | None = None,
     timeout_s: float = 600.0,
 ) -> Said:
     """Raises OSError where there is no such program, TooLong where it does not end. Cancelled, it ends it first.
+
+    What is too large for memory comes from a file and goes to one; then `Said.stdout` is empty.
 
     What it says goes to files, not pipes: if we are killed, it comes to its end, and does not stop half-way.
     """
@@ -43,12 +46,13 @@ async def call(
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
     ):
-        given.write(stdin)
-        given.seek(0)
+        if isinstance(stdin, bytes):
+            given.write(stdin)
+            given.seek(0)
         process = await anyio.open_process(
             list(argv),
-            stdin=given,
-            stdout=out,
+            stdin=given if isinstance(stdin, bytes) else stdin,
+            stdout=stdout or out,
             stderr=err,
             cwd=cwd,
             env=dict(env),

@@ -7,7 +7,7 @@ one of them. What is a place of its own then cannot be put away from within, as 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -23,16 +23,16 @@ GIT_WRITES = (
     "lfs",
     "rr-cache",
 )  # of the shared folder, all that a commit needs
+ALTERNATES = "objects/info"  # where other objects are, in a file that git reads anew each time
 GIT_READS = (
     "commondir",
     "gitdir",
     "config.worktree",
-)  # of a worktree's: they say where the rest is
-STEERS = (
-    "hooks",
     "config",
+    "hooks",
     "info",
-)  # of a checkout's own: programs that its person's git would run
+    "modules",
+)  # of a worktree's: they say where the rest is, and what git is to run
 
 Marks = Iterator[tuple[str, Access]]
 
@@ -62,14 +62,18 @@ def lay(
     caches: Sequence[str],
     hidden: Sequence[str],
     network: bool,
+    links: Sequence[str] = (),
 ) -> Fence:
-    """`isolated`: the checkout at `root` is only read, as tasks have worktrees. Names are absolute, below `~` or below the root."""
+    """`isolated`: the checkout at `root` is only read, as tasks have worktrees. Names are absolute, below `~` or below the root.
+
+    `links` are the places of other repositories that git at `root` knows: it goes into them, and runs what their settings say.
+    """
 
     def marks() -> Marks:
         yield from _surroundings()
         yield str(root), Access.READ if isolated else Access.WRITE
         yield str(root / OURS), Access.READ
-        yield from () if isolated else _git_at(root / ".git")
+        yield from () if isolated else _git_at(root, links)
         for names, access in (
             (hidden, Access.HIDDEN),
             (caches, Access.WRITE),
@@ -79,9 +83,31 @@ def lay(
             yield from ((str(root / os.path.expanduser(name)), access) for name in names)
 
     places = _real(marks())
-    kept = os.path.realpath(root / ".git")
+    ways, kept = dict.fromkeys(_ways(places), Access.WRITE), os.path.realpath(root / ".git")
     spare = {one for one in places if one != kept and _is_open_already(one, places)}
-    return Fence({one: places[one] for one in places if one not in spare}, temporary, network)
+    needed = {one: places[one] for one in places if one not in spare}
+    return Fence({**needed, **ways}, temporary, network)
+
+
+def seal(admin: Path) -> None:
+    """What git would read in its folder of a worktree is made, empty, so that it can be mounted; what leads out of it is removed.
+
+    Before any program works there, or after: git of ours would write through a link of theirs.
+    """
+    unlink(admin)
+    (admin / "config.worktree").touch()
+    common = _led_by(admin / "commondir", admin) or admin
+    for folder in (admin / "info", admin / "modules", common / ALTERNATES):
+        folder.mkdir(exist_ok=True)
+
+
+def unlink(admin: Path) -> None:
+    """Git makes no links in there."""
+    for folder, folders, files in os.walk(admin):
+        for name in (*folders, *files):
+            place = os.path.join(folder, name)
+            if os.path.islink(place):
+                os.unlink(place)
 
 
 def _real(marks: Marks) -> dict[str, Access]:
@@ -90,9 +116,20 @@ def _real(marks: Marks) -> dict[str, Access]:
 
 
 def _is_open_already(place: str, places: Mapping[str, Access]) -> bool:
-    above = (str(one) for one in PurePath(place).parents)
-    nearest = next((places[one] for one in above if one in places), None)
-    return places[place] is nearest is Access.WRITE
+    return places[place] is _nearest(PurePath(place).parents, places) is Access.WRITE
+
+
+def _ways(places: Mapping[str, Access]) -> Iterator[str]:
+    """Folders on the way to a closed place, in an open one: mounted, they cannot be renamed to put others in their place."""
+    for place, access in places.items():
+        above = PurePath(place).parents if access is not Access.WRITE else ()
+        for number, one in enumerate(above):
+            if str(one) not in places and _nearest(above[number:], places) is Access.WRITE:
+                yield str(one)
+
+
+def _nearest(above: Iterable[PurePath], places: Mapping[str, Access]) -> Access | None:
+    return next((places[str(one)] for one in above if str(one) in places), None)
 
 
 def _surroundings() -> Marks:
@@ -103,21 +140,29 @@ def _surroundings() -> Marks:
         yield home, Access.READ
 
 
-def _git_at(own: Path) -> Marks:
-    """Of a checkout in which tasks work: it may be the main one, a linked one, or none."""
-    if own.is_dir():
-        yield str(own), Access.WRITE  # mounted, so that no other can be put in its place
-        yield from ((str(own / name), Access.READ) for name in STEERS)
-    elif (admin := _led_by(own, own.parent, "gitdir: ")) is not None:
-        yield from _git_of(admin)
+def _git_at(root: Path, links: Sequence[str]) -> Marks:
+    """Of a checkout in which tasks work: it may be the main one, a linked one, or none. They read git, and do not write it."""
+    yield from _closed(root / ".git")
+    for name in links:
+        place = root / name
+        inner = place / ".git"
+        yield from _closed(inner) if inner.exists() else ((str(place), Access.READ),)
+
+
+def _closed(own: Path) -> Marks:
+    yield str(own), Access.READ
+    if own.is_file() and (admin := _led_by(own, own.parent, "gitdir: ")) is not None:
+        yield str(admin), Access.READ
+        yield str(_led_by(admin / "commondir", admin) or admin), Access.READ
 
 
 def _git_of(admin: Path) -> Marks:
-    """Folders stay what they are; a file that is only read in a writable one would not, as git writes files anew."""
+    """Git writes a file anew and renames it, so its folders are open, and what must stay is mounted: no name of that can be taken."""
     common = _led_by(admin / "commondir", admin) or admin  # without one it is a submodule's
     yield from ((str(common / name), Access.WRITE) for name in GIT_WRITES)
+    yield str(common / ALTERNATES), Access.READ
     yield str(admin), Access.WRITE
-    yield from ((str(admin / name), Access.READ) for name in (*GIT_READS, *STEERS))
+    yield from ((str(admin / name), Access.READ) for name in GIT_READS)
 
 
 def _led_by(file: Path, folder: Path, prefix: str = "") -> Path | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import anyio
 
+from orchestrator import redact
 from orchestrator.errors import RecordError
 from orchestrator.process import warden
 
@@ -32,7 +33,7 @@ async def end_leftovers(root: Path) -> list[str]:
         asked = set[int]()
         while (found := _leftovers(root)) and time.monotonic() < limit:
             for pid in found:
-                ended.setdefault(pid, warden.read_command_line(pid))
+                ended.setdefault(pid, redact.head(warden.read_command_line(pid), 200))
             for pid in found if number is signal.SIGKILL else set(found) - asked:
                 asked.add(pid)
                 _signal(pid, root, number)

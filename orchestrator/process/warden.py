@@ -20,6 +20,9 @@ GIVE_UP_S = 10.0  # a process of another user cannot be ended: say so and leave
 CHASE = 200
 LOOK_S = 0.5  # how often a system without a death signal looks for the engine
 SURVIVORS = 20  # as many command lines as are worth reading
+COMMAND_LINE = (
+    4000  # bytes of one that the engine hears of; it takes secrets out, then shows its beginning
+)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -73,7 +76,7 @@ def read_cpu_s(root: int) -> float:
 def read_command_line(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
-            words = file.read(400).replace(b"\0", b" ").decode("utf-8", "replace")
+            words = file.read(COMMAND_LINE).replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         words = ""
     return " ".join(words.split()) or f"process {pid}"
@@ -187,7 +190,7 @@ class Warden:
 
     def name(self, pid: int, named: set[int], words: str) -> None:
         if pid not in named and len(named) < SURVIVORS and (pid != self.main or not LINUX):
-            self.say("survivor", words[:200])
+            self.say("survivor", words)
         named.add(pid)
 
     def kill(self, pid: int) -> None:

@@ -6,10 +6,14 @@ What is secret is known by value: of every environment that this process has or 
 * `process.Tree` reads each program that we start. What it prints is clean before anybody sees it: lines, heads and
   tails, transcripts, and so outcomes, details, checks and what the next prompt says of them.
 * `journal.append` is the way of every event, so of all that is derived from a run later: SUMMARY, explain, show, resume.
+  Only free text in it is cleaned (`WORDS`): what the engine acts on (ids, paths, refs, branches, models) is as it is.
 * `ledger.encode`, `closing.summarise` and `Repository.commit` are the only ways into ledger, SUMMARY and messages of commits.
+* Who shortens a text cleans it first (`text.clean`, `terminal.plain`, `message`): half of a secret is found by nobody.
 * `terminal.Words` is our stdout and stderr: errors, tracebacks and JSON, whatever raised them.
 * `handing.hand` makes prompts. `Ground.keep` and `Keeper` make commits of files (`workspace/leaks.py`).
 * Who writes a file with words of others beside that says so there: `talk`, `history` and `inbox`.
+
+A value that stands in the project's own names (`Known.spare`) is no secret: everybody sees it in them, and a run would break.
 
 The plans in the journal are exact: a resume needs their bytes, and who wrote a secret into one is told by lint (X001).
 
@@ -25,12 +29,18 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, quote_plus
 
 from orchestrator.redact import variables
 
 ENCODING = "utf-8", "surrogatepass"  # any text that Python can hold comes back
+CHUNK = 1 << 20  # bytes of a file that are in memory at once
+# Keys of events, letters and ledger lines whose text is for people and models only.
+WORDS = frozenset({
+    "command", "denials", "detail", "note", "notes", "output", "prompt", "reason", "reasons", "secrets", "system",
+    "tail", "target", "text", "tool", "warnings", "why",
+})  # fmt: skip
 
 
 class Secrets:
@@ -64,6 +74,23 @@ class Secrets:
     def count(self, data: bytes) -> Counter[str]:
         """How often the value of which variable is in it."""
         return Counter(self._names[data[start:end]] for start, end in self._hits(data))
+
+    def tally(self, file: BinaryIO) -> Counter[str]:
+        """The same of a file, of which no more than two pieces are in memory."""
+        found, held = Counter[str](), b""
+        while self._marks and (chunk := file.read(CHUNK)):
+            data = held + chunk
+            new = (span for span in self._hits(data) if span[1] > len(held))
+            found.update(self._names[data[start:end]] for start, end in new)
+            held = data[max(0, len(data) - self._longest + 1) :]
+        return found
+
+    def copy(self, file: BinaryIO, clean: BinaryIO) -> None:
+        """All of it, cleaned, in pieces."""
+        stream = Stream(self)
+        while chunk := file.read(CHUNK):
+            clean.write(stream.feed(chunk))
+        clean.write(stream.finish())
 
     def take(self, data: bytes, *, ended: bool) -> tuple[bytes, bytes]:
         """What of it is decided, cleaned, and the rest that may yet become a secret."""
@@ -159,6 +186,7 @@ class Known:
         self._seen = set[tuple[str, str]]()
         self._found: dict[tuple[str, str], None] = {}
         self._public: tuple[str, ...] = ()
+        self._own = ""  # names of the project
         self.secrets = Secrets()
 
     def learn(self, environment: Mapping[str, str]) -> None:
@@ -177,16 +205,29 @@ class Known:
             self._public = tuple(globs)
             self._build()
 
-    def _build(self) -> None:
-        self.secrets = Secrets(
+    def spare(self, names: Iterable[str]) -> list[str]:
+        """From now on what stands in one of these is no secret. The variables that have such a value."""
+        own = "\0".join(names)
+        if self._own != own:
+            self._own = own
+            self._build()
+        return sorted({name for name, value in self._secret() if value in own})
+
+    def _secret(self) -> Iterator[tuple[str, str]]:
+        return (
             (name, value)
             for name, value in self._found
             if not any(fnmatchcase(name, glob) for glob in self._public)
         )
 
+    def _build(self) -> None:
+        self.secrets = Secrets(
+            (name, value) for name, value in self._secret() if value not in self._own
+        )
+
 
 KNOWN = Known()
-learn, pardon = KNOWN.learn, KNOWN.pardon
+learn, pardon, spare = KNOWN.learn, KNOWN.pardon, KNOWN.spare
 
 
 def text(words: str) -> str:
@@ -202,15 +243,22 @@ def stream() -> Stream:
     return Stream(KNOWN.secrets)
 
 
-def value(data: Any) -> Any:
-    """A value of JSON with all its texts clean, the keys as well; the same object where nothing was to hide."""
+def head(words: str, limit: int) -> str:
+    """The beginning of a text, whose end may be cut off in the middle of a secret where it is long."""
+    if len(words) <= limit:
+        return text(words)
+    return stream().feed(words.encode(*ENCODING)).decode(*ENCODING)[:limit]
+
+
+def words(data: Any, key: str = "") -> Any:
+    """A value of JSON with the texts under `WORDS` clean, and all else as it is: somebody acts on that."""
     if not KNOWN.secrets:
         return data
     match data:
         case str():
-            return text(data)
+            return text(data) if key in WORDS else data
         case Mapping():
-            return {text(str(key)): value(inner) for key, inner in data.items()}
+            return {name: words(inner, str(name)) for name, inner in data.items()}
         case list() | tuple():
-            return [value(inner) for inner in data]
+            return [words(inner, key) for inner in data]
     return data

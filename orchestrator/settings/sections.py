@@ -20,7 +20,8 @@ from orchestrator.model import Tier
 from orchestrator.settings import own
 
 Count = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+YEARS_S = 10 * 366 * 86400  # beyond it dates run out
+Seconds = Annotated[float, Field(gt=0, le=YEARS_S, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 OnQuota = Literal["wait", "fallback", "stop"]
 OnExpiry = Literal["reject", "pass-advisory"]
@@ -60,7 +61,7 @@ class RunSettings(Section):
 class CheckpointSettings(Section):
     """When a question is too old, and what becomes of it then."""
 
-    expire_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    expire_s: Annotated[float, Field(ge=0, le=YEARS_S, allow_inf_nan=False)]
     on_expiry: OnExpiry
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator import redact
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, TaskHistory, Tried, are_green
 from orchestrator.model import (
@@ -162,4 +163,5 @@ def result_checks(plan: Plan, history: History) -> list[Check] | None:
     if history.result_checks is None:
         return None
     mine = {*plan.commands, *(command for task in plan.tasks for command in task.commands)}
+    mine |= set(map(redact.text, mine))  # as the journal has them
     return [check for check in history.result_checks if check.command in mine]

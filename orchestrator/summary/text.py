@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from orchestrator import redact
+
 LINE, COMMAND = 160, 200  # characters of one line of prose, of one command
 HEAD, TAIL = 6, 10  # lines of an output that are shown
 
@@ -18,8 +20,8 @@ _OPENING = re.compile(r"^(\d+(?=[.)])|(?=[#>+=~-]))")  # would open a block
 
 
 def clean(text: str) -> str:
-    """LF line ends, no colours, and nothing that a file or YAML cannot hold."""
-    return _UNSAFE.sub("\ufffd", _BREAKS.sub("\n", _ESCAPES.sub("", text)))
+    """LF line ends, no colours, no secrets, and nothing that a file or YAML cannot hold. Before anything is cut."""
+    return _UNSAFE.sub("\ufffd", _BREAKS.sub("\n", _ESCAPES.sub("", redact.text(text))))
 
 
 def clean_all(value: Any) -> Any:

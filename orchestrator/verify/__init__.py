@@ -171,15 +171,12 @@ def weigh(
     elsewhere: bool = False,
 ) -> Verdict:
     """What the checks prove. `earlier` is what `before` found; `elsewhere`: a command left the workspace, so nothing."""
-    past = {check.command: check.result for check in earlier}
-    strengths = [
-        STRENGTH[past.get(check.command, CheckResult.INCONCLUSIVE)] if is_green(check) else 0.0
-        for check in after
-    ]
+    past = {redact.text(check.command): check.result for check in earlier}  # perhaps of the journal
+    strengths = [STRENGTH[_then(past, check)] if is_green(check) else 0.0 for check in after]
     green_before = [
         f"green before the work, so it proves nothing: {check.command}"
         for check in after
-        if is_green(check) and past.get(check.command) is CheckResult.GREEN
+        if is_green(check) and _then(past, check) is CheckResult.GREEN
     ]
     return Verdict(
         verified=name_judge(task, after),
@@ -187,6 +184,10 @@ def weigh(
         checks=tuple(after),
         warnings=(*warnings, *green_before),
     )
+
+
+def _then(past: Mapping[str, CheckResult], check: Check) -> CheckResult:
+    return past.get(redact.text(check.command), CheckResult.INCONCLUSIVE)
 
 
 def is_green(check: Check) -> bool:

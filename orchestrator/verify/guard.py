@@ -1,6 +1,7 @@
 """Files that a check names and its task may not change: remembered before the work, put back before the check runs.
 
-It refuses to lose anything: what the worker made of such a file is kept beside the transcript first.
+It refuses to lose anything: what the worker made of such a file is kept beside the transcript first, as all that is kept there:
+for its owner alone, and with the names of secret variables instead of their values.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.graph.writes import normal, overlaps
+from orchestrator.redact import KNOWN
 
 LARGEST = 1 << 20
 WORD_ENDS = re.compile(r"""[\s'"`;|&<>()=:,{}\[\]$]+""")
@@ -131,7 +135,25 @@ def keep(path: Path, target: Path) -> Path:
         free = target.with_name(f"{target.name}.{number}")
     free.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.move(path, free)
+    for one in [free, *free.rglob("*")] if free.is_dir() and not free.is_symlink() else [free]:
+        with suppress(OSError):
+            hide(one)
     return free
+
+
+def hide(file: Path) -> None:
+    """What of it nobody else may see. Where its clean copy cannot be written, it is for its owner alone at least."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        return
+    file.chmod(0o600)
+    with file.open("rb") as held, tempfile.TemporaryFile(dir=file.parent) as clean:
+        if not KNOWN.secrets.tally(held):
+            return
+        held.seek(0)
+        KNOWN.secrets.copy(held, clean)
+        clean.seek(0)
+        with file.open("wb") as whole:
+            shutil.copyfileobj(clean, whole)
 
 
 def write(path: Path, file: Remembered) -> None:

@@ -192,11 +192,11 @@ class AgentWorker:
         home = Path(env.get("HOME") or Path.home())
         homes = list(self._client.homes(env, home))
         for place in homes:
-            if not place.suffix:
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own = (*homes, *self._client.files(env, home))
         keys_at = map(os.path.realpath, keys.places(env, home))
         sandbox = sandbox.allow(Access.READ, keys_at, network=True)
-        return sandbox.allow(Access.WRITE, map(os.path.realpath, homes))
+        return sandbox.allow(Access.WRITE, map(os.path.realpath, own))
 
     def _watch_caps(self, reading: Reading, attempt: Attempt, watched: Watched) -> None:
         """For clients that cannot be told to stop by themselves: they are stopped one request too late."""

@@ -86,7 +86,10 @@ class Claude(Client):
 
     def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
         own = env.get("CLAUDE_CONFIG_DIR")
-        return (Path(own),) if own else (home / ".claude", home / ".claude.json")
+        return (Path(own) if own else home / ".claude",)
+
+    def files(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        return () if env.get("CLAUDE_CONFIG_DIR") else (home / ".claude.json",)
 
     def provider(self, model: str | None) -> str | None:
         return "anthropic"

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+from orchestrator import redact
 from orchestrator.model import Attempt, Failure, Progress, Tier, Usage
 from orchestrator.process import Ended
 from orchestrator.workers import booking, keys, trouble
@@ -179,7 +180,7 @@ class OpenCode(Client):
 
 def _argv(attempt: Attempt) -> Iterator[str]:
     yield from ("opencode", "run", "--format", "json", "--agent", AGENT)
-    yield f"--title={attempt.name[:80] or AGENT}"  # else it asks a model for one, unreported
+    yield f"--title={redact.text(attempt.name)[:80] or AGENT}"  # else it asks a model for one, unreported
     yield from ("--print-logs", "--log-level", "ERROR")  # only there it says which model is unknown
     if attempt.route.model:
         yield from ("--model", attempt.route.model)

@@ -102,7 +102,11 @@ class Client(Protocol):
         return keys.without_amazon(self.passes, env)
 
     def homes(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
-        """What it writes of its own: sessions, logins, settings. In a sandbox it could not, else."""
+        """Folders of its own: sessions, logins, settings. In a sandbox it could not write them, else."""
+        return ()
+
+    def files(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+        """The same that are files: it alone knows how a new one begins."""
         return ()
 
     def provider(self, model: str | None) -> str | None: ...

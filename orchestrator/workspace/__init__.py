@@ -7,7 +7,7 @@ from orchestrator.workspace.choice import Choice, choose
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground, MissingBase, Place, Rebased, branch_of
 from orchestrator.workspace.handed import Unprepared
-from orchestrator.workspace.repository import Clash, Entry, Facts, Repository, Unfit, examine
+from orchestrator.workspace.repository import Clash, Entry, Facts, Repository, Unfit, examine, links
 from orchestrator.workspace.result import untaken
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "branch_of",
     "choose",
     "examine",
+    "links",
     "message",
     "untaken",
 ]

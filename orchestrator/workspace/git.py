@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from orchestrator import process
 from orchestrator.errors import SettingsError
@@ -72,17 +72,25 @@ class Git:
             self._head.append(f"--work-tree={work_tree}")
         self._env = process.environment(PASSED, {**QUIET, **VALUES, **more})
 
-    async def ask(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> brief.Said:
+    async def ask(
+        self,
+        *words: str,
+        stdin: bytes | BinaryIO = b"",
+        stdout: BinaryIO | None = None,
+        index: Path | None = None,
+    ) -> brief.Said:
         """Whatever it says. GitRefused only where there is no git, or no end."""
         env = self._env | ({"GIT_INDEX_FILE": str(index)} if index else {})
         try:
             return await brief.call(
-                ["git", *self._head, *words], cwd=self.cwd, env=env, stdin=stdin
+                ["git", *self._head, *words], cwd=self.cwd, env=env, stdin=stdin, stdout=stdout
             )
         except (OSError, brief.TooLong) as trouble:
             raise GitRefused(words, str(trouble)) from trouble
 
-    async def do(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> str:
+    async def do(
+        self, *words: str, stdin: bytes | BinaryIO = b"", index: Path | None = None
+    ) -> str:
         """What it prints, without the last line end; GitRefused where it fails."""
         said = await self.ask(*words, stdin=stdin, index=index)
         if said.code:

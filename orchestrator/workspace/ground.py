@@ -218,9 +218,11 @@ class Ground:
         }
         if made == start:
             return Work(**common, commit=None, control=tuple(steering))
-        if found := await leaks.find(self.repository, start, made):
-            made = await leaks.scrub(self.repository, made, found, index)
-            common["secrets"] = tuple(map(str, found))
+        found = await leaks.find(self.repository, start, made)
+        common["notes"] += tuple(found.unread)
+        if found.leaks:
+            made = await leaks.scrub(self.repository, made, found.leaks, index)
+            common["secrets"] = tuple(map(str, found.leaks))
         commit = await self.repository.commit(made, (base,), message)
         changes = await self.repository.changes(base, commit)
         files = [change.path for change in changes]

@@ -77,7 +77,7 @@ class Keeper:
             head = tried.base if tried else None
         base = (tried.base if tried else None) or head
         old = await repository.tree(base) if base else await repository.empty()
-        if found := await leaks.find(repository, old, made):
+        if found := (await leaks.find(repository, old, made)).leaks:
             index = self._ground.scratch / f"{path.name}.work"
             made = await leaks.scrub(repository, made, found, index)
         return head, made

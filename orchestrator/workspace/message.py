@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from orchestrator import redact
 from orchestrator.model import Plan, RunId, Task
 
 KINDS = {  # the first that fits the task's name
@@ -68,7 +69,8 @@ def _scope(plan: Plan) -> str:
 
 
 def _line(text: str, longest: int = SUBJECT) -> str:
-    """One line that can be no trailer and no option."""
+    """One line that can be no trailer and no option, and cut where no secret is."""
+    text = redact.text(text)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,6 +99,21 @@ async def _look(git: Git) -> Facts | Unfit:
     )
 
 
+async def links(root: Path) -> list[str]:
+    """Where other repositories lie that git at `root` knows, and those that they know: its status goes into each of them."""
+    found, waiting = list[str](), [""]
+    while waiting:
+        place = waiting.pop()
+        if not (root / place / ".git").exists():
+            continue
+        told = await Git(root / place).find("ls-files", "-s", "-z") or ""
+        rows = [row.partition("\t")[2] for row in told.split("\0") if row.startswith(LINK)]
+        inside = [os.path.join(place, name) for name in rows]
+        found += inside
+        waiting += inside
+    return found
+
+
 async def _drivers(git: Git) -> dict[str, str]:
     said = await git.ask(
         "config", "-z", "--get-regexp", r"^(filter|merge)\..*\.(clean|smudge|process|driver)$"
@@ -121,6 +137,7 @@ class Repository:
         """Words for `git` by which programs that were set since we looked are not run: contents pass, merges clash.
 
         It is asked itself: a worktree can have settings of its own. Names go by variable, as one can hold a `=`.
+        Nobody sets one between this look and the call: in a sandbox no file of git's settings can be written (process.fence).
         """
         off = dict[str, str]()
         for key, value in (await _drivers(git)).items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.model import Noun
+from orchestrator.workspace import checkout
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground
 from orchestrator.workspace.repository import Repository, Unfit, encoded, examine
@@ -29,6 +30,8 @@ class Delivery(NamedTuple):
 
     why: str | None
     commits: int
+    passes: bool = False  # it can be handed over later, without anything of it done again
+    failed: bool = False  # by the machine: a full disk above all
 
 
 async def untaken(root: Path, branch: str) -> str | None:
@@ -62,45 +65,40 @@ async def plan(ground: Ground, start: Start, obstacle: str | None) -> Delivery:
     repository = ground.repository
     since = start.head or start.base
     commits = int(await repository.git.do("rev-list", "--count", f"{since}..{ground.tip}"))
-    return Delivery(await _obstacle(repository, start, ground.tip, obstacle), commits)
-
-
-async def _obstacle(
-    repository: Repository, start: Start, tip: str, obstacle: str | None
-) -> str | None:
     if obstacle is not None:
-        return obstacle
+        return Delivery(obstacle, commits)
+    return await _look(repository, start, Delivery(None, commits), ground.tip)
+
+
+async def _look(repository: Repository, start: Start, free: Delivery, tip: str) -> Delivery:
     head = await repository.find("HEAD")
     branch = await repository.git.find("symbolic-ref", "--quiet", "HEAD")
     name = (start.branch or "").removeprefix("refs/heads/")
     there = await repository.find(start.branch) if start.branch else head
     if there is not None and await repository.contains(there, tip):
-        return None
+        return free
     if start.branch is None:
-        return "HEAD was detached when the run began"
+        return free._replace(why="HEAD was detached when the run began")
     if branch != start.branch:
-        return f"{name} is not checked out any more"
+        return free._replace(why=f"{name} is not checked out any more", passes=there == start.head)
     if head != start.head:
-        return f"{name} has moved since the run began"
+        return free._replace(why=f"{name} has moved since the run began")
     changed = [one.path for one in await repository.differs() if one.status != "??"]
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        return f"there are uncommitted changes in {', '.join(changed[:3])}{more}"
-    return None
+        told = f"there are uncommitted changes in {', '.join(changed[:3])}{more}"
+        return free._replace(why=told, passes=True)
+    return free
 
 
 async def carry_out(ground: Ground, start: Start, delivery: Delivery) -> Delivery:
-    """The person's branch, index and files move forward; git refuses by itself to write over what it does not know."""
+    """The person's branch, index and files move forward, all of them or none."""
     repository = ground.repository
     there = await repository.find(start.branch or "HEAD")
     if there is None or not await repository.contains(there, ground.tip):
-        try:
-            await repository.git.do(
-                "merge", "--ff-only", "--quiet", "--no-overwrite-ignore", ground.tip
-            )
-        except GitRefused as refused:
-            said = " ".join(line.strip() for line in refused.said.splitlines() if line.strip())
-            return delivery._replace(why=f"git would not: {said}")
+        stop = await checkout.advance(repository, ground.tip)
+        if stop is not None:
+            return delivery._replace(why=stop.why, passes=True, failed=stop.failed)
     if not await repository.is_checked_out(ground.branch):
         with suppress(GitRefused):  # somebody has moved it: then it is theirs
             await repository.git.do("update-ref", "-d", ground.branch, ground.tip)

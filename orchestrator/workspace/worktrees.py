@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator.errors import SettingsError
+from orchestrator.process.fence import seal, unlink
 from orchestrator.workspace.git import Git, GitRefused, shown, text
 from orchestrator.workspace.repository import LINK, NOBODY, Repository, encoded
 
@@ -35,6 +36,7 @@ class Tree:
         index = self._index.with_suffix(".peek")
         self._begin_index(index)
         safe = await self._repository.disarmed(self.git)
+        await self._unblind(safe, index)
         await self.git.do(*safe, "add", "--all", "--sparse", index=index)
         return await self.git.do(*safe, "write-tree", index=index)
 
@@ -50,7 +52,7 @@ class Tree:
         notes, safe = list[str](), await self._repository.disarmed(self.git)
         for _ in range(3):
             self._begin_index(self._index)
-            await self._unblind(safe)
+            await self._unblind(safe, self._index)
             said = await self.git.ask(*safe, "add", "--all", "--sparse", index=self._index)
             inner = await self._inner(failed=bool(said.code))
             if said.code and not inner:
@@ -61,9 +63,12 @@ class Tree:
         tree = await self.git.do(*safe, "write-tree", index=self._index)
         return tree, notes
 
-    async def _unblind(self, safe: list[str]) -> None:
-        """What a worker has told its index not to look at is looked at: files with a flag, and repositories inside."""
-        told = await self.git.do("ls-files", "--stage", "-v", "-z", index=self._index)
+    async def _unblind(self, safe: list[str], index: Path) -> None:
+        """What a worker has told its index not to look at is looked at: files with a flag, and repositories inside.
+
+        In one that the index knows git would also run what is set in it, whatever words of ours it was called with.
+        """
+        told = await self.git.do("ls-files", "--stage", "-v", "-z", index=index)
         rows = list[str]()
         for flag, _, row in (one.partition(" ") for one in told.split("\0") if one):
             path = row.partition("\t")[2]
@@ -74,7 +79,7 @@ class Tree:
         if rows:
             stdin = encoded("\0".join(rows) + "\0")
             words = (*safe, "update-index", "-z", "--index-info")
-            await self.git.do(*words, stdin=stdin, index=self._index)
+            await self.git.do(*words, stdin=stdin, index=index)
 
     def _has(self, path: str) -> bool:
         return os.path.lexists(self.path / path)
@@ -105,6 +110,7 @@ class Tree:
         """Its tracked files become those of `commit`, HEAD becomes `head`; what nobody tracks stays."""
         for lock in ("index.lock", "HEAD.lock"):  # of a git that ended with its worker
             (self.admin / lock).unlink(missing_ok=True)
+        unlink(self.admin)
         safe = await self._repository.disarmed(self.git)
         await self.git.do(*safe, "read-tree", "--reset", "-u", commit)
         await self.git.do("update-ref", "--no-deref", "HEAD", head)
@@ -199,6 +205,7 @@ class Worktrees:
         admin = self._admin(path)
         if admin is None:
             raise GitRefused(("worktree", "add"), f"git does not know {path}")
+        seal(admin)
         tree = self._open[path] = Tree(self._repository, path, admin, self._scratch)
         return tree
 

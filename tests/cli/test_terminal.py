@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,25 @@ def test_the_table_shows_what_runs_and_lines_stay_for_what_is_over(
     assert "✓ demo/1  first" in screen.text
     assert "▸" not in screen.text, "starts are in the table"
     assert "2 of 2 tasks done" in screen.text
+
+
+def test_a_table_that_is_drawn_before_the_run_has_begun_is_empty(project: Project, tmp_path: Path):
+    """To look at a repository takes its time, and the table does not wait for it."""
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "base", "--allow-empty"]):
+        identity = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
+        subprocess.run(
+            ["git", *identity, *words], cwd=project.root, env=project.environment, check=True
+        )
+    plan = project.write(FIRST)
+    plan.write_text(plan.read_text().replace("workspace: directory\n", ""))
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\nsleep 0.15; exec {shutil.which("git")} "$@"\n')
+    slow.chmod(0o755)
+    path = f"{slow.parent}:{project.environment['PATH']}"
+    with project.terminal("run", PLAN, PATH=path) as screen:
+        assert screen.end() == 0, screen.text
+    assert "1 of 1 task done" in screen.text
 
 
 def test_the_table_is_never_taller_than_the_terminal(project: Project, tmp_path: Path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator import ledger
+from orchestrator.reader import discover
 from orchestrator.settings import ledger_folder
 from tests.engine.runs import bash, resume, run, summary, write_plan
 
@@ -109,3 +110,18 @@ async def test_a_finished_neighbour_is_remembered_by_the_run(tmp_path: Path):
     (folder / "01-01-SUMMARY.md").unlink()
     (tmp_path / "mended").touch()
     assert (await resume(tmp_path, retry=("1",))).code == 0
+
+
+async def test_a_ledger_that_lost_its_end_is_told_once_by_who_writes_it(tmp_path: Path):
+    plan = write_plan(
+        tmp_path, *(bash(f"Task {n}: t", f"echo > {n}", f"test -e {n}") for n in (1, 2))
+    )
+    await run(tmp_path, plan)
+    path = ledger_folder() / ledger.NAME
+    path.write_bytes(path.read_bytes()[:-1])
+    discover.summary_path(plan).unlink()
+    ran = await run(tmp_path, plan)
+    assert [one for one in ran.watcher.warnings if "missing at the end of the ledger" in one][
+        1:
+    ] == []
+    assert any("bytes are missing at the end of the ledger" in one for one in ran.watcher.warnings)

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ def fill(book: journal.Journal, count: int) -> None:
     run = book.begin({"yes": True}, [PLAN])
     for number in range(count):
         data = {"n": number, "text": "ü" * (number * 37 % 900)}
-        book.append(run, EventKind.CHECK_FINISHED, data, task=TaskId("p/1"), attempt=number)
+        kind = EventKind.CHECK_FINISHED if number else EventKind.RUN_STARTED
+        book.append(run, kind, data, task=TaskId("p/1"), attempt=number)
 
 
 def everything(root: Path) -> list[Event]:
@@ -149,10 +151,17 @@ def test_a_database_cut_off_anywhere_stops_loudly_and_what_is_whole_can_be_kept(
         assert kept is not None
         assert (kept.aside / "journal.db").read_bytes() == damaged
         found = everything(home.parent)
-        assert found == closed.events[: len(found)], offset
+        assert are_beginnings(found, closed.events), offset
         assert found, offset
         assert (kept.events, kept.lost) == (len(found), len(closed.events) - len(found)), offset
     assert harmless < len(offsets(size - 1, 2 * PAGE)) / 2
+
+
+def are_beginnings(found: list[Event], events: list[Event]) -> bool:
+    """Of each run what is there is how it began, without a gap."""
+    runs = {event.run: [one for one in events if one.run == event.run] for event in found}
+    kept = {run: [one for one in found if one.run == run] for run in runs}
+    return all(own == runs[run][: len(own)] for run, own in kept.items())
 
 
 def is_read_as_it_was(home: Path, events: list[Event]) -> bool:
@@ -171,11 +180,15 @@ def is_read_as_it_was(home: Path, events: list[Event]) -> bool:
     return False
 
 
-def test_what_was_lost_is_said_ever_after_and_no_number_is_given_twice(
+def test_what_was_lost_is_said_until_a_person_knows_it_and_no_number_is_given_twice(
     killed: Written, tmp_path: Path
 ):
     home = killed.copy(tmp_path / "project")
     cut(home / "journal.db-wal", 0)
+    with journal.reading(home.parent) as book:
+        assert "the last 12 events are missing" in str(book.trouble)
+        with pytest.raises(RecordError, match="which run is the newest is not known"):
+            book.find(None)
     for _ in range(2):
         with journal.writing(home.parent) as book:
             assert book.lost == 12
@@ -183,16 +196,52 @@ def test_what_was_lost_is_said_ever_after_and_no_number_is_given_twice(
             run = book.runs()[0].id
             event = book.append(run, EventKind.RUN_RESUMED, {})
             assert event.seq > killed.events[-1].seq
+    told = rescue.rescue(home.parent)
+    assert told == rescue.Rescued(events=32, runs=1, lost=12, aside=None)
+    assert rescue.rescue(home.parent) is None
     with journal.reading(home.parent) as book:
-        assert book.lost == 12
+        assert (book.lost, book.trouble) == (12, None)
+        assert book.find(None)
 
 
-def test_an_empty_file_is_a_journal_that_lost_everything(killed: Written, tmp_path: Path):
-    home = killed.copy(tmp_path / "project")
-    for name in ("journal.db", "journal.db-wal"):
-        cut(home / name, 0)
-    with journal.writing(home.parent) as book:
-        assert book.lost == len(killed.events)
+@pytest.mark.parametrize("how", ["emptied", "gone"])
+def test_an_empty_file_is_no_new_journal_and_its_wal_is_not_thrown_away(
+    how: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    """As long as nothing was moved out of the WAL, all of it can be had back from there."""
+    root = tmp_path / "project"
+    root.mkdir()
+    script = WRITER.replace("fill(book, 12)", "fill(book, 12); fill(book, 3)")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(root)], cwd=Path(__file__).parents[2], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    home = root / ".orchestrator"
+    whole = Written(home, []).copy(tmp_path / "whole")
+    events = everything(whole.parent)
+    wal = (home / "journal.db-wal").read_bytes()
+    if how == "gone":
+        (home / "journal.db").unlink()
+    else:
+        cut(home / "journal.db", 0)
+    for look in (journal.reading, journal.writing):
+        with pytest.raises(JournalCorrupt, match="had events"), look(root):
+            pass
+    assert (home / "journal.db-wal").read_bytes() == wal
+    kept = rescue.rescue(root)
+    assert kept is not None
+    assert everything(root) == events
+    assert (kept.events, kept.lost) == (len(events), 0)
+
+
+def test_an_empty_file_without_a_wal_lost_everything_and_that_is_said(
+    closed: Written, tmp_path: Path
+):
+    home = closed.copy(tmp_path / "project")
+    cut(home / "journal.db", 0)
+    kept = rescue.rescue(home.parent)
+    assert kept is not None
+    assert (kept.runs, kept.events, kept.lost) == (0, 0, len(closed.events))
 
 
 @settings(max_examples=1500 if EVERY == 1 else 150, deadline=None)
@@ -219,16 +268,44 @@ def test_a_whole_journal_is_not_touched(closed: Written, tmp_path: Path):
     assert not list(home.glob("damaged-*"))
 
 
-def test_a_run_that_lost_a_plan_is_not_kept_by_half(closed: Written, tmp_path: Path):
+@pytest.mark.parametrize(("place", "kept"), [(0, [12, 5]), (1, [30, 5]), (2, [30, 12])])
+def test_a_run_that_lost_a_plan_is_not_kept_by_half_and_the_others_are_kept(
+    place: int, kept: list[int], closed: Written, tmp_path: Path
+):
+    home = closed.copy(tmp_path / "project")
+    with journal.writing(home.parent) as book:
+        fill(book, 5)
+    with closing(sqlite3.connect(home / "journal.db")) as connection:
+        run = connection.execute("SELECT run FROM plans ORDER BY rowid").fetchall()[place][0]
+        connection.execute("UPDATE plans SET path = 'other' WHERE run = ?", (run,))
+        connection.commit()
+    assert rescue.rescue(home.parent)
+    found = Counter(event.run for event in everything(home.parent))
+    assert sorted(found.values()) == sorted(kept)
+    assert run not in found
+
+
+def test_damage_in_one_run_leaves_those_before_and_behind_it_whole(closed: Written, tmp_path: Path):
     home = closed.copy(tmp_path / "project")
     with closing(sqlite3.connect(home / "journal.db")) as connection:
-        newest = connection.execute("SELECT run FROM plans ORDER BY rowid DESC").fetchone()[0]
-        connection.execute("UPDATE plans SET path = 'other' WHERE run = ?", (newest,))
+        connection.execute("UPDATE events SET data = '{}' WHERE seq = 10")
         connection.commit()
     kept = rescue.rescue(home.parent)
     assert kept is not None
-    assert (kept.runs, kept.events, kept.lost) == (1, 30, 12)
-    assert {event.run for event in everything(home.parent)} == {closed.events[0].run}
+    found = everything(home.parent)
+    assert found == closed.events[:9] + closed.events[30:]
+    assert kept.lost == 21
+
+
+def test_without_its_mark_what_can_be_seen_to_be_lost_is_said(closed: Written, tmp_path: Path):
+    home = closed.copy(tmp_path / "project")
+    (home / "journal.mark").unlink()
+    with closing(sqlite3.connect(home / "journal.db")) as connection:
+        connection.execute("UPDATE events SET data = '{}' WHERE seq = 40")
+        connection.commit()
+    kept = rescue.rescue(home.parent)
+    assert kept is not None
+    assert kept.lost == 3
 
 
 def test_a_damaged_journal_of_the_first_version_is_left_as_it_is(tmp_path: Path):

@@ -51,7 +51,7 @@ def test_a_crash_in_the_hand_over_makes_no_second_result(tmp_path: Path, point: 
 
 def broken_together(folder: Path) -> Place:
     first = task(1, "echo x > x.txt", "grep -q x x.txt")
-    return Place(
+    return begun(
         folder, first, task(2, "echo broken > x.txt; echo y > y.txt", "test -s y.txt", "1")
     )
 
@@ -84,7 +84,7 @@ def test_what_the_second_try_takes_away_is_away_in_what_lands(tmp_path: Path):
     watch = f"until git log --all --format=%s | grep -q 'feat(demo): t'; do sleep 0.02; done; touch {flag}"
     first = task(1, "echo a > a.txt", "test -s a.txt || test -e b.txt")
     second = task(2, f"{watch}; rm -f a.txt; echo b > b.txt", "test -s b.txt && ! test -e a.txt")
-    place = Place(
+    place = begun(
         tmp_path, first, second.replace('depends-on=""', 'depends-on="" parallel="can-parallelize"')
     )
     done = place.call("run", "plans/demo-PLAN.md")
@@ -93,7 +93,7 @@ def test_what_the_second_try_takes_away_is_away_in_what_lands(tmp_path: Path):
 
 
 def test_a_file_that_the_check_names_is_put_back_and_the_failure_says_so(tmp_path: Path):
-    place = Place(
+    place = begun(
         tmp_path,
         task(1, "echo one > base.txt; echo two > made.txt", "grep -q one base.txt").replace(
             "<action>", "<files>made.txt</files><action>"

@@ -200,9 +200,11 @@ class Promise(RuleBasedStateMachine):
         for event in events:
             if event.kind is EventKind.ATTEMPT_FINISHED and not event.data["outcome"]["failure"]:
                 assert commits[number_of(event)] == 1, f"{event.task} is lost"
-        started = Counter(e.task for e in events if e.kind is EventKind.ATTEMPT_STARTED)
+        started = Counter(str(e.task) for e in events if e.kind is EventKind.ATTEMPT_STARTED)
         for task, calls in Counter(self.lines("asked")).items():
             assert started[f"demo/{task}"] >= calls, "an agent was asked and nobody wrote it down"
+        began = Counter(f"demo/{number}" for number in self.lines("began"))
+        assert began <= started, "a script was run and nobody wrote it down"
         assert self.place.git("status", "--porcelain") == ""
 
     @invariant()

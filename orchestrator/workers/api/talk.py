@@ -70,7 +70,7 @@ class Talk:
         """A request is tried again."""
         self.unsure |= billed
         self._note("again", why=words)
-        self.report(Progress(doing=words[:LONGEST_WORDS]))
+        self.report(Progress(doing=redact.text(words)[:LONGEST_WORDS]))
 
     async def _ask(self, model: Model) -> ModelResponse | Trouble:
         self.waiting = True
@@ -99,12 +99,16 @@ class Talk:
             finish=answer.finish_reason,
             usage=self.requests[-1].model_dump(exclude_none=True),
         )
-        words = " ".join((answer.text or "").split())[:LONGEST_WORDS]
+        words = " ".join(redact.text(answer.text or "").split())[:LONGEST_WORDS]
         self.report(Progress(doing=words, usage=self.usage(), model=self.model))
 
     async def _use(self, tools: Tools, call: Call, answer: ModelResponse) -> ModelRequestPart:
         seen = step(call.name, call.arguments or {})
-        self.report(Progress(doing=" ".join(f"{seen.tool}: {seen.target}".split())[:LONGEST_WORDS]))
+        self.report(
+            Progress(
+                doing=" ".join(redact.text(f"{seen.tool}: {seen.target}").split())[:LONGEST_WORDS]
+            )
+        )
         if answer.finish_reason == "length":  # what looks whole may be half a file
             got = Answer(CUT, ok=False)
         elif call.arguments is None:
