@@ -31,7 +31,7 @@ FAILED = Reading(finished=True, failure=Failure.SERVER, detail="it broke")
         (FINISHED, {"exit_code": 1}, None, ""),  # it said so; our checks decide
         (FINISHED, {"exit_code": None, "signal": 9, "pulled": True}, None, ""),
         (FINISHED, {"timed_out": True}, Failure.TIMEOUT, "not done within 9 s"),
-        (FINISHED, {"stalled": True}, Failure.STALLED, "no output and no CPU"),
+        (FINISHED, {"stalled": "no output and no CPU for 9 s"}, Failure.STALLED, "no output and no CPU"),
         (FAILED, {}, Failure.SERVER, "it broke"),
         (FAILED, {"exit_code": 143}, Failure.SERVER, "it broke"),
         (FAILED, {"timed_out": True, "stderr": "late"}, Failure.TIMEOUT, "not done within 9 s\nlate"),

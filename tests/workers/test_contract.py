@@ -307,7 +307,7 @@ def test_without_its_last_word_there_is_no_success(column: Column):
 
 
 ENDED = Ended(
-    exit_code=0, signal=None, stdout="", stderr="", timed_out=False, stalled=False, duration_s=1.0
+    exit_code=0, signal=None, stdout="", stderr="", timed_out=False, stalled="", duration_s=1.0
 )
 
 

@@ -70,7 +70,7 @@ def read(*lines: str, code: int | None = 0, stderr: str = "") -> Reading:
         stdout="\n".join(lines),
         stderr=stderr,
         timed_out=False,
-        stalled=False,
+        stalled="",
         pulled=False,
         duration_s=1.0,
     )
