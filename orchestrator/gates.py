@@ -138,8 +138,13 @@ class Gates:
 
 
 def reset_at(outcome: Outcome, now: float) -> float | None:
-    """When a used up quota opens, Unix seconds. A time that is past or absurd is no answer: trouble like any other."""
-    told = outcome.reset_at
+    """When a used up quota opens, Unix seconds. A time that is past or absurd is no answer: trouble like any other.
+
+    A long wait that it asks for tells the same; a short one is no end of a quota.
+    """
+    told, wait = outcome.reset_at, outcome.retry_after_s or 0.0
+    if told is None and wait >= QUOTA_S[0]:
+        told = now + wait
     if outcome.failure is not Failure.QUOTA or told is None:
         return None
     told = told / 1000 if told > MILLISECONDS else told

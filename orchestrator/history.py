@@ -42,7 +42,10 @@ class Tried:
     route: Route
     score: Score
     started_at: str
-    finished_at: str | None = None
+    finished_at: str | None = (
+        None  # as far as anybody saw it: by then its engine may have been gone
+    )
+    died_at: str | None = None  # the last that an engine told which died in it; the rest is no work
     outcome: Outcome | None = None
     worked: Outcome | None = None  # what the worker said, before our check
     transcript: str = ""  # file name in the run's folder
@@ -146,6 +149,8 @@ class History:
     closings: list[Closing] = field(default_factory=list)
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
+    pauses: list[tuple[str, str]] = field(default_factory=list)  # no engine lived: from, to
+    latest_at: str = ""  # of any event
     ended_at: str | None = None
     exit_code: int | None = None
 
@@ -163,6 +168,7 @@ class History:
 
     def add(self, event: Event) -> None:
         FOLDS.get(event.kind, _ignore)(self, event)
+        self.latest_at = event.at
 
 
 def are_green(checks: Iterable[Check]) -> bool:
@@ -195,6 +201,11 @@ def _engine_began(history: History, event: Event) -> None:
 def _run_resumed(history: History, event: Event) -> None:
     """A plan whose own commands were not green is checked again: something may be mended."""
     history.resumed_at.append(event.at)
+    history.pauses.append((history.latest_at or event.at, event.at))
+    for past in history.tasks.values():
+        for tried in past.tried[-1:]:
+            if tried.outcome is None:
+                tried.died_at = tried.died_at or history.latest_at
     _engine_began(history, event)
     green = {plan: checks for plan, checks in history.plan_checks.items() if are_green(checks)}
     history.plan_checks = green
@@ -293,8 +304,8 @@ def _gate_closed(history: History, event: Event) -> None:
 
 def _attempt_finished(history: History, event: Event) -> None:
     tried = _tried(history, event)
-    tried.finished_at = event.at
     tried.outcome = Outcome.model_validate(event.data["outcome"])
+    tried.finished_at = (tried.died_at if tried.interrupted else None) or event.at
     if tried.outcome.work is not None and tried.outcome.work.landed:
         history.landed.append(tried.outcome.work.landed)
     _keep_session(tried, tried.outcome)

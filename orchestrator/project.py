@@ -161,6 +161,15 @@ def _rules(plan: Plan, root: Path) -> Iterator[Diagnostic]:
     yield from disk.check(plan, root)
 
 
+def names(root: Path, plans: Iterable[Plan]) -> Iterator[str]:
+    """What a person has called the parts of a project: whoever runs the plans acts on these."""
+    yield str(root)
+    for plan in plans:
+        yield from (plan.path, plan.id, *(one.path for one in plan.must_haves.artifacts))
+        for task in plan.tasks:
+            yield from (task.id, *(task.files or ()), *(option.id for option in task.options))
+
+
 def task_named(graph: TaskGraph, name: str) -> Task:
     """The task of a name on the command line: "08-02/4", or "4" where there is one plan."""
     if TaskId(name) in graph.tasks:

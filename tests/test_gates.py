@@ -122,6 +122,14 @@ def test_a_quota_without_a_known_end_is_waited_for_like_a_limit():
     assert gates(longest_s=0).pause_s("p", Outcome(failure=Failure.QUOTA), NOW) is None
 
 
+def test_a_quota_that_says_how_long_is_waited_for_so_long():
+    """`provider_wait_max_s` is for what nobody knows the end of."""
+    told = Outcome(failure=Failure.QUOTA, retry_after_s=3600)
+    pause = gates(longest_s=60).pause_s("anthropic", told, NOW)
+    assert pause is not None
+    assert 3600 <= pause <= 3630
+
+
 def test_who_meets_the_same_trouble_a_moment_later_closes_nothing_more():
     here = gates()
     here.apply(closed(60))

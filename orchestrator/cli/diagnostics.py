@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator import redact
 from orchestrator.cli.terminal import counted, err, plain
 from orchestrator.errors import PlanError
 from orchestrator.model import Diagnostic, Severity
@@ -91,8 +92,9 @@ def _show_one(console: Console, one: Diagnostic, source: str | None, root: Path)
 
 
 def _excerpt(one: Diagnostic, source: str) -> list[str]:
-    """The line, cut to a window around the column, and a caret below it."""
-    column = one.column - 1
+    """The line without secrets, cut to a window around the column, and a caret below it."""
+    column = len(redact.text(source[: one.column - 1]))
+    source = redact.text(source)
     start = max(0, column - WIDEST // 2) if len(source) > WIDEST else 0
     window = "".join(c if c.isprintable() else " " for c in source[start : start + WIDEST])
     number = str(one.line)

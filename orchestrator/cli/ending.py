@@ -205,8 +205,19 @@ def _totals(end: End) -> None:
     weak = sum(1 for task in done if _is_weak(watched, task))
     doubt = f" · {weak} of them not proven by a check" if weak else ""
     tasks = f"{len(done)} of {counted(len(watched.graph.tasks), 'task')} done{doubt}"
+    if code in (4, 130) and len(done) == len(watched.graph.tasks):
+        tasks += _unended(watched, code)
     spent = sums(watched.total(), watched.worked_s)
     out().print(f"{mark} run {end.run}: {tasks} · {spent}", style=style)
+
+
+def _unended(watched: Watched, code: int) -> str:
+    """Whoever reads that all tasks are done must know what is missing still."""
+    history = watched.history
+    if history.ground is not None and history.result_checks is None:
+        return ", and the result is not checked and handed over yet"
+    is_open = any(plan not in history.plan_checks for plan in watched.graph.plans)
+    return ", and the plan's own check was not run yet" if is_open and code == 130 else ""
 
 
 def _is_weak(watched: Watched, task: TaskId) -> bool:

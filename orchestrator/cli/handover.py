@@ -9,8 +9,7 @@ from typing import Any
 
 import anyio
 
-from orchestrator import workspace
-from orchestrator import redact
+from orchestrator import redact, workspace
 from orchestrator.cli.diagnostics import near
 from orchestrator.cli.terminal import counted, plain
 from orchestrator.cli.watched import Watched

@@ -99,6 +99,7 @@ def _copy(file: Path, start: int) -> int:
 def _follow(folder: Path, task: TaskId, run: str, tried: Tried, *, checks: bool) -> None:
     """Until the task is over, or nobody works on the run any more."""
     from orchestrator.cli import past
+    from orchestrator.cli.terminal import NEXT, command, err
     from orchestrator.tracker import FINAL
 
     ends = {
@@ -111,6 +112,10 @@ def _follow(folder: Path, task: TaskId, run: str, tried: Tried, *, checks: bool)
             if one.number >= tried.number:
                 for file in _files(folder, one, checks=checks):
                     ends[file] = _copy(file, ends.get(file, 0))
-        if not found.live or found.watched.states[task] in FINAL:
+        if found.watched.states[task] in FINAL:
+            return
+        if not found.live:
+            if found.broken_off:
+                err().print(f"the engine is gone{NEXT}{command('resume', run)}")
             return
         time.sleep(LOOK_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -87,7 +87,15 @@ def reopen(
     watched = Watched(graph, order)
     for event in events:
         watched.apply(event)
+    redact.spare((*project.names(root, loaded.plans), *_branch(watched)))
     return Past(root, row, watched, events, tuple(stored), live == row.id)
+
+
+def _branch(watched: Watched) -> Iterator[str]:
+    """Of the person, where the run began."""
+    branch = (watched.history.ground or {}).get("branch")
+    if branch:
+        yield branch
 
 
 def tell_of_loss(root: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator import journal
 from orchestrator.cli import documents, ending, handover, past, planned, waiting
 from orchestrator.cli.past import Past
-from orchestrator.cli.screen.words import said, sums
+from orchestrator.cli.screen.words import left_over, said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
 from orchestrator.cli.watched import seconds
 from orchestrator.history import Expiry
@@ -90,6 +90,9 @@ def _show_notes(found: Past) -> None:
         answer = watched.of(task).answer
         if answer is not None:
             out().print(f"  {task}  {said(answer)}")
+        last = watched.outcome(task)
+        for words in left_over(last) if last is not None and last.ok else ():
+            out().print(f"  {task}  {words}", style="yellow")
     for plan, check in ending.red_plan_checks(watched):
         out().print(f"  {plan}  its <verification> is {check.result}: {plain(check.command, 80)}")
     for one in found.graph.plans.values():

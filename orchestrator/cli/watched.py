@@ -115,9 +115,10 @@ def _used(tried: Tried) -> Usage | None:
 
 
 def seconds(tried: Tried, now: datetime | None = None) -> float | None:
-    """How long an attempt took, or takes; None if the engine died in it."""
-    if tried.outcome is not None and tried.finished_at is not None:
-        return between(tried.started_at, tried.finished_at)
+    """How long an attempt took, or takes: as long as an engine lived for it. None: nobody has told its end yet."""
+    end = tried.died_at or tried.finished_at
+    if tried.outcome is not None and end is not None:
+        return between(tried.started_at, end)
     return (now - datetime.fromisoformat(tried.started_at)).total_seconds() if now else None
 
 

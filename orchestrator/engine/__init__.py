@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import disk, journal, project
-from orchestrator.engine import fencing, grounds
+from orchestrator.engine import fencing, grounds, naming
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
 from orchestrator.engine.crew import Crew, Workers, likely, prepare
@@ -22,6 +22,7 @@ from orchestrator.graph import TaskGraph
 from orchestrator.history import History, fold
 from orchestrator.journal import Journal, StoredPlan
 from orchestrator.model import Event, EventKind, RunId
+from orchestrator.process import brief
 from orchestrator.process.leftover import end_leftovers
 from orchestrator.project import Loaded, Source
 from orchestrator.settings import Settings
@@ -95,9 +96,10 @@ async def _held(root: Path, settings: Settings, screen: Screen) -> AsyncIterator
     with journal.writing(root) as book, Space(root, book, settings.run.min_free_mb) as space:
         if book.trouble:
             screen.warn(book.trouble)
-        for line in await end_leftovers(root):
+        for line in await end_leftovers(root, screen.warn):
             screen.warn(f"ended what an earlier run had left running: {line}")
-        yield Engine(root, settings, screen, book, space, boundary)
+        with brief.held(root):
+            yield Engine(root, settings, screen, book, space, boundary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,10 @@ class Engine:
 
     async def play(self, given: Given, events: Sequence[Event], retry: Sequence[str] = ()) -> int:
         """A run from wherever it is: its past is applied by the code that its present is applied by. The exit code."""
-        past, links = fold(events), await fencing.links(self.root, given.order)
+        for told in await naming.spare(self.root, given.loaded.plans, given.crew):
+            self.screen.warn(told)
+        past = fold(events)
+        links = await fencing.links(self.boundary, self.root, given.order)
         with (
             Books(self.root, given.run) as books,
             fencing.raised(

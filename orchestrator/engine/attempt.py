@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from orchestrator import disk, verify
+from orchestrator import disk, redact, verify
 from orchestrator.engine import siblings
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.fencing import Barrier, explained
@@ -40,7 +40,8 @@ from orchestrator.workspace import GitRefused, Ground, Unprepared, leaks
 from orchestrator.workspace.scope import undeclared
 
 # The same follows from them as from a secret, and they say less.
-BY_ITS_WORK = (Failure.EXIT, Failure.NO_RESULT, Failure.DENIED)
+BY_ITS_WORK = (Failure.EXIT, Failure.DENIED)
+TOLD = 2000  # characters of what else there is to say: the next try must not lose the first line
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
@@ -128,7 +129,7 @@ class Try:
             doubts = self._doubts(outcome, unchanged)
             after = await self.check(commands, "after")
             written = await to_thread.run_sync(leaks.warnings, place, secrets)
-            warnings = (*restored, *doubts, *_odd(outcome.work), *written)
+            warnings = (*outcome.warnings, *restored, *doubts, *_odd(outcome.work), *written)
             outcome = self._judge(outcome, before, after, strays, warnings)
             outcome = _refuse_unproven(_tell_restored(outcome, restored), doubts)
         return outcome
@@ -166,9 +167,10 @@ class Try:
         assert self.site is not None
         commands, _ = self._commands()
         try:
-            return await self.site.land(
+            landed = await self.site.land(
                 outcome, self.record, lambda: self.check(commands, "landing")
             )
+            return explained(landed, self.means.barrier)
         except (GitRefused, Unprepared, OSError) as trouble:
             update = {"failure": Failure.WORKSPACE, "detail": f"it could not land: {trouble}"}
             return outcome.model_copy(update=update)
@@ -291,7 +293,8 @@ def _refuse_secrets(outcome: Outcome) -> Outcome:
         "needed. If it is no secret, a person can say so in workspace.public_env"
     )
     kind = outcome.failure if outcome.failure not in (None, *BY_ITS_WORK) else Failure.SECRET
-    detail = f"{told}\n{outcome.detail}" if outcome.detail else told
+    rest = redact.text(outcome.detail)[-TOLD:]
+    detail = f"{told}\n{rest}" if rest else told
     return outcome.model_copy(update={"failure": kind, "detail": detail})
 
 

@@ -65,6 +65,8 @@ def _environment(root: Path, settings: Settings) -> dict[str, str]:
     extra = env_files(root, settings.workspace.env_files)
     redact.pardon(settings.workspace.public_env)
     redact.learn(extra)
+    for worker in settings.workers.values():
+        redact.learn(worker.env)
     return {**process.environment(settings.workspace.env_pass, extra), MARK: str(root)}
 
 

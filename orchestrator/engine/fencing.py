@@ -38,7 +38,7 @@ CACHES = {  # whose they are; of the default list
 }
 ANYBODYS = "~/.cache"
 REFUSED = re.compile(r"read-only file system|\bEROFS\b", re.IGNORECASE)
-QUOTED = re.compile(r"""(?:'([^'\n]+)'|"([^"\n]+)")""")
+QUOTED = re.compile(r"""['\u2018"]([^'\u2019"\n]+)['\u2019"]""")
 BARE = re.compile(r"(\S+): (?:read-only file system|EROFS)", re.IGNORECASE)
 MOST = 3  # places that one hint names
 
@@ -69,9 +69,11 @@ async def choose(settings: SandboxSettings) -> Boundary:
     return Boundary(kind="none", why=trouble)
 
 
-async def links(root: Path, order: Order) -> Sequence[str]:
+async def links(boundary: Boundary, root: Path, order: Order) -> Sequence[str]:
     """Other repositories in the plain directory that git goes into by itself."""
-    return () if order.isolated or shutil.which("git") is None else await linked(root)
+    if boundary.kind == "none" or order.isolated or shutil.which("git") is None:
+        return ()
+    return await linked(root)
 
 
 @contextmanager
@@ -133,6 +135,5 @@ def explain(text: str) -> str | None:
 
 def _place(line: str) -> str | None:
     """Quoted, or right before the words; paths have a slash or a dot, programs before a colon do not always."""
-    quoted = [one or two for one, two in QUOTED.findall(line)]
-    bare = BARE.findall(line)
-    return next((one for one in (*quoted, *bare) if "/" in one or "." in one), None)
+    found = (*QUOTED.findall(line), *BARE.findall(line))
+    return next((one for one in found if "/" in one or "." in one), None)

@@ -183,6 +183,8 @@ class Finale:
         own = itertools.chain(*self._history.plan_checks.values())
         if not are_green([*own, *(self._history.result_checks or ())]):
             return "a check is not green on it"
+        if code and all(one is TaskState.SUCCEEDED for one in self._tracker.states.values()):
+            return "it is not checked with all of it together yet, and so not handed over"
         return "not all is done" if code else None
 
     async def _say(self, plan: Plan, text: str, *, is_last: bool) -> None:

@@ -24,6 +24,13 @@ from orchestrator.tracker import REACTIONS, Reaction, Start
 from orchestrator.verify import move_root
 from orchestrator.workers import booking
 
+BY_ITS_WORK = {
+    Failure.VERIFY,
+    Failure.INCONCLUSIVE,
+    Failure.EXIT,
+    Failure.TIMEOUT,
+    Failure.SECRET,
+}
 GOES_ON = {
     Failure.STALLED,
     Failure.KILLED,
@@ -131,8 +138,9 @@ def starts_clean(last: Tried) -> bool:
 def has_worked(tried: Tried) -> bool:
     """It may have written something: it was seen at it, or failed by its work. Some clients tell no steps."""
     failure = tried.outcome.failure if tried.outcome else Failure.INTERRUPTED
-    by_its_work = failure in (Failure.VERIFY, Failure.INCONCLUSIVE, Failure.EXIT, Failure.TIMEOUT)
-    return by_its_work or any(step.kind in (StepKind.WRITE, StepKind.RUN) for step in tried.steps)
+    return failure in BY_ITS_WORK or any(
+        step.kind in (StepKind.WRITE, StepKind.RUN) for step in tried.steps
+    )
 
 
 def was_cut_off(tried: Tried) -> bool:

@@ -264,6 +264,7 @@ class Outcome(Noun):
     retry_after_s: float | None = None
     reset_at: float | None = None  # Unix seconds: when a used up quota opens again
     window: str | None = None  # the provider's name of the quota that is used up
+    warnings: tuple[str, ...] = ()  # what a person should know of it, though it failed nothing
     duration_s: float = 0.0
     verdict: Verdict | None = None
     work: Work | None = None  # None: in the plain directory, or nothing was kept

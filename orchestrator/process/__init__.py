@@ -129,6 +129,10 @@ class Ended:
         known = {int(number): number.name for number in signal.Signals}
         return known.get(self.signal or 0, f"signal {self.signal}")
 
+    @property
+    def left_running(self) -> tuple[str, ...]:
+        return tuple(f"ended what it left running: {words}" for words in self.survivors)
+
 
 def environment(passed: Sequence[str], extra: Mapping[str, str]) -> dict[str, str]:
     """Of our own environment only the names that match an allowed glob, and `extra` over them."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import anyio
 from anyio.abc import Process
+
+MARK = "ORCHESTRATOR_FINISHES"  # in their environment, while an engine holds the project
+_held: ContextVar[Path | None] = ContextVar("held", default=None)
 
 
 class Said(NamedTuple):
@@ -24,6 +28,16 @@ class Said(NamedTuple):
 
 class TooLong(Exception):
     """It did not end in time, and was ended."""
+
+
+@contextmanager
+def held(root: Path) -> Iterator[None]:
+    """What is called within is marked as this project's: an engine that comes after us waits for its end."""
+    token = _held.set(root)
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
 async def call(
@@ -55,7 +69,7 @@ async def call(
             stdout=stdout or out,
             stderr=err,
             cwd=cwd,
-            env=dict(env),
+            env=_marked(env),
             start_new_session=True,
         )
         async with process:
@@ -63,6 +77,11 @@ async def call(
         out.seek(0)
         err.seek(0)
         return Said(code, out.read(), err.read().decode("utf-8", "replace"))
+
+
+def _marked(env: Mapping[str, str]) -> dict[str, str]:
+    root = _held.get()
+    return {**env, **({MARK: str(root)} if root else {})}
 
 
 async def _wait(process: Process, name: str, timeout_s: float) -> int:

@@ -83,22 +83,23 @@ def lay(
             yield from ((str(root / os.path.expanduser(name)), access) for name in names)
 
     places = _real(marks())
-    ways, kept = dict.fromkeys(_ways(places), Access.WRITE), os.path.realpath(root / ".git")
+    kept = os.path.realpath(root / ".git")
     spare = {one for one in places if one != kept and _is_open_already(one, places)}
     needed = {one: places[one] for one in places if one not in spare}
+    ways = dict.fromkeys(_ways(needed), Access.WRITE)
     return Fence({**needed, **ways}, temporary, network)
 
 
-def seal(admin: Path) -> None:
+def seal(admin: Path, common: Path) -> None:
     """What git would read in its folder of a worktree is made, empty, so that it can be mounted; what leads out of it is removed.
 
     Before any program works there, or after: git of ours would write through a link of theirs.
     """
     unlink(admin)
     (admin / "config.worktree").touch()
-    common = _led_by(admin / "commondir", admin) or admin
     for folder in (admin / "info", admin / "modules", common / ALTERNATES):
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            folder.mkdir()
 
 
 def unlink(admin: Path) -> None:
@@ -171,4 +172,5 @@ def _led_by(file: Path, folder: Path, prefix: str = "") -> Path | None:
         told = file.read_text("utf-8", "surrogateescape").strip()
     except OSError:
         return None
-    return (folder / told.removeprefix(prefix)).resolve()
+    where = told.removeprefix(prefix)
+    return (folder / where).resolve() if where and told.startswith(prefix) else None

@@ -141,8 +141,16 @@ class Account:
 
     @property
     def duration_s(self) -> float | None:
+        """While an engine lived: a night between two sessions is no work."""
         moments = self.moments
-        return (moments[-1] - moments[0]).total_seconds() if moments else None
+        if not moments:
+            return None
+        first, last = moments[0], moments[-1]
+        away = 0.0
+        for pause in self.history.pauses:
+            start, end = map(datetime.fromisoformat, pause)
+            away += max(0.0, (min(end, last) - max(start, first)).total_seconds())
+        return max(0.0, (last - first).total_seconds() - away)
 
     @property
     def batches(self) -> list[list[Task]]:

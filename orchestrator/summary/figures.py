@@ -107,15 +107,16 @@ class Pace:
 
 
 def span(tried: Tried, resumed_at: Iterable[str]) -> Span:
-    """An attempt that was over only after a resume died with its engine, nobody knows when."""
+    """An attempt that died with its engine ended with the last word of that engine; others may have run until its death."""
     start = datetime.fromisoformat(tried.started_at)
     told = datetime.fromisoformat(tried.finished_at) if tried.finished_at else FOREVER
     if told < start:  # somebody set the clock back
         return Span(start, None, start)
     resumes = (datetime.fromisoformat(at) for at in resumed_at)
-    died = min((at for at in resumes if start < at <= told), default=None)
-    seen = died is None and told is not FOREVER
-    return Span(start, told if seen else None, died or told)
+    is_dead = tried.died_at is not None
+    died = min((at for at in resumes if start < at and (is_dead or at <= told)), default=None)
+    end = datetime.fromisoformat(tried.died_at) if tried.died_at else told
+    return Span(start, None if end is FOREVER else end, died or told)
 
 
 def worked(spans: Iterable[Span]) -> float | None:

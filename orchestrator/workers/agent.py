@@ -193,7 +193,7 @@ class AgentWorker:
         homes = list(self._client.homes(env, home))
         for place in homes:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = (*homes, *self._client.files(env, home))
+        own = (*homes, *self._client.own_files(env, home))
         keys_at = map(os.path.realpath, keys.places(env, home))
         sandbox = sandbox.allow(Access.READ, keys_at, network=True)
         return sandbox.allow(Access.WRITE, map(os.path.realpath, own))
@@ -243,6 +243,7 @@ class AgentWorker:
             retry_after_s=reading.retry_after_s,
             reset_at=reading.reset_at,
             window=reading.window,
+            warnings=ended.left_running,
             duration_s=ended.duration_s,
         )
 

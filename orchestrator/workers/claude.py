@@ -88,7 +88,7 @@ class Claude(Client):
         own = env.get("CLAUDE_CONFIG_DIR")
         return (Path(own) if own else home / ".claude",)
 
-    def files(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+    def own_files(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
         return () if env.get("CLAUDE_CONFIG_DIR") else (home / ".claude.json",)
 
     def provider(self, model: str | None) -> str | None:

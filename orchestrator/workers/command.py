@@ -241,14 +241,15 @@ def _whole(text: str) -> Event:
 
 
 def _unfinished(ended: Ended, reading: Reading) -> None:
-    """What it counted is the least that it used. stderr is heard only if it gave up by itself."""
+    """What it counted is the least that it used. stderr and last words are heard only if it gave up by itself."""
     at_least = partial(Usage.model_copy, update={"lower_bound": True})
     reading.usage = at_least(reading.usage) if reading.usage else None
     reading.totals = at_least(reading.totals) if reading.totals else None
     if reading.failure is not None or not ended.exit_code:
         return
     complaint, said = ended.stderr.strip()[-2000:], ended.stdout.strip()[-2000:]
-    failure = trouble.by_words(complaint) or Failure.EXIT
-    reading.fail(
-        failure, complaint or said or f"it gave up with exit {ended.exit_code} and no word"
-    )
+    failure = trouble.by_words(complaint) or trouble.by_last_words(said)
+    words = complaint or said or f"it gave up with exit {ended.exit_code} and no word"
+    reading.fail(failure or Failure.EXIT, words)
+    if failure is not None:
+        reading.retry_after_s = trouble.wait_s(complaint) or trouble.wait_s(said)

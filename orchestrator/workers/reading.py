@@ -105,7 +105,7 @@ class Client(Protocol):
         """Folders of its own: sessions, logins, settings. In a sandbox it could not write them, else."""
         return ()
 
-    def files(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
+    def own_files(self, env: Mapping[str, str], home: Path) -> Iterable[Path]:
         """The same that are files: it alone knows how a new one begins."""
         return ()
 

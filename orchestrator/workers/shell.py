@@ -99,14 +99,15 @@ def order(attempt: Attempt, *words: str) -> Command:
 
 def judge(ended: Ended, attempt: Attempt) -> Outcome:
     failure, reason = explain(ended, attempt)
-    left = [f"ended what it left running: {words}" for words in ended.survivors]
+    left = ended.left_running
     tail = ended.stdout.splitlines()[-LAST_LINES:] if failure else []
-    parts = [*([reason] if reason else []), *tail, *left, *ended.warnings]
+    parts = [*([reason] if reason else []), *tail, *(left if failure else ()), *ended.warnings]
     return Outcome(
         failure=failure,
         detail="\n".join(parts),
         exit_code=ended.exit_code,
         usage=Usage.nothing(),
+        warnings=left,
         duration_s=ended.duration_s,
     )
 

@@ -32,9 +32,20 @@ BY_WORDS = tuple(
         (Failure.REFUSED, r"refus(al|ed to)|content (policy|filter)|safety|usage policy"),
     )
 )  # fmt: skip
-TIME = r"(\d+(?:\.\d+)?) ?(ms|s\b|sec|min|m(?![a-z])|h)"
-AGAIN_IN = re.compile(rf"(?:try again|retry|resets?) (?:in|after) ((?:{TIME})+)", re.IGNORECASE)
-UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
+TIME = r"(\d+(?:\.\d+)?) ?(milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)(?![a-z])"
+ASKS = r"(?:(?:try again|retry(?:ing)?|resets?|available(?: again)?)[ _-](?:in|after)|wait(?: for)?)[\"']?[:=]? ?(?:about )?"
+AGAIN_IN = re.compile(rf"{ASKS}((?:{TIME}(?:,? (?:and )?(?=\d))?)+)", re.IGNORECASE)
+BARE = re.compile(  # as HTTP has it
+    r"retry[ _-]after[\"']?[:=]? ?(\d+(?:\.\d+)?)(?=\s*(?:[^\w.\s]|\.?$|\.\s))",
+    re.IGNORECASE | re.MULTILINE,
+)
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+ERROR = re.compile(
+    r"\W*(\w* ?error\b|fatal\b|fail(ed|ure)\b|429|503|529|too many requests|overloaded|rate.?limit(ed\b|s?[ :]*(exceeded|reached|hit))|(quota|usage limit)[ :]*(exceeded|reached|hit))",
+    re.IGNORECASE,
+)  # fmt: skip
+FEW, FEW_LINES = 400, 4
+LIMITS = (Failure.RATE_LIMIT, Failure.OVERLOADED, Failure.QUOTA)
 
 
 def by_status(status: int | None, words: str = "") -> Failure | None:
@@ -53,10 +64,26 @@ def by_words(words: str) -> Failure | None:
     return next((failure for failure, pattern in BY_WORDS if pattern.search(words)), None)
 
 
-def wait_s(words: str) -> float | None:
-    """ "try again in 1.5s" -> 1.5, "in 6m30s" -> 390"""
-    found = AGAIN_IN.search(words)
-    if found is None:
+def by_last_words(words: str) -> Failure | None:
+    """Of one that failed and said hardly anything: a limit that it met. Its answer may speak of limits, and begins otherwise."""
+    if len(words) > FEW or words.count("\n") >= FEW_LINES:
         return None
-    parts = re.findall(TIME, found[1], re.IGNORECASE)
-    return sum(float(number) * UNITS_S[unit.lower()] for number, unit in parts)
+    last = words.strip().rpartition("\n")[2]
+    failure = by_words(last)
+    is_error = ERROR.match(last) is not None or wait_s(last) is not None
+    return failure if failure in LIMITS and is_error else None
+
+
+def wait_s(words: str) -> float | None:
+    """ "try again in 1.5s" -> 1.5, "in 6m30s" -> 390, "retry-after: 20" -> 20"""
+    if found := AGAIN_IN.search(words):
+        return sum(
+            float(number) * _unit_s(unit) for number, unit in re.findall(TIME, found[1], re.I)
+        )
+    bare = BARE.search(words)
+    return float(bare[1]) if bare else None
+
+
+def _unit_s(unit: str) -> float:
+    low = unit.lower()
+    return 0.001 if low.startswith(("ms", "milli")) else UNITS_S[low[0]]

@@ -7,6 +7,7 @@ from orchestrator.workspace.choice import Choice, choose
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground, MissingBase, Place, Rebased, branch_of
 from orchestrator.workspace.handed import Unprepared
+from orchestrator.workspace.named import names
 from orchestrator.workspace.repository import Clash, Entry, Facts, Repository, Unfit, examine, links
 from orchestrator.workspace.result import untaken
 
@@ -28,5 +29,6 @@ __all__ = [
     "examine",
     "links",
     "message",
+    "names",
     "untaken",
 ]

@@ -47,15 +47,17 @@ async def advance(repository: Repository, tip: str) -> Stop | None:
 async def _refused(before: Before, tip: str, said: str) -> Stop | None:
     if await before.repository.find("HEAD") == tip:
         return None  # it had only to say something more
-    if not before.is_touched:
-        return Stop(f"git would not: {said}")
     short = await _shortage(before.repository, tip, before.changes)
+    is_full = short is not None or "No space left" in said
+    if not before.is_touched:
+        return Stop(f"{'no room: ' if is_full else ''}git would not: {said}", failed=is_full)
     left = await before.restore(tip)
-    why = f"{'no room: ' if short or 'No space left' in said else ''}git could not: {said}"
-    if not left:
-        return Stop(f"{why}; what it had begun was taken back", failed=True)
     names = ", ".join(map(shown, left[:3])) + (f" and {len(left) - 3} more" if left[3:] else "")
-    return Stop(f"{why}; look at {names}, which could not be put back", failed=True)
+    undone = f"look at {names}, which could not be put back" if left else "all of it was taken back"
+    return Stop(
+        f"{'no room: ' if is_full else ''}git could not end it, and {undone}; git said: {said}",
+        failed=True,
+    )
 
 
 async def _shortage(repository: Repository, tip: str, changes: Iterable[Change]) -> str | None:
@@ -108,8 +110,9 @@ class Before:
 
     def _touched(self) -> Iterator[Change]:
         for one in self.changes:
-            now = _mark(self.repository.root / one.path)
-            if now != self._marks[one.path] and not _is_folder(self.repository.root / one.path):
+            place = self.repository.root / one.path
+            is_made = one.status != "A" or not _is_folder(place)  # what is below it says more
+            if is_made and _mark(place) != self._marks[one.path]:
                 yield one
 
     def _is_index_new(self) -> bool:
@@ -120,9 +123,8 @@ class Before:
     async def restore(self, tip: str) -> list[str]:
         """What is new goes first: that makes the room for what was there. The files that could not be put back."""
         sizes = await _sizes(self.repository, tip, self.changes)
-        touched, left = list(self._touched()), list[str]()
-        back = list[str]()
-        for one in sorted(touched, key=lambda one: sizes.get(one.path, 0)):
+        left, back = list[str](), list[str]()
+        for one in sorted(self._touched(), key=lambda one: (one.status != "A", one.path)):
             place = self.repository.root / one.path
             if _mark(place) is not None and not await self._is_ours(one, tip, sizes):
                 left.append(one.path)
@@ -136,7 +138,7 @@ class Before:
     async def _is_ours(self, one: Change, tip: str, sizes: dict[str, int]) -> bool:
         """All of a file of the result, or its beginning."""
         place, size = self.repository.root / one.path, sizes.get(one.path)
-        if size is None:
+        if size is None or _is_folder(place):
             return False
         length = place.lstat().st_size
         if length == 0 or size > LOOK_BYTES:
@@ -173,10 +175,11 @@ class Before:
         if not paths:
             return []
         names = encoded("".join(f"{path}\0" for path in paths))
-        said = await self.repository.git.ask(
-            "checkout-index", "--force", "-u", "-z", "--stdin", stdin=names
-        )
-        return paths if said.code else []
+        words = ("checkout-index", "--force", "-z", "--stdin")
+        for more in (("-u",), ()):  # there may be room for the files, and none for a new index
+            if (await self.repository.git.ask(*words, *more, stdin=names)).code == 0:
+                return []
+        return paths
 
 
 def _mark(place: Path) -> Mark:

@@ -210,19 +210,14 @@ class Ground:
         index = self.scratch / f"{path.name}.work"
         made = await self.repository.work(start, begin or start, now, index)
         steering = self._what_steers_git()
-        common: dict[str, Any] = {
-            "base": base,
-            "tree": now,
-            "steering": steering,
-            "notes": tuple(notes),
-        }
+        common: dict[str, Any] = {"base": base, "tree": now, "steering": steering}
+        common["notes"] = tuple(notes)
         if made == start:
             return Work(**common, commit=None, control=tuple(steering))
         found = await leaks.find(self.repository, start, made)
-        common["notes"] += tuple(found.unread)
+        common |= {"notes": (*notes, *found.unread), "secrets": tuple(map(str, found.leaks))}
         if found.leaks:
             made = await leaks.scrub(self.repository, made, found.leaks, index)
-            common["secrets"] = tuple(map(str, found.leaks))
         commit = await self.repository.commit(made, (base,), message)
         changes = await self.repository.changes(base, commit)
         files = [change.path for change in changes]

@@ -205,7 +205,7 @@ class Worktrees:
         admin = self._admin(path)
         if admin is None:
             raise GitRefused(("worktree", "add"), f"git does not know {path}")
-        seal(admin)
+        seal(admin, self._repository.facts.common)
         tree = self._open[path] = Tree(self._repository, path, admin, self._scratch)
         return tree
 

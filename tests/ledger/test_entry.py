@@ -277,9 +277,18 @@ def test_a_name_that_utf8_cannot_hold_does_not_stop_the_ledger(tmp_path: Path):
 
 def test_a_secret_of_the_environment_is_in_no_line(tmp_path: Path):
     redact.learn({"NAMED_TOKEN": "tok-51c2-90af"})
-    one = make().model_copy(update={"project": "of tok-51c2-90af"})
-    append(tmp_path, [one])
+    made = make()
+    route = made.route.model_copy(update={"reason": "for tok-51c2-90af"})
+    append(tmp_path, [made.model_copy(update={"route": route})])
     (line,) = lines(tmp_path)
     assert b"tok-51c2-90af" not in line
     (found,) = read(tmp_path).entries
-    assert found.project == "of [redacted: NAMED_TOKEN]"
+    assert found.route.reason == "for [redacted: NAMED_TOKEN]"
+
+
+def test_what_a_line_is_known_by_stays_as_it_is(tmp_path: Path):
+    """Else the same outcome would be written again after each crash."""
+    made = make()
+    redact.learn({"NAMED_TOKEN": made.task_id, "OTHER_TOKEN": f"{made.run_id}-{made.project}"})
+    append(tmp_path, [made])
+    assert [one.identity for one in read(tmp_path).entries] == [made.identity]

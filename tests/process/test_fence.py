@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from orchestrator import settings
 from orchestrator.model import Access, Sandbox
-from orchestrator.process.fence import Fence, lay
+from orchestrator.process.fence import Fence, lay, seal
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def have(folder: Path, *names: str) -> None:
 GIT = ("config", "HEAD", "index", "objects/", "refs/", "logs/", "hooks/", "info/", "worktrees/2/")
 
 
-def fence(root: Path, *, isolated: bool = True, **own: object) -> Fence:
+def fence(root: Path, *, isolated: bool = True, links: Sequence[str] = (), **own: object) -> Fence:
     (root / ".orchestrator").mkdir(parents=True, exist_ok=True)
     chosen = settings.load(root, {"sandbox": own}).sandbox.model_dump(exclude={"mode"})
-    return lay(root, root / "tmp", isolated=isolated, **chosen)
+    return lay(root, root / "tmp", isolated=isolated, links=links, **chosen)
 
 
 def access(box: Sandbox, place: Path | str) -> Access | None:
@@ -74,26 +75,92 @@ def test_in_a_worktree_only_it_and_what_a_commit_needs_can_be_written(tmp_path: 
     assert access(box, place.parent / "2/src/a.py") is Access.READ
 
 
-def test_in_the_plain_directory_all_but_records_and_what_steers_git(tmp_path: Path, home: Path):
+def test_what_git_would_read_in_its_folder_of_a_worktree_can_be_closed_before_it_is_there(
+    tmp_path: Path, home: Path
+):
+    """A place that is not there cannot be mounted, and a program could make it."""
+    common, place = tmp_path / "project/.git", tmp_path / "project/.orchestrator/worktrees/r/1"
+    admin = common / "worktrees/1"
+    have(common, *GIT, "worktrees/1/gitdir", "worktrees/1/index")
+    have(place, "a.py")
+    (admin / "commondir").write_text("../..\n")
+    seal(admin, common)
+    box = fence(tmp_path / "project").around(place, admin)
+    for name in ("config.worktree", "info/sparse-checkout", "modules/x/config"):
+        assert access(box, admin / name) is Access.READ, name
+    assert access(box, common / "objects/info/alternates") is Access.READ
+    for name in ("index", "index.lock", "HEAD.lock", "logs/HEAD", "COMMIT_EDITMSG"):
+        assert access(box, admin / name) is Access.WRITE, name
+    assert (admin / "config.worktree").read_text() == ""
+
+
+def test_what_is_in_it_already_stays_but_links(tmp_path: Path):
+    """Git of ours would write through them."""
+    have(tmp_path, "outside", "admin/logs/")
+    (tmp_path / "admin/config.worktree").write_text("[core]\n")
+    (tmp_path / "admin/index").symlink_to(tmp_path / "outside")
+    (tmp_path / "admin/logs/HEAD").symlink_to(tmp_path / "nowhere")
+    have(tmp_path, "common/objects/")
+    seal(tmp_path / "admin", tmp_path / "common")
+    assert (tmp_path / "admin/config.worktree").read_text() == "[core]\n"
+    assert not (tmp_path / "admin/index").is_symlink()
+    assert not (tmp_path / "admin/logs/HEAD").is_symlink()
+    assert (tmp_path / "outside").exists()
+
+
+def test_in_the_plain_directory_all_but_records_and_git(tmp_path: Path, home: Path):
     root = tmp_path / "project"
     have(root / ".git", *GIT)
     box = fence(root, isolated=False).around(root)
-    for name in ("a.py", ".git/index", ".git/refs/heads/main"):
-        assert access(box, root / name) is Access.WRITE, name
-    for name in (".orchestrator/journal.db", ".git/hooks/x", ".git/config", ".git/info/attributes"):
+    assert access(box, root / "a.py") is Access.WRITE
+    for name in (
+        ".orchestrator/journal.db",
+        *(".git/hooks/x", ".git/config", ".git/config.worktree", ".git/modules/a/config"),
+        *(".git/index", ".git/refs/heads/main"),
+    ):
         assert access(box, root / name) is Access.READ, name
 
 
-def test_a_linked_checkout_can_commit(tmp_path: Path, home: Path):
-    root, common = tmp_path / "linked", tmp_path / "main/.git"
-    root.mkdir()
+def test_git_can_be_opened_in_the_plain_directory_and_a_part_of_it_stay_closed(
+    tmp_path: Path, home: Path
+):
+    root = tmp_path / "project"
+    have(root / ".git", *GIT)
+    box = fence(root, isolated=False, writable=[".git"], read_only=[".git/hooks"]).around(root)
+    assert access(box, root / ".git/index") is Access.WRITE
+    assert access(box, root / ".git/hooks/x") is Access.READ
+
+
+def test_a_linked_checkout_is_led_to_what_is_only_read(tmp_path: Path, home: Path):
+    root, common = tmp_path / "all/linked", tmp_path / "all/linked/.main"
+    root.mkdir(parents=True)
     have(common, *GIT, "worktrees/linked/index")
     (common / "worktrees/linked/commondir").write_text("../..\n")
     (root / ".git").write_text(f"gitdir: {common}/worktrees/linked\n")
     box = fence(root, isolated=False).around(root)
-    assert access(box, common / "objects/x") is Access.WRITE
-    assert access(box, common / "worktrees/linked/index") is Access.WRITE
-    assert access(box, common / "config") is not Access.WRITE
+    assert access(box, root / "a.py") is Access.WRITE
+    for place in (root / ".git", common / "config", common / "worktrees/linked/index"):
+        assert access(box, place) is Access.READ, place
+
+
+def test_other_repositories_that_git_goes_into_stay_what_they_are(tmp_path: Path, home: Path):
+    """Also those that are not there yet: made by a task they would be gone into all the same."""
+    root = tmp_path / "project"
+    have(root, "lib/a/.git", "lib/a/src.c", "lib/b/")
+    box = fence(root, isolated=False, links=["lib/a", "lib/b"]).around(root)
+    assert access(box, root / "lib/a/src.c") is Access.WRITE
+    assert access(box, root / "lib/a/.git") is Access.READ
+    assert access(box, root / "lib/b/.git/config") is Access.READ
+    assert {str(root / "lib"), str(root / "lib/a")} <= set(box.places)
+
+
+def test_nobody_renames_a_folder_on_the_way_to_a_closed_place(tmp_path: Path, home: Path):
+    root = tmp_path / "project"
+    have(root, "deep/er/keys/one", "other/one")
+    names = ["deep", "other"]
+    box = fence(root, isolated=False, writable=names, read_only=["deep/er/keys"]).around(root)
+    assert box.places[str(root / "deep")] is box.places[str(root / "deep/er")] is Access.WRITE
+    assert str(root / "other") not in box.places
 
 
 def test_settings_open_and_close_places_and_the_persons_word_beats_the_default(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,18 @@ async def test_a_line_is_told_when_it_is_whole(tmp_path: Path, value: str):
     assert not ended.timed_out
     assert lines == [b"t", b"done"]
     assert redact.text(value) == "[redacted: PRINTED_TOKEN]"  # for everybody, from then on
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="command lines are read from /proc")
+@pytest.mark.parametrize("before", [150, 3990])
+async def test_nor_half_of_it_in_the_command_line_of_what_was_left(tmp_path: Path, before: int):
+    """Its beginning is shown: what is cut off is cut off after it was cleaned."""
+    value = f"tok-{secrets.token_hex(150)}"
+    script = f'(exec -a {"x" * before} tail -f /dev/null "$PRINTED_TOKEN" 2> /dev/null) & sleep 0.3'
+    ended, _ = await say(script, tmp_path, value)
+    (left,) = ended.survivors
+    assert left.startswith("xxx")
+    assert len(left) <= 200
+    assert value[:8] not in left
+    if before < 200:
+        assert "[redacted" in left

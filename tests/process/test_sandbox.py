@@ -76,6 +76,36 @@ async def test_a_place_that_has_become_a_link_is_passed_over(box: Sandbox, tmp_p
     assert list(secret.iterdir()) == []
 
 
+async def test_a_closed_file_in_an_open_folder_cannot_be_exchanged_from_within(
+    box: Sandbox, tmp_path: Path
+):
+    """As git does it: written anew beside it, and renamed; nor by another one that is moved there with its folder."""
+    (tmp_path / "open/way").mkdir(parents=True)
+    for name in ("open/file", "open/way/file"):
+        (tmp_path / name).write_text("old")
+    box = box.allow(Access.WRITE, [str(tmp_path / "open"), str(tmp_path / "open/way")])
+    closed = [str(tmp_path / name) for name in ("open/file", "open/way/file")]
+    box = box.allow(Access.READ, closed)
+    tries = [
+        "echo new > open/file",
+        "rm -f open/file",
+        "mv open/file open/aside",
+        "echo new > open/lock && mv -f open/lock open/file",
+        "ln -sfn /etc/passwd open/file",
+        "ln open/lock open/way/link",
+        "mv -T open aside",
+        "mv -T open/way open/aside",
+        "rm -rf open/way",
+        "umount open/file",
+        "mount --bind open/lock open/file",
+    ]
+    script = "\n".join(f"({one}) 2>/dev/null && echo 'COULD {one}'" for one in tries)
+    ended = await run(order(script, box, tmp_path))
+    assert ended.stdout == ""
+    told = await run(order("cat open/file open/way/file", box, tmp_path))
+    assert told.stdout == "oldold"
+
+
 async def test_what_cannot_be_made_is_told_in_its_words(box: Sandbox, tmp_path: Path):
     box = box.model_copy(update={"temporary": str(tmp_path / "gone")})
     with pytest.raises(NotStarted, match=r"the sandbox could not be made: bwrap: .*gone"):

@@ -300,18 +300,21 @@ def test_tasks_that_were_not_selected_are_missing_and_not_done():
     assert "- Task 2, not selected for this run: `orchestrator run plans/p-PLAN.md`" in text
 
 
-def test_an_attempt_that_died_with_its_engine_has_no_known_end():
+def test_an_attempt_that_died_with_its_engine_lasted_until_its_last_word():
+    """The pause is nobody's work, and no part of the duration."""
     story = Story(plan(task(1, commands=("a",))))
     story.start(1, 0)
+    story.tell(EventKind.WORKER_REPORTED, 5, {"session": "s"}, 1, 1)
     story.resume(1000)
     story.finish(1, 1000, INTERRUPTED)
     story.work(1, 1001, 1011, passed(green("a"), usage=spent(7)))
     text = story.render()
     execution = front(text)["execution"]
     assert (execution["attempts"], execution["lower_bound"]) == (2, True)
-    assert front(text)["tasks"][0]["duration_s"] == 10.0
+    assert front(text)["tasks"][0]["duration_s"] == 15.0
+    assert "- **Duration:** 16s" in text
     assert "  - Try 1 (claude, claude-haiku) was interrupted: the engine died while it ran" in text
-    assert "(10s of work in 17min, idle for 17min)" in text
+    assert "(15s of work in 17min, idle for 17min)" in text
     assert "- **Resumed:** 1 time" in text
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
+import stat
 from pathlib import Path
 
 import pytest
 
+from orchestrator import redact
 from orchestrator.verify.guard import LARGEST, Guard, is_declared, remember, restore
 
 CHECK = "pytest tests/test_x.py::test_a --config=cfg/run.ini && bash ./check.sh"
@@ -149,3 +152,28 @@ def test_links_folders_pipes_and_large_files_are_not_remembered(
     (space / "right").write_bytes(b"x" * LARGEST)
     command = "cat link folder/secret pipe large right tests ../secret /etc/passwd ~ no\0such"
     assert paths(remember([command], space, [])) == ["right"]
+
+
+def test_what_is_kept_aside_is_for_its_owner_and_has_no_secret(space: Path, tmp_path: Path) -> None:
+    value = f"tok-{secrets.token_hex(150)}"
+    redact.learn({"GUARDED_TOKEN": value})
+    guard = remember([CHECK], space, [])
+    (space / "check.sh").write_bytes(b"\xff\0" + value.encode() + b" end")
+    (space / "cfg/run.ini").unlink()
+    (space / "cfg/run.ini").mkdir()
+    (space / "cfg/run.ini/inner").write_text(f"key = {value}")
+    (space / "tests/test_x.py").write_text("as it is")
+    restore(guard, tmp_path / "kept")
+    kept = {
+        str(one.relative_to(tmp_path / "kept")): one.read_bytes()
+        for one in (tmp_path / "kept").rglob("*")
+        if one.is_file()
+    }
+    assert kept == {
+        "check.sh": b"\xff\0[redacted: GUARDED_TOKEN] end",
+        "cfg/run.ini/inner": b"key = [redacted: GUARDED_TOKEN]",
+        "tests/test_x.py": b"as it is",
+    }
+    modes = {stat.S_IMODE((tmp_path / "kept" / one).stat().st_mode) for one in kept}
+    assert modes == {0o600}
+    assert (space / "check.sh").read_text() == "was check.sh"

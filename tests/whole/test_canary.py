@@ -37,7 +37,7 @@ printf %s 'PLANNED' | sha256sum > digest.txt
 echo "out $PASSED_TOKEN"
 echo "err $FILE_PASSWORD" >&2
 text="$PASSED_TOKEN"
-for i in $(seq 0 $((${#text} - 1))); do printf %s "${text:$i:1}"; sleep 0.01; done; echo
+for i in $(seq 0 $((${#text} - 1))); do printf %s "${text:$i:1}"; sleep 0.001; done; echo
 printf 'user:%s' "$PASSED_TOKEN" | base64 -w0; echo
 python3 -c 'import json, os; print(json.dumps({"said": os.environ["ESCAPED_SECRET"]}))'
 """
@@ -61,6 +61,7 @@ if tried.exists():
     pathlib.Path("blob.bin").write_bytes(b"\0\1")
 else:
     place.write_text("KEY = %r\n" % env["PASSED_TOKEN"])
+    pathlib.Path("guarded.txt").write_text("once " + env["PASSED_TOKEN"])
     pathlib.Path("blob.bin").write_bytes(b"\0\1" + env["FILE_PASSWORD"].encode() + b"\xff")
     if pathlib.Path(".git").exists():
         who = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
@@ -79,8 +80,8 @@ class Bird:
         self.out = project.root.parent / "out"
         self.out.mkdir()
         names = ("PASSED_TOKEN", "HELD_SECRET", "FILE_PASSWORD", "PLANNED_API_KEY", "MULE_TOKEN")
-        self.canaries = {name: f"cnry-{secrets.token_hex(9)}" for name in names}
-        self.canaries["ESCAPED_SECRET"] = f'cn"ry\\{secrets.token_hex(6)}/é&?'
+        self.canaries = {name: f"cnry-{secrets.token_hex(150)}" for name in names}
+        self.canaries["ESCAPED_SECRET"] = f'cn"ry\\{secrets.token_hex(150)}/é&?'
         self.said: list[str] = []
         seen = {name: value for name, value in self.canaries.items() if name != "FILE_PASSWORD"}
         own = {"GIT_CONFIG_NOSYSTEM": "1", "PYTHONPATH": str(REPOSITORY)}
@@ -91,6 +92,7 @@ class Bird:
         (self.root / ".orchestrator/config.toml").write_text(SETTINGS.format(agent=agent))
         (self.root / ".env").write_text(f"FILE_PASSWORD={self.canaries['FILE_PASSWORD']}\n")
         (self.root / ".gitignore").write_text(".env\n")
+        (self.root / "guarded.txt").write_text("of the check\n")
         self._plan()
         if isolated:
             self.git("init", "-q", "-b", "main")
@@ -105,7 +107,7 @@ class Bird:
         tasks = (
             task(f"Task 1: use {planned}", SHELL.replace("PLANNED", planned), check),
             f"<task {mule}><name>Task 2: configure</name>{listed}<action>Write config.py for {planned}.</action>"
-            "<verify><automated>cat config.py</automated></verify><done>d</done></task>\n",
+            "<verify><automated>cat config.py guarded.txt</automated></verify><done>d</done></task>\n",
             checkpoint("human-verify", "Task 3: look", "<what-built>It.</what-built>"
                        "<resume-signal>approved</resume-signal>"),
             f"<task {mule}><name>Task 4: fails</name><action>It gives up.</action>"
@@ -135,11 +137,11 @@ class Bird:
     # --- where a canary could be ------------------------------------------------------------------
 
     def found_in(self, data: bytes, names: Iterator[str] | None = None) -> list[str]:
-        """Which canaries are in it, in whatever form."""
+        """Which canaries are in it, in whatever form, whole or cut: they are longer than anything that is shown of a text."""
         return [
             name
             for name in names or self.canaries
-            if any(form in data for form in _forms(self.canaries[name]))
+            if any(part in data for form in _forms(self.canaries[name]) for part in _ends(form))
         ]
 
     def files(self) -> Iterator[Path]:
@@ -183,12 +185,17 @@ def _forms(value: str) -> set[bytes]:
     return forms
 
 
+def _ends(form: bytes) -> tuple[bytes, bytes]:
+    """Enough of it to be nothing else."""
+    return form[:24], form[-24:]
+
+
 @pytest.fixture(params=[True, False], ids=["worktree", "directory"])
 def bird(request: pytest.FixtureRequest, tmp_path: Path) -> Bird:
     return Bird(Project(tmp_path), isolated=request.param)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_no_secret_is_in_anything_that_a_run_leaves(bird: Bird, tmp_path: Path):
     assert bird.call("run", "demo-PLAN.md") == 5
     note = f"seen {bird.canaries['HELD_SECRET']} {bird.canaries['FILE_PASSWORD']}"
@@ -244,6 +251,11 @@ def _see_that_it_worked(bird: Bird, run: str) -> None:
         assert f"[redacted: {name}]" in told, name
     assert "[redacted: PLANNED_API_KEY]" in (bird.out / "prompts").read_text()
     assert bird.found_in((bird.out / "prompts").read_bytes()) == []
+    aside = [
+        one.read_text() for one in bird.root.glob(".orchestrator/runs/*/*.changed/guarded.txt")
+    ]
+    assert aside == ["once [redacted: PASSED_TOKEN]"]
+    assert (bird.root / "guarded.txt").read_text() == "of the check\n"
     log = next(bird.root.glob(f".orchestrator/runs/{run}/*1.1.log")).read_text()
     assert "out [redacted: PASSED_TOKEN]" in log
     assert '{"said": "[redacted: ESCAPED_SECRET]"}' in log

@@ -144,6 +144,18 @@ def test_the_second_ctrl_c_ends_everything_and_it_is_resumable(tmp_path: Path, s
     assert (tmp_path / "log").read_text().split() == ["one", "two", "two", "three"]
 
 
+def test_who_follows_the_log_of_a_dead_engine_is_told_so(tmp_path: Path, start: Start):
+    engine = start("run", str(three_steps(tmp_path)))
+    wait_until((tmp_path / "running").exists)
+    run = next((tmp_path / ".orchestrator" / "runs").iterdir()).name
+    follower = start("logs", run, "2", "-f")
+    engine.kill()
+    engine.communicate()
+    told, _ = follower.communicate(timeout=60)
+    assert follower.returncode == 0
+    assert f"the engine is gone Next: orchestrator resume {run}" in " ".join(told.split())
+
+
 def test_sigterm_ends_at_once(tmp_path: Path, start: Start):
     engine = start("run", str(three_steps(tmp_path)))
     wait_until((tmp_path / "running").exists)

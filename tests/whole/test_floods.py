@@ -137,3 +137,35 @@ def check_what_is_left(project: Project) -> None:
     assert len(summary) < 20_000
     assert "status: complete" in summary.decode("utf-8")
     assert b"\x1b" not in summary
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["worktree", "directory"])
+def test_looking_for_secrets_in_large_files_takes_no_memory(isolated: bool, project: Project):
+    """One is looked through in pieces, one is too large for that and named."""
+    fill = "truncate -s 60M large.bin; echo $BIG_TOKEN >> large.bin"
+    path = project.write(
+        task("Task 1: fill", fill, "test -s large.bin", files="large.bin"),
+        task("Task 2: fill", "truncate -s 200M big.bin", "test -s big.bin", files="big.bin",
+             attributes='type="auto" subagent="bash" depends-on=""'),
+    )  # fmt: skip
+    project.environment |= {"BIG_TOKEN": "tok-0123-4567-89ab", "GIT_CONFIG_NOSYSTEM": "1"}
+    own = project.root / ".orchestrator/config.toml"
+    own.write_text('[workspace]\nenv_pass = ["PATH", "HOME", "BIG_TOKEN"]\n')
+    if isolated:
+        path.write_text(path.read_text().replace("workspace: directory\n", ""))
+        who = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
+        for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "begin"]):
+            subprocess.run(["git", *words], cwd=project.root, env=project.environment, check=True)
+    with project.started("run", PLAN, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as engine:
+        (most,) = wait(engine)
+        assert engine.stdout is not None
+        said = engine.stdout.read()
+    assert most < RSS_KB
+    assert engine.returncode == (1 if isolated else 0), said
+    told = project.call("explain", begun(project) or "", "2").stdout
+    assert "big.bin is larger than 64 MB" in told
+    if isolated:
+        assert "it wrote a secret into large.bin (the value of BIG_TOKEN)" in said
+    else:
+        first = project.call("explain", begun(project) or "", "1").stdout
+        assert "large.bin has the value of BIG_TOKEN" in first

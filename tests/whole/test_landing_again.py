@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from orchestrator.model import EventKind
 from tests.whole.places import Place
 
 HEAD = "---\nphase: demo\nplan: 01\n---\n<objective>x</objective>\n<tasks>\n"
@@ -140,3 +143,30 @@ def test_events_that_are_gone_are_said(tmp_path: Path):
     assert int(mark.read_text()) > 5
     mark.write_text(f"{int(mark.read_text()) + 3}\n")
     assert "the last 3 events are missing" in place.call("runs").stderr
+
+
+def test_all_tasks_done_and_not_looked_at_together_is_said(tmp_path: Path):
+    """Ctrl-C while the last task works: it lands, and nothing more begins."""
+    place = begun(tmp_path, "")
+    script = f"touch {place.out}/up; until test -e {place.out}/go; do sleep 0.02; done; echo x > x"
+    (place.root / "plans/demo-PLAN.md").write_text(
+        f"{HEAD}{task(1, script, 'test -s x')}</tasks>\n"
+    )
+    place.git("commit", "-qam", "plan")
+    engine = place.started("run", "plans/demo-PLAN.md", stdout=subprocess.PIPE)
+    limit = time.monotonic() + 60
+    while not (place.out / "up").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    engine.send_signal(signal.SIGINT)
+    while not any(one.kind is EventKind.DRAINING for one in place.events()):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    (place.out / "go").touch()
+    told, _ = engine.communicate(timeout=60)
+    assert engine.returncode == 130, told
+    words = " ".join(told.split())
+    assert "1 of 1 task done, and the result is not checked and handed over yet" in words
+    assert "not all is done" not in words
+    assert f"next: orchestrator resume {place.run}" in words
+    assert place.call("resume").returncode == 0

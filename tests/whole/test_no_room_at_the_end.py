@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,10 +22,6 @@ def task(script: str, check: str) -> str:
         f'<task type="auto" subagent="bash" depends-on=""><name>Task 1: t</name><action>\n```bash\n{script}\n```\n'
         f"</action><verify><automated>{check}</automated></verify></task>\n"
     )
-
-
-def resize(folder: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
 
 
 def checkout(place: Place) -> dict[str, bytes]:
@@ -66,3 +62,61 @@ def test_a_result_that_does_not_fit_touches_nothing_and_is_handed_over_when_it_d
         assert (place.root / "b.bin").stat().st_size == 9_000_000
         assert place.git("status", "--porcelain") == ""
         assert place.call("resume").stderr == f"nothing to do: run {place.run} is done\n"
+
+
+FILLS = """#!/bin/bash
+real={real}
+case "$*" in
+    {when}) test -e {once} || {{ head -c 100M /dev/zero > {filler}; truncate -s -{leave} {filler}; }} 2> /dev/null; touch {once};;
+esac
+exec $real "$@"
+"""
+
+
+def filled_at(place: Place, when: str, leave: int) -> Path:
+    """When git is called so, the disk is filled just before."""
+    filler, real = place.root / ".orchestrator" / "filler", shutil.which("git")
+    once = place.out / "once"
+    words = FILLS.format(real=real, when=when, leave=leave, filler=filler, once=once)
+    place.program("git", words)
+    place.environment["PATH"] = f"{place.out}:{place.environment['PATH']}"
+    return filler
+
+
+@pytest.mark.parametrize("leave", [0, 4 * MB])
+def test_a_disk_that_fills_while_git_writes_the_checkout_leaves_it_as_it_was(
+    tmp_path: Path, leave: int
+):
+    with disk(tmp_path / "project", 64 * MB):
+        place = Place(tmp_path, f"{HEAD}{task(WORK, 'test -s b.bin')}</tasks>\n")
+        before, start = checkout(place), place.git("rev-parse", "main")
+        filler = filled_at(place, "*merge*--ff-only*", leave)
+        done = place.call("run", PLAN)
+        told = done.stdout + done.stderr
+        assert done.returncode == 4, told
+        assert "no room: git" in told
+        assert ("all of it was taken back" in told) == bool(leave), told
+        assert f"orchestrator resume {place.run}" in told
+        assert (checkout(place), place.git("status", "--porcelain")) == (before, "")
+        assert place.git("rev-parse", "main") == start
+        filler.unlink()
+        again = place.call("resume")
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert (place.root / "new/deep/d.txt").read_text() == "d\n"
+        assert place.git("status", "--porcelain") == ""
+
+
+def test_a_disk_that_is_full_at_the_final_checks_is_no_red_result(tmp_path: Path):
+    with disk(tmp_path / "project", 64 * MB):
+        place = Place(tmp_path, f"{HEAD}{task(WORK, 'test -s b.bin')}</tasks>\n")
+        filler = filled_at(place, "*worktree*add*/result*", 0)
+        done = place.call("run", PLAN)
+        told = done.stdout + done.stderr
+        assert done.returncode == 4, told
+        assert "not green on the result" not in told
+        assert "free some" in told
+        assert f"orchestrator resume {place.run}" in told
+        filler.unlink()
+        again = place.call("resume")
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert place.git("status", "--porcelain") == ""

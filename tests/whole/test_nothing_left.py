@@ -111,6 +111,15 @@ def test_after_kill_9_and_a_new_start(child: str, with_warden: bool, project: Pr
         assert "ended what an earlier run had left running" in done.stderr
 
 
+def test_what_a_successful_task_left_running_is_said_where_people_look(project: Project):
+    prepare(project, "double fork", "echo > done.txt")
+    said = "ended what it left running: "
+    assert said in project.told("run", "demo-PLAN.md")
+    assert said in project.told("show")
+    assert said in project.told("explain", project.newest(), "1")
+    assert said in (project.root / "demo-SUMMARY.md").read_text()
+
+
 def test_an_agent_that_says_done_and_never_exits(project: Project):
     agent = project.root / "agent"
     agent.write_text("#!/bin/bash\ncat > /dev/null\necho > done.txt\necho all done\nsleep 600\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from orchestrator.model import Event
 from tests import sandboxes
 from tests.engine.runs import bash, summary, write_plan
 from tests.workspace import repos
-from tests.workspace.repos import PLAN, Person, git, lay
+from tests.workspace.repos import PLAN, Person, begin, git, lay
 
 GIT_HEAD = "---\nphase: demo\nplan: 01\n---\n<objective>\nDemo.\n</objective>\n"
 MARK = "ORCHESTRATOR_PROJECT="
@@ -50,6 +51,24 @@ may 'move HEAD' "echo x > $root/.git/HEAD"
 may 'write the index' "echo x > $root/.git/index"
 may 'lead git astray' 'echo /x > "$(git rev-parse --git-dir)/commondir"'
 may 'take another worktree' "mkdir $root/.git/worktrees/x"
+own=$(git rev-parse --git-dir)
+may 'set git for its worktree' "echo > $own/config.worktree"
+may 'do it as git does' "echo > $own/x && mv -f $own/x $own/config.worktree"
+may 'exchange the folder' "mv $own $own.x"
+may 'lead git to other objects' "echo /x > $root/.git/objects/info/alternates"
+may 'plant a submodule' "mkdir -p $own/modules/x"
+may 'leave files out' "echo > $own/info/sparse-checkout"
+"""
+IN_THE_PLAIN_DIRECTORY = """\
+may 'plant a hook where none is' "mkdir -p $root/.git/hooks && echo > $root/.git/hooks/post-checkout"
+may 'set git for its worktree' "echo > $root/.git/config.worktree"
+may 'exchange the folder' "mv $root/.git $root/x"
+may 'plant a hook in a submodule' "mkdir -p $root/.git/modules/lib/sub/hooks && echo > $root/.git/modules/lib/sub/hooks/x"
+may 'set what git runs in it' "git -C $root/lib/sub config core.fsmonitor /x"
+may 'lead git astray' "rm $root/lib/sub/.git && mkdir $root/lib/sub/.git"
+may 'exchange its place' "mv $root/lib/sub $root/lib/x"
+may 'exchange what is around' "mv $root/lib $root/x"
+may 'move HEAD' "git commit -q --allow-empty -m mine"
 """
 
 
@@ -131,16 +150,66 @@ def test_nothing_of_a_worktree_run_reaches_what_is_not_its_own(
 
 
 def test_nothing_of_a_run_in_the_plain_directory_reaches_its_records(
-    root: Path, person: Person, evil: Path, somebody: subprocess.Popen[bytes]
+    root: Path, person: Person, evil: Path, somebody: subprocess.Popen[bytes], tmp_path: Path
 ):
-    lay(root, {".orchestrator/config.toml": ""})
-    work = "bash evil.sh\necho work > made.txt\ngit add made.txt\ngit commit -qm mine"
+    """Nor git, which its person calls there later, nor that of a submodule, into which git goes by itself."""
+    begin(tmp_path / "library")
+    words = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    git(root, *words, tmp_path / "library", "lib/sub")
+    repos.commit(root, "a submodule")
+    shutil.rmtree(root / ".git/hooks")
+    more = (root / "evil.sh").read_text().replace("\ntest -z", f"\n{IN_THE_PLAIN_DIRECTORY}test -z")
+    lay(root, {".orchestrator/config.toml": "", "evil.sh": more})
+    reads = "git status --short | grep -q made.txt && git diff && git log -1 && git show HEAD:a.txt"
+    work = f"bash evil.sh\necho work > made.txt\necho two >> lib/sub/a.txt\n{reads}"
     plan = write_plan(root, bash("Work", work, "bash evil.sh && test -s made.txt"))
+    head = git(root, "rev-parse", "HEAD")
     told = run(person, root)
     assert told.code == 0, told
     is_unharmed(root, person, somebody, evil)
-    assert git(root, "log", "-1", "--format=%s") == "mine"
+    assert git(root, "rev-parse", "HEAD") == head
     assert "sandbox: bubblewrap" in summary(plan)
+
+
+def test_who_wants_it_lets_tasks_commit_in_the_plain_directory(root: Path, person: Person):
+    lay(root, {".orchestrator/config.toml": '[sandbox]\nwritable = [".git"]\n'})
+    work = "echo work > made.txt\ngit add made.txt\ngit commit -qm mine"
+    write_plan(root, bash("Work", work, "test -s made.txt"))
+    told = run(person, root)
+    assert told.code == 0, told
+    assert git(root, "log", "-1", "--format=%s") == "mine"
+
+
+def test_a_fresh_home_has_a_cache(root: Path, person: Person):
+    write_plan(
+        root, bash("Fetch", "mkdir ~/.cache/tool && ! mkdir ~/tool", "test -d ~/.cache/tool")
+    )
+    told = run(person, root)
+    assert told.code == 0, told
+    assert (person.home / ".cache/tool").is_dir()
+
+
+@pytest.mark.parametrize("stage", ["work", "check"])
+def test_who_fails_because_of_the_sandbox_is_told_what_allows_it(
+    root: Path, person: Person, stage: str
+):
+    fails = "touch ~/place"
+    work, check = (fails, "true") if stage == "work" else ("echo x > made.txt", fails)
+    write_plan(root, bash("Write", work, check))
+    told = run(person, root)
+    assert told.code == 1, told
+    hint = f"{person.home}/place is read-only in the sandbox"
+    assert any(hint in str(event.data) for event in events(root))
+    assert "sandbox.writable" in told
+
+
+def test_a_kind_that_there_is_not_is_wrong_usage(root: Path, person: Person):
+    write_plan(root, bash("Work", "echo x > made.txt", "test -s made.txt"))
+    for words in (("run", "--sandbox", "bla", PLAN), ("resume", "--sandbox", "bla")):
+        told = person.call(root, *words)
+        assert told.code == 64
+        for word in ("--sandbox", "bla", "auto", "bubblewrap", "none"):
+            assert word in told
 
 
 @pytest.mark.parametrize("network", [True, False])

@@ -362,6 +362,27 @@ async def test_an_answer_that_speaks_of_trouble_is_not_in_it(stage: Stage, said:
         assert outcome.retry_after_s is None
 
 
+@pytest.mark.parametrize(
+    ("out", "err", "failure", "wait_s"),
+    [
+        ("", "rate limit: try again in 20s", Failure.RATE_LIMIT, 20),
+        ("", "429 Too Many Requests, retry after 20 seconds", Failure.RATE_LIMIT, 20),
+        ("some work\n", "quota exceeded, resets in 3600s", Failure.QUOTA, 3600),
+        ("rate limit: try again in 20s\n", "", Failure.RATE_LIMIT, 20),
+        ("Error: rate limit exceeded\n", "at main.js:3", Failure.RATE_LIMIT, None),
+        ("thinking ...\nError: 529 overloaded\n", "", Failure.OVERLOADED, None),
+        ("Error: invalid api key\n", "", Failure.EXIT, None),
+        ("I did all, but\n" * 8 + "Error: 429\n", "", Failure.EXIT, None),
+    ],
+)
+async def test_a_limit_that_plain_text_tells_is_one_with_its_wait(
+    stage: Stage, out: str, err: str, failure: Failure, wait_s: float | None
+):
+    stage.plays("one", out, err, 1)
+    outcome, _ = await stage.run(stage.worker("one", '[workers.one]\nargv = ["one"]\n'))
+    assert (outcome.failure, outcome.retry_after_s) == (failure, wait_s)
+
+
 async def test_what_it_calls_its_error_counts_though_its_answer_comes_after(stage: Stage):
     text = '[workers.one]\nargv = ["one"]\nformat = "ndjson"\nend = { end = true }\nsuccess = { ok = true }\npaths.text = "say"\npaths.error = "wrong"\n'
     stage.plays("one", '{"wrong": "429 slow down"}\n{"end": true, "say": "I gave up"}\n')

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from orchestrator import settings
 from orchestrator.process.fence import lay
+from orchestrator.settings import WorkerSettings
+from orchestrator.workers.agent import AgentWorker
 from tests import sandboxes
 from tests.agents import clients
 from tests.workers.cases import Case
 from tests.workers.columns import Column, columns
 from tests.workers.contract import judge, play, real_stage
+from tests.workers.test_agent import END, Script
+from tests.workers.test_claude import attempt
 
 SHOWN = {
     "success",
@@ -42,3 +47,25 @@ async def test_a_real_client_keeps_the_contract_in_a_sandbox(
         fence = lay(stage.place.work, temporary, isolated=False, **chosen)
         played = await play(column, case, stage, fence=fence)
     judge(column, case, played)
+
+
+@pytest.mark.parametrize("own", ["x.v2", None])
+async def test_its_folder_is_made_and_its_file_is_not_however_they_are_called(
+    own: str | None, tmp_path: Path
+):
+    await sandboxes.need_bubblewrap()
+    place, home, temporary = (tmp_path / name for name in ("work", "home", "temporary"))
+    for folder in (place, home, temporary):
+        folder.mkdir()
+    env = {"PATH": os.environ["PATH"], "HOME": str(home)}
+    env |= {"CLAUDE_CONFIG_DIR": str(home / own)} if own else {}
+    box = sandboxes.around(place, temporary)
+    given = attempt(workspace=str(place), transcript=str(place / "1.log"), environment=env)
+    given = given.model_copy(update={"sandbox": box})
+    folder = own or ".claude"
+    client = Script(f"SAID=$(echo x > ~/{folder}/state && echo ok)\n{END}")
+    worker = AgentWorker(client, WorkerSettings(program="bash"), {}, grace_s=0.2)
+    outcome = await worker.run(given, lambda progress: None)
+    assert (outcome.failure, outcome.text) == (None, "ok")
+    assert [one.name for one in home.iterdir()] == [folder]
+    assert (home / folder / "state").read_text() == "x\n"

@@ -140,7 +140,8 @@ async def test_stdin_is_empty(tmp_path: Path) -> None:
 async def test_what_it_leaves_running_is_ended_and_mentioned(tmp_path: Path) -> None:
     outcome = await do("setsid sleep 1234 &", tmp_path)
     assert outcome.ok
-    assert outcome.detail == "ended what it left running: sleep 1234"
+    assert outcome.warnings == ("ended what it left running: sleep 1234",)
+    assert outcome.detail == ""
 
 
 async def test_lines_are_reported_while_it_runs(tmp_path: Path) -> None:

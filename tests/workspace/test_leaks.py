@@ -10,10 +10,11 @@ import pytest
 from orchestrator import redact
 from orchestrator.history import fold
 from orchestrator.model import Failure
+from orchestrator.redact import CHUNK
 from orchestrator.workspace import leaks
 from orchestrator.workspace.keeping import Keeper
 from tests.engine.runs import bash
-from tests.workspace.repos import commit, git, ground, lay, plan_of, run, text_of
+from tests.workspace.repos import commit, git, ground, lay, plan_of, raw, run, text_of
 from tests.workspace.test_landing import keep, work_on
 
 
@@ -127,6 +128,52 @@ async def test_a_try_that_wrote_one_fails_and_the_next_is_told(
     assert "f (the value of LEAKED_TOKEN)" in first.detail
     assert value not in str(ran.events)
     assert value.encode() not in reachable(root)
+
+
+async def test_large_files_are_looked_through_and_cleaned_in_pieces(root: Path, value: str):
+    ours = await ground(root)
+    place = await work_on(ours, "one")
+    with (place.path / "large.bin").open("wb") as file:
+        file.seek(CHUNK * 9 - 5)  # over the border of two pieces
+        file.write(f"{value}..{value}".encode())
+    work = await keep(ours, place)
+    assert work.secrets == ("large.bin (the value of LEAKED_TOKEN)",)
+    assert work.notes == ()
+    kept = raw(root, "cat-file", "blob", f"{work.commit}:large.bin")
+    assert kept.strip(b"\0") == b"[redacted: LEAKED_TOKEN]..[redacted: LEAKED_TOKEN]"
+    assert len(kept) == CHUNK * 9 - 5 + 2 * 24 + 2
+
+
+async def test_one_that_is_too_large_is_kept_and_named(root: Path, value: str):
+    ours = await ground(root)
+    place = await work_on(ours, "one", {"a.txt": "1"})
+    with (place.path / "huge.bin").open("wb") as file:
+        file.truncate(leaks.LARGEST + 1)
+    work = await keep(ours, place)
+    assert work.secrets == ()
+    (note,) = work.notes
+    assert note.startswith("huge.bin is larger than 64 MB: nobody has looked")
+    before = leaks.on_disk(place.path, ["a.txt", "."])
+    assert leaks.warnings(place.path, before) == ()  # it was there before
+    (place.path / "huge.bin").rename(place.path / "other.bin")
+    assert leaks.warnings(place.path, before)[0].startswith("other.bin is larger than 64 MB")
+
+
+@pytest.mark.parametrize("script", ["exit 3", "exit 0"])
+async def test_the_kind_is_of_the_secret_and_its_advice_is_said_once(
+    root: Path, value: str, tmp_path: Path, script: str
+):
+    (tmp_path / "value").write_text(value)
+    plan_of(root, bash("Task 1: a", f"cat {tmp_path}/value > f\necho why >&2\n{script}", files="f"))
+    ran = await run(root)
+    assert set(ran.failures("demo/1")) == {Failure.SECRET}
+    last = ran.history.of("demo/1").last
+    assert last is not None
+    first, *rest = last.detail.splitlines()
+    assert first == "it wrote a secret into f (the value of LEAKED_TOKEN)"
+    assert "git would keep it for ever" in rest[0]
+    assert last.detail.count("git show") == 0  # whoever shows it names the ref
+    assert (len(rest) > 1) == (script == "exit 3")
 
 
 def test_in_the_plain_directory_what_came_in_is_told(tmp_path: Path, value: str):

@@ -191,3 +191,51 @@ async def test_a_run_whose_folder_has_odd_letters_has_worktrees_all_the_same(tmp
     assert [one.path for one in (await worktrees(root)).adopt()] == [tree.path]
     await trees.remove(tree.path)
     assert traces(root) == before
+
+
+# --- programs that work in them -------------------------------------------------------------------
+
+
+def program(folder: Path) -> Path:
+    """It notes that it ran."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\necho ran >> {folder / 'ran'}\ncat\n")
+    program.chmod(0o755)
+    return program
+
+
+async def test_what_git_would_read_as_its_settings_is_there_from_the_beginning(root: Path):
+    trees = await worktrees(root)
+    tree = await trees.make(trees.home / "one", git(root, "rev-parse", "HEAD"))
+    assert (tree.admin / "config.worktree").read_bytes() == b""
+    assert all((tree.admin / name).is_dir() for name in ("info", "modules"))
+
+
+async def test_a_look_goes_into_no_repository_that_a_worker_has_made_known_to_its_index(
+    root: Path, tmp_path: Path
+):
+    """git would call itself there, with that repository's settings and without our words."""
+    trees = await worktrees(root)
+    tree = await trees.make(trees.home / "one", git(root, "rev-parse", "HEAD"))
+    inner = begin(tree.path / "inner")
+    git(tree.path, "add", "inner")
+    git(inner, "config", "core.fsmonitor", program(tmp_path))
+    git(inner, "config", "filter.x.clean", program(tmp_path))
+    lay(inner, {".gitattributes": "* filter=x\n", "a.txt": "other\n"})
+    await tree.peek()
+    await tree.snapshot()
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_nothing_is_written_through_a_link_in_gits_folder(root: Path, tmp_path: Path):
+    """Into a file of a name that a shell or an ssh reads, it could be a program."""
+    trees = await worktrees(root)
+    tree = await trees.make(trees.home / "one", git(root, "rev-parse", "HEAD"))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("index", "logs/HEAD"):
+        (tree.admin / name).unlink()
+        (tree.admin / name).symlink_to(outside / Path(name).name)
+    await tree.move(git(root, "rev-parse", "HEAD~1"))
+    assert list(outside.iterdir()) == []
+    assert git(tree.path, "status", "--porcelain") == ""

@@ -24,6 +24,7 @@ from orchestrator.tracker import REACTIONS, Reaction
 
 STARTED, ASKED = "▸", "?"
 SIGPIPE = " (SIGPIPE: a pipe's reader ended early, and scripts run with pipefail)"
+LEFT_SHOWN = 2  # of what a task left running; explain has the rest
 TITLE = 44  # longer names are cut, so that the columns stay
 
 
@@ -90,8 +91,9 @@ class Words:
         took = f"{who(tried.route)}  {duration(seconds(tried))}{_used(tried.outcome)}"
         text = f"{self.named(event.task)}  {took}"
         if tried.outcome.ok:
-            doubt = weakness(tried.outcome)
-            return Line("✓", text + (f"  {doubt}" if doubt else ""), "yellow" if doubt else "green")
+            doubts = [weakness(tried.outcome), *left_over(tried.outcome)]
+            told = "".join(f"  {doubt}" for doubt in doubts if doubt)
+            return Line("✓", text + told, "yellow" if told else "green")
         again = self.watched.states[event.task] is TaskState.WAITING
         if again and tried.outcome.failure in TRANSIENT:
             return Line("…", f"{text}  {reason(tried.outcome)}; no try is spent", "yellow")
@@ -247,6 +249,10 @@ def weakness(outcome: Outcome) -> str | None:
     if not verdict.strength:
         return "its check was green before the work"
     return None
+
+
+def left_over(outcome: Outcome) -> list[str]:
+    return [plain(words, 100) for words in outcome.warnings[:LEFT_SHOWN]]
 
 
 def sums(spent: Spent, worked_s: float | None) -> str:
