@@ -112,11 +112,11 @@ def span(tried: Tried, resumed_at: Iterable[str]) -> Span:
     told = datetime.fromisoformat(tried.finished_at) if tried.finished_at else FOREVER
     if told < start:  # somebody set the clock back
         return Span(start, None, start)
-    resumes = (datetime.fromisoformat(at) for at in resumed_at)
-    is_dead = tried.died_at is not None
-    died = min((at for at in resumes if start < at and (is_dead or at <= told)), default=None)
-    end = datetime.fromisoformat(tried.died_at) if tried.died_at else told
-    return Span(start, None if end is FOREVER else end, died or told)
+    if tried.died_at is None:
+        return Span(start, None if told is FOREVER else told, told)
+    end = datetime.fromisoformat(tried.died_at)
+    later = (at for one in resumed_at if (at := datetime.fromisoformat(one)) >= end)
+    return Span(start, end, min(later, default=end))
 
 
 def worked(spans: Iterable[Span]) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.journal.marks import Mark
 from orchestrator.model import EventKind
 from tests.whole.places import Place
 
@@ -139,10 +140,14 @@ def test_logs_show_what_a_worker_and_its_check_printed(tmp_path: Path):
 def test_events_that_are_gone_are_said(tmp_path: Path):
     place = begun(tmp_path, task(1, "exit 1", "true"))
     assert place.call("run", "plans/demo-PLAN.md").returncode == 1
-    mark = place.root / ".orchestrator" / "journal.mark"
-    assert int(mark.read_text()) > 5
-    mark.write_text(f"{int(mark.read_text()) + 3}\n")
+    mark = Mark(place.root / ".orchestrator" / "journal.mark")
+    reached = mark.read()
+    assert reached.seq > 5
+    mark.write(reached._replace(seq=reached.seq + 3))
     assert "the last 3 events are missing" in place.call("runs").stderr
+    assert place.call("resume").returncode == 4, "which run is the newest is not known"
+    assert place.call("recover").returncode == 0
+    assert place.call("runs").stderr == ""
 
 
 def test_all_tasks_done_and_not_looked_at_together_is_said(tmp_path: Path):
