@@ -10,7 +10,16 @@ from orchestrator.model import Score, Task
 
 START = 5
 LOWEST, HIGHEST = 1, 10
-LABELS = {
+RANGES = {  # what each word of a label `complexity:WORD` means, both ends included
+    "trivial": (1, 2),
+    "simple": (3, 4),
+    "standard": (5, 8),
+    "complex": (9, 10),
+    "small": (1, 3),
+    "medium": (4, 7),
+    "large": (8, 10),
+}
+LABELS = {  # the number that stands for it
     "trivial": 2,
     "simple": 4,
     "standard": 6,
@@ -30,7 +39,7 @@ def score(task: Task, weights: Mapping[str, int] | None = None) -> Score:
     if task.complexity is not None:
         reason = f"estimated-complexity={task.complexity} in the plan"
         return Score(value=_clamp(task.complexity), reasons=(reason,))
-    labels = [word for word in LABELS if f"complexity:{word}" in task.labels]
+    labels = words(task)
     if labels:
         hardest = max(labels, key=lambda word: LABELS[word])
         return Score(value=LABELS[hardest], reasons=(f"label complexity:{hardest}",))
@@ -38,6 +47,12 @@ def score(task: Task, weights: Mapping[str, int] | None = None) -> Score:
     found = [(each.name, known.get(each.key, each.weight)) for each in moved]
     value = _clamp(known.get("start", START) + sum(weight for _, weight in found))
     return Score(value=value, reasons=tuple(f"{name} ({weight:+d})" for name, weight in found))
+
+
+def words(task: Task) -> list[str]:
+    """Those of its labels `complexity:WORD` that mean something."""
+    given = {label.lower() for label in task.labels}
+    return [word for word in LABELS if f"complexity:{word}" in given]
 
 
 def _clamp(value: int) -> int:

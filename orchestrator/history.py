@@ -14,11 +14,15 @@ from orchestrator.model import (
     Event,
     EventKind,
     Failure,
+    Limits,
     Outcome,
     PlanId,
+    Reserve,
+    Review,
     Route,
     Score,
     Session,
+    Shortage,
     Step,
     TaskId,
     Usage,
@@ -50,9 +54,14 @@ class Tried:
     worked: Outcome | None = None  # what the worker said, before our check
     transcript: str = ""  # file name in the run's folder
     before: list[Check] = field(default_factory=list)  # the checks as they stood before the work
+    probed: list[Check] = field(default_factory=list)  # the same when the work was undone
     so_far: Usage | None = None  # what it told while it worked
     booked: Usage | None = None  # of the session that it went on with
     totals: Usage | None = None  # the client's running totals of its session
+    reserve: Reserve | None = None  # set aside for it before it started
+    leap: tuple[float, int] = (0.0, 0)  # dollars and tokens: the most that came between two reports
+    review: Review | None = None
+    in_review: bool = False
     session: str | None = None
     model: str | None = None  # the resolved id
     steps: list[Step] = field(default_factory=list)
@@ -147,6 +156,10 @@ class History:
     landed: list[str] = field(default_factory=list)  # commits of tasks, in their order
     handing_over: str | None = None  # the tip that the person's branch was to move to
     closings: list[Closing] = field(default_factory=list)
+    limits: Limits | None = None  # of money, as they are now; None: recorded before there were any
+    shortages: dict[TaskId, Shortage] = field(
+        default_factory=dict
+    )  # money keeps these from starting
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
     pauses: list[tuple[str, str]] = field(default_factory=list)  # no engine lived: from, to
@@ -194,6 +207,9 @@ def _run_started(history: History, event: Event) -> None:
 
 def _engine_began(history: History, event: Event) -> None:
     """One engine of a run can have a sandbox, and the next none."""
+    if (told := event.data.get("budget")) is not None:
+        history.limits = Limits.model_validate(told["limits"])
+        history.shortages.clear()  # all are asked anew
     kind = event.data.get("sandbox", {}).get("kind")
     history.sandbox = "none" if "none" in (kind, history.sandbox) else kind or history.sandbox
 
@@ -221,10 +237,11 @@ def _run_finished(history: History, event: Event) -> None:
 def _attempt_started(history: History, event: Event) -> None:
     assert event.task is not None
     assert event.attempt is not None
-    session = event.data.get("session")
+    session, reserve = event.data.get("session"), event.data.get("reserve")
     workspace = event.data.get("workspace", "")
     history.holders[workspace] = event.task
     history.result_checks = None  # the result is not what it was
+    history.shortages.pop(event.task, None)
     history.of(event.task).tried.append(
         Tried(
             number=event.attempt,
@@ -235,6 +252,7 @@ def _attempt_started(history: History, event: Event) -> None:
             booked=Session.model_validate(session).booked if session else None,
             workspace=workspace,
             base=event.data.get("base"),
+            reserve=Reserve.model_validate(reserve) if reserve else None,
         )
     )
 
@@ -269,8 +287,11 @@ def _landing(history: History, event: Event) -> None:
 
 
 def _check_finished(history: History, event: Event) -> None:
+    tried, check = _tried(history, event), Check.model_validate(event.data["check"])
     if event.data["stage"] == "before":
-        _tried(history, event).before.append(Check.model_validate(event.data["check"]))
+        tried.before.append(check)
+    elif event.data["stage"] == "probe":
+        tried.probed.append(check)
 
 
 def _worker_finished(history: History, event: Event) -> None:
@@ -279,13 +300,26 @@ def _worker_finished(history: History, event: Event) -> None:
     _keep_session(tried, tried.worked)
 
 
+def _reviewing(history: History, event: Event) -> None:
+    """From now on something is spent that nobody knows."""
+    _tried(history, event).in_review = True
+
+
+def _reviewed(history: History, event: Event) -> None:
+    tried = _tried(history, event)
+    tried.review, tried.in_review = Review.model_validate(event.data["review"]), False
+
+
 def _worker_reported(history: History, event: Event) -> None:
     tried, data = _tried(history, event), event.data
     tried.session = data.get("session", tried.session)
     tried.model = data.get("model", tried.model)
+    before = tried.so_far
     for name in ("usage", "totals"):
         if name in data:
             setattr(tried, {"usage": "so_far"}.get(name, name), Usage.model_validate(data[name]))
+    usd, tokens = (tried.so_far or Usage()).beyond(before)
+    tried.leap = max(tried.leap[0], usd), max(tried.leap[1], tokens)
     tried.steps += map(Step.model_validate, data.get("steps", ()))
     tried.steps_left_out = data.get("steps_left_out", tried.steps_left_out)
 
@@ -300,6 +334,11 @@ def _gate_closed(history: History, event: Event) -> None:
         until = max(last.until, closing.until)
         closing = closing._replace(pause_s=until - began, until=until)
     history.closings.append(closing)
+
+
+def _budget_short(history: History, event: Event) -> None:
+    assert event.task is not None
+    history.shortages[event.task] = Shortage.model_validate(event.data)
 
 
 def _attempt_finished(history: History, event: Event) -> None:
@@ -379,7 +418,10 @@ FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.CHECK_FINISHED: _check_finished,
     EventKind.WORKER_FINISHED: _worker_finished,
     EventKind.WORKER_REPORTED: _worker_reported,
+    EventKind.REVIEWING: _reviewing,
+    EventKind.REVIEWED: _reviewed,
     EventKind.GATE_CLOSED: _gate_closed,
+    EventKind.BUDGET_SHORT: _budget_short,
     EventKind.ATTEMPT_FINISHED: _attempt_finished,
     EventKind.CHECKPOINT_ASKED: _asked,
     EventKind.CHECKPOINT_ANSWERED: _answered,

@@ -15,7 +15,7 @@ events; what a crash can take away is the end of the list, never its meaning. Fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -105,6 +105,7 @@ class Tracker:
     ) -> None:
         self._graph = graph
         self._ladders: dict[TaskId, tuple[Route, ...]] = {}
+        self._reviewers: dict[TaskId, Route] = {}
         self._capacity = capacity
         self._fail_fast = fail_fast
         self._attempts = dict.fromkeys(graph, 0)
@@ -117,6 +118,7 @@ class Tracker:
             TaskId, set[str]
         ] = {}  # what a running task is seen to write besides its <files>
         self.held: set[TaskId] = set()  # their work waits for a person
+        self.refused: set[TaskId] = set()  # the budget has no room for their next try
         self.states = dict.fromkeys(graph, TaskState.WAITING)
         self.stopped: str | None = None  # why no new attempt may start
         self.closed: dict[
@@ -133,10 +135,13 @@ class Tracker:
 
     @property
     def done(self) -> bool:
-        """Nothing is left to wait for: all final, or stopped with nothing running."""
+        """Nothing is left to wait for: all final or out of reach for want of money, or stopped with nothing running."""
         if self.stopped is not None:
             return not self.running
-        return FINAL.issuperset(self.states.values())
+        return all(
+            state in FINAL or (state is TaskState.WAITING and self._is_unaffordable(task))
+            for task, state in self.states.items()
+        )
 
     @property
     def blocked(self) -> bool:
@@ -155,19 +160,31 @@ class Tracker:
         """Of its next try."""
         return self._ladders[task][self._rung[task]]
 
+    def gates(self, task: TaskId) -> tuple[str, ...]:
+        """What its next try needs to be open: its own, and its reviewer's."""
+        reviewer = self._reviewers.get(task)
+        own = self.route(task).gates
+        return tuple(dict.fromkeys((*own, *reviewer.gates))) if reviewer else tuple(own)
+
+    def ladder(self, task: TaskId) -> tuple[Route, ...]:
+        return self._ladders[task]
+
     def attempts(self, task: TaskId) -> int:
         return self._attempts[task]
 
-    def ready(self) -> list[Start]:
-        """What to start now, most urgent first, never more than the free slots."""
+    def ready(self, besides: Collection[TaskId] = ()) -> list[Start]:
+        """What to start now, most urgent first, never more than the free slots. `besides`: what waits for money."""
         busy, chosen = self.running, list[TaskId]()
         for task in self._open():
+            if task in besides:
+                continue
             if len(busy) + len(chosen) >= self._capacity:
                 break
             clashes = any(self._clash(task, other) for other in (*busy, *chosen))
             if not clashes and not self._is_held(task):
                 chosen.append(task)
-        stuck = not (self.done or busy or chosen or self.paused or self.due() or self.parked)
+        waits = busy or chosen or besides or self.paused or self.due() or self.parked
+        stuck = not (self.done or waits)
         assert not stuck, "stuck: nothing runs, nothing may start, and the run is not over"
         return [self._start(task) for task in chosen]
 
@@ -195,7 +212,7 @@ class Tracker:
         return any(overlaps(normal(mine), file) for mine in declared for file in touched)
 
     def _is_held(self, task: TaskId) -> bool:
-        return any(gate in self.closed for gate in self.route(task).gates)
+        return any(gate in self.closed for gate in self.gates(task))
 
     def _open(self) -> list[TaskId]:
         """Tasks that may start but for slots and clashes: the longest remaining path first."""
@@ -207,8 +224,14 @@ class Tracker:
     def _may_start(self, task: TaskId, *, checkpoint: bool) -> bool:
         return (
             self.states[task] is TaskState.WAITING
+            and task not in self.refused
             and self._graph.tasks[task].is_checkpoint is checkpoint
             and all(self.states[t] is TaskState.SUCCEEDED for t in self._graph.before(task))
+        )
+
+    def _is_unaffordable(self, task: TaskId) -> bool:
+        return bool(self.refused) and not self.refused.isdisjoint(
+            {task, *self._graph.all_before(task)}
         )
 
     def _move(self, task: TaskId, new: TaskState) -> None:
@@ -309,6 +332,10 @@ class Tracker:
         self._ladders[task] = routes
         self._rung[task] = min(self._rung[task], len(routes) - 1)
 
+    def _short(self, task: TaskId, event: Event) -> None:
+        if event.data["stops"]:
+            self.refused.add(task)
+
     def _gate_closed(self, event: Event) -> None:
         gate, until = event.data["gate"], event.data["until"]
         self.closed[gate] = max(until, self.closed.get(gate, until))
@@ -322,6 +349,9 @@ class Tracker:
     def _planned(self, event: Event) -> None:
         """The ladders are part of the run's start, so that a replay needs no settings of today."""
         self.stopped = None
+        self.refused.clear()  # there may be more money now
+        told = event.data.get("reviewers", {})
+        self._reviewers = {task: Route.model_validate(route) for task, route in told.items()}
         for task, routes in event.data["ladders"].items():
             self._ladders[task] = tuple(Route.model_validate(route) for route in routes)
             self._rung[task] = min(self._rung[task], len(routes) - 1)
@@ -344,6 +374,7 @@ def _task_event(
 APPLY: dict[EventKind, Callable[[Tracker, Event], None]] = {
     EventKind.ATTEMPT_STARTED: _task_event(Tracker._started),
     EventKind.ATTEMPT_FINISHED: _task_event(Tracker._finished),
+    EventKind.BUDGET_SHORT: _task_event(Tracker._short),
     EventKind.TOUCHED: _task_event(Tracker._saw),
     EventKind.HELD: _task_event(Tracker._held),
     EventKind.CHECKPOINT_ASKED: _task_event(Tracker._asked),

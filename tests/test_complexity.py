@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.complexity import INDICATORS, LABELS, START, score
+from orchestrator.complexity import INDICATORS, LABELS, RANGES, START, score
 from orchestrator.model import Position, Task, TaskId
 
 
@@ -188,6 +188,13 @@ def test_a_label_lands_in_its_band_whatever_the_text_says(word: str, band: tuple
     assert band[0] <= score(labelled).value <= band[1]
     assert score(labelled).value == LABELS[word]
     assert score(labelled).reasons == (f"label complexity:{word}",)
+
+
+def test_c_30_the_number_of_a_word_is_in_its_range_and_the_four_words_cover_all():
+    assert all(low <= LABELS[word] <= high for word, (low, high) in RANGES.items())
+    four = [RANGES[word] for word in ("trivial", "simple", "standard", "complex")]
+    assert [n for low, high in four for n in range(low, high + 1)] == list(range(1, 11))
+    assert score(task(labels=("Complexity:Simple",))).value == 4
 
 
 def test_of_several_labels_the_hardest_counts_and_an_unknown_one_does_not():

@@ -52,8 +52,9 @@ def test_no_function_is_too_long():
     assert [place for place, size in functions() if size > LONGEST_FUNCTION] == []
 
 
-PURE = ("model", "errors", "complexity", "routing", "prompt", "tracker", "history")
-PURE_ROOMS = ("graph", "summary", "lint")
+PURE = ("model", "errors", "budget", "complexity", "prompt", "tracker", "history", "learner")
+PURE += ("comparison", "lessons", "exports", "imports")
+PURE_ROOMS = ("graph", "routing", "summary", "lint", "estimates", "reports")
 
 
 def test_what_decides_reads_no_clock():

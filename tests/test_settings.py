@@ -217,11 +217,24 @@ def test_a_value_in_place_of_a_table_is_refused(root: Path):
         ("budget", "attempt_usd = -1"),
         ("budget", "attempt_usd = inf"),
         ("budget", "attempt_turns = 0"),
+        ("budget", "run_usd = -1.0"),
+        ("budget", "run_tokens = 1.5"),
+        ("budget", "dear_share = 2.0"),
         ("verify", "output_bytes = 0"),
         ("verify", 'red_first = "yes"'),
         ("routing", "haiku_max = -1"),
         ("routing", "sonnet_max = 11"),
         ("routing", "sonnet_max = -1"),
+        ("routing", 'bands = "bold"'),
+        ("learning", 'confidence = "guess"'),
+        ("learning", "min_confidence = 1.5"),
+        ("learning", "margin = 1.0"),
+        ("learning", "window_days = 0"),
+        ("learning", "window_days = 36501"),
+        ("learning", "min_samples = 0.5"),
+        ("routing", 'security_floor = "gpt"'),
+        ("routing", "risk_floor = 3"),
+        ("estimate", "min_samples = 0"),
         ("reader", "max_bytes = 0"),
         ("workspace", 'env_pass = "PATH"'),
         ("workspace", "env_files = [1]"),
@@ -248,6 +261,13 @@ def test_equal_bands_and_the_edges_are_allowed(root: Path):
     routing = load(root, {"routing": {"haiku_max": 0, "sonnet_max": 0}}).routing
     assert (routing.haiku_max, routing.sonnet_max) == (0, 0)
     assert load(root, {"routing": {"haiku_max": 10, "sonnet_max": 10}}).routing.haiku_max == 10
+
+
+def test_c_01_the_conservative_bands_beat_the_numbers(root: Path):
+    assert load(root).routing.ends == (4, 8)
+    assert load(root, {"routing": {"haiku_max": 2, "sonnet_max": 5}}).routing.ends == (2, 5)
+    given = {"haiku_max": 2, "sonnet_max": 5, "bands": "conservative"}
+    assert load(root, {"routing": given}).routing.ends == (3, 8)
 
 
 def test_a_key_above_all_sections_is_told_its_section(root: Path):

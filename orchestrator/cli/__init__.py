@@ -14,10 +14,14 @@ from orchestrator.cli import (
     annotate,
     answer,
     estimate,
+    learning,
+    ledgering,
     lint,
     logs,
     look,
     plans,
+    reporting,
+    routes,
     run,
     setup,
     tidying,
@@ -54,6 +58,14 @@ app = typer.Typer(
 runs = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 runs.callback()(look.runs)
 runs.command("clean", cls=Command)(tidying.clean)
+ledger = typer.Typer(
+    cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Outcomes of all your runs."
+)
+ledger.command("tail", cls=Command)(ledgering.tail)
+ledger.command("import", cls=Command)(ledgering.import_)
+ledger.command("export", cls=Command)(ledgering.export)
+ledger.command("amend", cls=Command)(ledgering.amend)
+ledger.command("check", cls=Command)(ledgering.check)
 app.callback()(setup.program)
 app.command("run", cls=Command)(run.run)
 app.command("resume", cls=Command)(run.resume)
@@ -65,12 +77,17 @@ app.command("validate", cls=Command, hidden=True)(lint.lint)
 app.command("graph", cls=Command)(plans.graph)
 app.command("annotate", cls=Command)(annotate.annotate)
 app.command("estimate", cls=Command)(estimate.estimate)
+app.command("route", cls=Command)(routes.route)
 app.add_typer(runs, name="runs")
 app.command("show", cls=Command)(look.show)
 app.command("explain", cls=Command)(look.explain)
 app.command("logs", cls=Command)(logs.logs)
 app.command("approve", cls=Command)(answer.approve)
 app.command("reject", cls=Command)(answer.reject)
+app.command("learn", cls=Command)(learning.learn)
+app.command("report", cls=Command)(reporting.report)
+app.command("stats", cls=Command)(reporting.stats)
+app.add_typer(ledger, name="ledger")
 app.command("doctor", cls=Command)(setup.doctor)
 app.command("init", cls=Command)(setup.init)
 app.command("version", cls=Command)(setup.version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.cli import handover, waiting
+from orchestrator.cli import handover, money, waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.watched import Watched, seconds
 from orchestrator.engine import answers
@@ -14,11 +14,13 @@ from orchestrator.model import RunId, TaskId, TaskState
 if TYPE_CHECKING:
     from orchestrator.model import Outcome
 
+REVIEW = 4000  # characters of a reviewer's words
 NOTHING: dict[str, Any] = {
     "version": 1,
     "run": None,
     "exit_code": 0,
     "summaries": [],
+    "budget": None,
     "result": None,
     "tasks": [],
 }
@@ -32,6 +34,7 @@ def document(
         "run": run,
         "exit_code": code,
         "summaries": list(summaries),
+        "budget": money.document(watched),
         "result": handover.document(watched),
         "tasks": [task_document(watched, task) for task in watched.graph],
     }
@@ -49,13 +52,16 @@ def task_document(watched: Watched, task: TaskId) -> dict[str, Any]:
         "attempts": spent.attempts,
         "worker": route.worker if route else None,
         "model": last.model if last and last.model else route.model if route else None,
+        "route": route.model_dump(mode="json") if route else None,
         "failure": last.failure if last else None,
         "detail": last.detail if last else "",
+        "budget": money.waits(watched, task),
         "tokens": spent.tokens if past.tried else None,
         "cost_usd": spent.cost_usd if past.tried else None,
         "lower_bound": bool(past.tried) and not spent.whole,
         "duration_s": round(sum(times), 3) if times else None,
         **_verdict(last),
+        "review": _review(last),
         "commit": past.commit,
         "work": last.work.ref if last and last.work else None,
         "asks": _asks(watched, task),
@@ -68,6 +74,21 @@ def _verdict(last: Outcome | None) -> dict[str, Any]:
     return {
         "verified": verdict.verified if verdict else None,
         "verify_strength": verdict.strength if verdict else None,
+    }
+
+
+def _review(last: Outcome | None) -> dict[str, Any] | None:
+    """Of a second worker; its cost is a part of the task's."""
+    review = last.review if last else None
+    if review is None:
+        return None
+    return {
+        "approved": review.approved,
+        "worker": review.worker,
+        "model": review.model,
+        "text": review.text[:REVIEW],
+        "tokens": review.usage.tokens if review.usage else None,
+        "cost_usd": review.usage.cost_usd if review.usage else None,
     }
 
 

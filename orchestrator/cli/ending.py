@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import journal
-from orchestrator.cli import handover, waiting
+from orchestrator.cli import handover, money, waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.words import reason, sums, weakness, who
 from orchestrator.cli.terminal import command, counted, lines, out, plain
@@ -60,6 +60,8 @@ def report(end: End, summaries: Sequence[str]) -> None:
             f"    next: git switch {branch}, put it right, commit, git switch back; then: {command('resume', end.run)}"
         )
     _totals(end)
+    if of_budget := money.total(end.watched):
+        out().print(f"  {of_budget}")
     for row in handover.rows(end.watched, end.root, summaries):
         out().print(f"  {row}")
     show_steps(end)
@@ -82,6 +84,9 @@ def show_steps(end: End) -> None:
 
 
 def next_steps(watched: Watched, run: RunId, code: int) -> Iterator[str]:
+    if money.refused(watched) and code != 130:
+        yield f"raise the budget: {command('resume', run, '--budget-usd', 'N')}, or what the line above names"
+        return
     if code == 4 and not watched.in_state(TaskState.WAITING):
         yield f"free some room, or put right what is said above, then: {command('resume', run)}"
     if code == 130 or (code != 5 and watched.in_state(TaskState.WAITING)):
@@ -177,6 +182,8 @@ def _open(watched: Watched, task: TaskId) -> str:
     missing = [one for one in before if watched.states[one] is not TaskState.SUCCEEDED]
     if missing:
         return f"{WAITS}{', '.join(missing)}"
+    if short := money.waits(watched, task):
+        return short
     last = watched.outcome(task)
     if last and last.failure and REACTIONS[last.failure] is Reaction.STOP:
         return reason(last)

@@ -11,10 +11,11 @@ import typer
 from orchestrator.cli.options import Json, Paths
 
 if TYPE_CHECKING:
+    from orchestrator.engine import Experience, Foreseen
     from orchestrator.estimates import Expected
     from orchestrator.graph import TaskGraph
-    from orchestrator.model import Estimate, Route, Score, TaskId, Usage
-    from orchestrator.settings import Settings
+    from orchestrator.model import Estimate, Route, Score, TaskId
+    from orchestrator.settings import BudgetSettings, Settings
 
 MOST_WORKERS = 10
 TITLE = 34
@@ -27,17 +28,19 @@ class Line:
     task: TaskId
     score: Score
     route: Route | None
-    expected: Expected
-    billed: tuple[Usage, Usage]  # low, high
+    foreseen: Foreseen
     why: tuple[str, ...]
 
+    @property
+    def expected(self) -> Expected:
+        return self.foreseen.expected
+
     def cost(self) -> tuple[float, float] | None:
-        low, high = (one.cost_usd for one in self.billed)
-        return None if low is None or high is None else (low, high)
+        found = self.foreseen.cost_usd
+        return None if found is None else (found.low, found.high)
 
     def tokens(self) -> tuple[int, int]:
-        low, high = (one.tokens or 0 for one in self.billed)
-        return low, high
+        return round(self.foreseen.tokens.low), round(self.foreseen.tokens.high)
 
 
 def estimate(
@@ -50,57 +53,55 @@ def estimate(
     Of plan files, and of what is unfinished in folders. From <metrics> where a plan has them, else by the rules
     of [estimate] in the settings. All are of first tries: a task that fails costs more.
     """
+    from orchestrator import engine
     from orchestrator.cli import plans
-    from orchestrator.cli.terminal import show_json
+    from orchestrator.cli.terminal import show_json, tell
 
     found, graph = plans.loaded(paths)
-    lines = {line.task: line for line in _lines(graph, found)}
-    spans = _spans(graph, lines)
+    known = engine.gather(found)
+    for note in known.notes:
+        tell("warning", note)
+    lines = {line.task: line for line in _lines(graph, known)}
+    spans = _spans(graph, lines, known)
     if as_json:
-        show_json(_document(graph, lines, spans))
+        show_json(_document(graph, lines, spans, known, found.budget))
     else:
         _show(graph, lines, spans, found, why=why)
+        _show_calibration(known)
     return 0
 
 
-def _lines(graph: TaskGraph, found: Settings) -> Iterator[Line]:
+def _lines(graph: TaskGraph, known: Experience) -> Iterator[Line]:
     from orchestrator import complexity, engine, estimates
 
+    found = known.settings
     weights = found.complexity.model_dump()
     scores = {task: complexity.score(graph.tasks[task], weights) for task in graph}
-    routes = engine.likely(graph.tasks.values(), scores, found)
+    routes = engine.likely(graph.tasks.values(), scores, found, graph=graph, known=known)
     for task in graph.tasks.values():
-        score = scores[task.id]
         route, worker = routes.get(task.id, (None, ""))
-        tier = route.tier if route is not None else None
-        expected = estimates.expect(task, score, tier, found.estimate)
+        seat = engine.Seat("", None, None, None)
+        if route is not None:
+            seat = engine.Seat(route.worker, route.provider, route.tier, route.model)
         fresh = task.is_fresh or not graph.before(task.id)
-        low, high = (
-            _billed(work, route, found, fresh=fresh)
-            for work in (expected.tokens.low, expected.tokens.high)
-        )
+        foreseen = known.foresee(task, scores[task.id], seat, fresh=fresh)
         told = [f"model: {worker}"] if worker else []
         billing = []
-        if route is not None and route.asks_a_model:
+        if route is not None and route.asks_a_model and foreseen.expected.billed is None:
             billing = [estimates.billing_rule(found.estimate, fresh=fresh)]
-        why = (*told, *expected.why, *billing)
-        yield Line(task.id, score, route, expected, (low, high), why)
+        why = (*told, *foreseen.expected.why, *billing)
+        yield Line(task.id, scores[task.id], route, foreseen, why)
 
 
-def _billed(work: float, route: Route | None, found: Settings, *, fresh: bool) -> Usage:
-    from orchestrator import estimates, prices
-    from orchestrator.model import Usage
-
-    if route is None or not route.asks_a_model:
-        return Usage.nothing()
-    usage = estimates.bill(work, found.estimate, fresh=fresh)
-    return prices.price(usage, provider=route.provider, model=route.model, own=found.prices)
-
-
-def _spans(graph: TaskGraph, lines: Mapping[TaskId, Line]) -> dict[int, tuple[float, float]]:
+def _spans(
+    graph: TaskGraph, lines: Mapping[TaskId, Line], known: Experience
+) -> dict[int, tuple[float, float]]:
     """Makespans in seconds, low and high, by the number of workers."""
     from orchestrator import estimates
 
+    if known.past.every:  # as the engine orders its starts
+        middle = {task: line.foreseen.forecast.duration_s or 0.0 for task, line in lines.items()}
+        graph = graph.weighed(middle)
     low = {task: line.expected.duration_s.low for task, line in lines.items()}
     high = {task: line.expected.duration_s.high for task, line in lines.items()}
     return {
@@ -161,10 +162,13 @@ def _show_totals(
     spans: Mapping[int, tuple[float, float]],
     found: Settings,
 ) -> None:
+    from orchestrator.cli import money
     from orchestrator.cli.terminal import out
 
     tokens, cost = _sums(lines)
     out().print(f"all first tries: {_range(tokens, _tokens)} tokens, {_cost(cost)}", style="bold")
+    for row in money.compared(cost and cost[1], _fresh(lines), found.budget):
+        out().print(row, style="yellow")
     asking = sum(task.is_checkpoint for task in graph.tasks.values())
     if asking:
         out().print(f"{asking} of the tasks ask a person; their waiting is not counted")
@@ -185,6 +189,30 @@ def _show_totals(
         "ranges, not promises: a task that fails its check is tried again and costs more; "
         "--why shows the rules"
     )
+
+
+def _show_calibration(known: Experience) -> None:
+    """How good the estimates of earlier runs were; nothing where there are none."""
+    from orchestrator import estimates
+    from orchestrator.cli.terminal import columns, counted, out, plain
+
+    rows = [
+        (
+            plain(kind),
+            ", ".join(f"{name} {one.ratio:.2f}" for name, one in told.items()),
+            f"({counted(max(one.n for one in told.values()), 'attempt')})",
+        )
+        for kind, told in estimates.calibration(known.past).items()
+    ]
+    if rows:
+        out().print("what was used over what was estimated, of attempts before:")
+        for row in columns(rows):
+            out().print(f"  {row}")
+
+
+def _fresh(lines: Mapping[TaskId, Line]) -> int:
+    """The most that first tries may read and write anew: what budgets of tokens count."""
+    return round(sum(line.foreseen.anew.high for line in lines.values()))
 
 
 def _model(line: Line) -> str:
@@ -227,17 +255,29 @@ def _clock(seconds: float) -> str:
 
 
 def _document(
-    graph: TaskGraph, lines: Mapping[TaskId, Line], spans: Mapping[int, tuple[float, float]]
+    graph: TaskGraph,
+    lines: Mapping[TaskId, Line],
+    spans: Mapping[int, tuple[float, float]],
+    known: Experience,
+    found: BudgetSettings,
 ) -> dict[str, Any]:
+    from orchestrator import estimates
+    from orchestrator.cli import money
+
     tokens, cost = _sums(lines)
     return {
         "version": 1,
         "tasks": [_task(line) for line in lines.values()],
         "total": {"tokens": _pair(tokens), "cost_usd": _pair(cost)},
+        "budget": money.compared_document(cost and cost[1], _fresh(lines), found),
         "makespan_s": {str(count): _pair(span) for count, span in spans.items()},
         "critical_path": graph.critical_path(
             {task: line.expected.duration_s.high for task, line in lines.items()}
         ),
+        "calibration": {
+            kind: {name: {"n": one.n, "ratio": round(one.ratio, 4)} for name, one in told.items()}
+            for kind, told in estimates.calibration(known.past).items()
+        },
     }
 
 
@@ -254,6 +294,9 @@ def _task(line: Line) -> dict[str, Any]:
         "tokens": _pair(line.tokens()),
         "cost_usd": _pair(line.cost()),
         "duration_s": _pair((spent.duration_s.low, spent.duration_s.high)),
+        "samples": spent.samples,
+        "confidence": spent.confidence,
+        "success_rate": spent.success_rate,
         "why": list(line.why),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from orchestrator.cli import drawing, waiting
+from orchestrator.cli import drawing, money, waiting
 from orchestrator.cli.ending import transcript
 from orchestrator.cli.past import Past
 from orchestrator.cli.recorded import when
@@ -16,7 +16,17 @@ from orchestrator.cli.watched import seconds
 from orchestrator.engine import answers
 from orchestrator.engine.gatekeeper import at
 from orchestrator.history import Tried
-from orchestrator.model import Check, EventKind, Failure, Outcome, Step, Task, TaskState
+from orchestrator.model import (
+    Check,
+    EventKind,
+    Failure,
+    Outcome,
+    Review,
+    Route,
+    Step,
+    Task,
+    TaskState,
+)
 from orchestrator.tracker import REACTIONS, Reaction
 
 Row = tuple[str, str]
@@ -54,6 +64,8 @@ def _state(found: Past, task: Task) -> str:
         return f"skipped: behind {', '.join(found.watched.blockers(task.id))}, which failed"
     if state is TaskState.WAITING and found.watched.tracker.stopped:
         return f"waiting: {plain(found.watched.tracker.stopped)}"
+    if short := money.waits(found.watched, task.id):
+        return f"{found.state(task.id)}: {short}"
     closed = [
         f"{gate} is closed until {at(found.watched.tracker.closed[gate])}"
         for gate in waiting.behind(found.watched, task.id)
@@ -67,9 +79,12 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         yield "", ""
         took = f", {duration(seconds(tried))}" if tried.outcome else ""
         yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
-        yield "  why", f"{tried.route.reason} (confidence {tried.route.confidence:g})"
+        yield "  why", f"{tried.route.reason} ({_decided(tried.route)})"
+        if expected := _expected(tried.route):
+            yield "  expected", expected
         for check in tried.before:
             yield "  before", _check(check)
+        yield from money.tried(tried)
         yield from _work(tried)
         yield from _made(tried)
         yield from _said(tried)
@@ -78,6 +93,21 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
             yield "  follows", _followed(found, task, tried.outcome.failure, following)
         if file := transcript(found.root, found.row.id, tried):
             yield "  transcript", file
+
+
+def _decided(route: Route) -> str:
+    by = f"{route.strategy}, " if route.strategy else ""
+    drawn = f", drawn with {route.propensity:g}" if route.propensity < 1 else ""
+    floor = f", floor {route.floor}" if route.floor else ""
+    return f"{by}confidence {route.confidence:g}{drawn}{floor}"
+
+
+def _expected(route: Route) -> str:
+    """What was estimated before it began."""
+    if not route.estimated_tokens:
+        return ""
+    taken = duration(route.estimated_duration_s)
+    return f"{tokens(route.estimated_tokens)} tokens, {cost(route.estimated_cost_usd)}, {taken}"
 
 
 def _work(tried: Tried) -> Iterator[Row]:
@@ -140,9 +170,12 @@ def _result(tried: Tried) -> Iterator[Row]:
     if outcome is None:
         yield "  result", _open(tried)
         return
+    for check in tried.probed:
+        yield "  without", _check(check)
     for check in outcome.verdict.checks if outcome.verdict else ():
         yield "  after", _check(check)
         yield from (("", f"  {row}") for row in lines(check.output)[-OUTPUT_ROWS:])
+    yield from _reviewed(outcome.review)
     for warning in outcome.verdict.warnings if outcome.verdict else ():
         yield "  warning", plain(warning)
     yield "  result", _ending(outcome)
@@ -150,7 +183,23 @@ def _result(tried: Tried) -> Iterator[Row]:
         yield from (("", f"  {row}") for row in lines(outcome.detail)[1:][-OUTPUT_ROWS:])
 
 
+def _reviewed(review: Review | None) -> Iterator[Row]:
+    """A second worker's verdict, what of the cost was for it, and its words."""
+    if review is None:
+        return
+    usage = review.usage
+    spent = f"{tokens(usage.tokens)} tokens, {cost(usage.cost_usd)} of its cost" if usage else ""
+    word = "accepted" if review.approved else "not accepted"
+    yield "  review", f"{word} by {review.model or review.worker}, {spent}"
+    words = lines(review.text)
+    yield from (("", f"  {row}") for row in words[:SAID_ROWS])
+    if len(words) > SAID_ROWS:
+        yield "", f"  [{len(words) - SAID_ROWS} more lines in its transcript]"
+
+
 def _open(tried: Tried) -> str:
+    if tried.in_review:
+        return "its checks were green; a second worker looks at it, or the engine died in that"
     if tried.verified is not None:
         waits = "it waits for a person" if tried.held else "it has only to land"
         return f"its checks were green; {waits}"

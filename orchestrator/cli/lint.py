@@ -82,16 +82,18 @@ def diagnose(
     checked: Checked, paths: Sequence[Path], home: Path, found: Settings
 ) -> list[Diagnostic]:
     """What stops a run, what its author should know, and files that are passed over; in the order of the files."""
+    from orchestrator import engine, project
     from orchestrator import lint as rules
-    from orchestrator import project
     from orchestrator.model import Severity
+    from orchestrator.routing import review
 
-    known = _known(home, found)
+    known, policy = _known(home, found), engine.policy(found)
     said = checked.diagnostics + project.misnamed(checked.root, paths)
     torn = {one.file for one in said if one.code[0] == "S" and one.severity is Severity.ERROR}
     for part in checked.parts:  # of a torn plan nothing more can be said that is sure
         whole = [plan for plan in part.plans if plan.path not in torn]
         said += rules.review(whole, part.partial, known, part.texts)
+        said += [one for plan in whole for one in review.check(plan, policy)]
     order = {file: number for number, file in enumerate(checked.tasks)}
     return sorted(
         said, key=lambda d: (order.get(d.file, len(order)), d.file, d.line, d.column, d.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,43 @@ Workers = Annotated[
     int | None,
     typer.Option(
         "--workers", metavar="N", min=1, max=64, help="Attempts at once.", show_default=False
+    ),
+]
+BudgetUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-usd",
+        metavar="N",
+        min=0,
+        help="Dollars that the whole run may use; 0: no limit. Resumed with it, also a run that had another.",
+        show_default=False,
+    ),
+]
+BudgetTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--budget-tokens",
+        metavar="N",
+        min=0,
+        help="The same in tokens that are read and written anew.",
+        show_default=False,
+    ),
+]
+
+
+class Level(StrEnum):
+    """The engine's own Quality; `--help` must not wait for what that needs."""
+
+    BASIC = "basic"
+    SHINY = "shiny"
+    CHROME = "chrome"
+
+
+Quality = Annotated[
+    Level,
+    typer.Option(
+        "--quality",
+        help="basic: the cheapest model that may, first; shiny: as ever; chrome: the strongest, and a review of each task.",
     ),
 ]
 Yes = Annotated[

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import disk, project, prompt, settings
-from orchestrator.cli import diagnostics, drawing, plans
+from orchestrator.cli import diagnostics, drawing, money, plans
 from orchestrator.cli.terminal import counted, duration, lines, out, plain, show_json
 from orchestrator.model import Plan, Task
 from orchestrator.model.goals import Setup
@@ -50,6 +50,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         value = plan.frontmatter.get(key)
         if isinstance(value, str) and value.strip():
             yield key, plain(value, LINE)
+    if not plan.budget.is_none:
+        yield "budget", money.shown(plan.budget)
     if plan.depends_on:
         yield "depends on", ", ".join(plan.depends_on)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import journal
-from orchestrator.cli import documents, ending, handover, past, planned, waiting
+from orchestrator.cli import documents, ending, handover, money, past, planned, waiting
 from orchestrator.cli.past import Past
 from orchestrator.cli.screen.words import left_over, said, sums
 from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
@@ -75,6 +75,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
     _show_notes(found)
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
+    if told := money.total(watched):
+        out().print(told)
     for told in waiting.closed(watched) if row.exit_code != 0 else ():
         out().print(told, style="yellow")
     for told in handover.lines(watched, found.root):
@@ -190,6 +192,7 @@ def _document(found: Past) -> dict[str, Any]:
         "tokens": total.tokens,
         "cost_usd": total.cost_usd,
         "lower_bound": not total.whole,
+        "budget": money.document(watched),
         "result": handover.document(watched),
         "closed": waiting.documents(watched),
         "tasks": tasks,

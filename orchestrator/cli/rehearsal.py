@@ -12,17 +12,23 @@ from orchestrator.cli.screen.words import who
 from orchestrator.cli.terminal import columns, counted, out, plain, show_json
 from orchestrator.engine import Crew
 from orchestrator.graph import TaskGraph
-from orchestrator.model import Task
+from orchestrator.model import Quality, Task
 from orchestrator.settings import Settings
 
 
 def show(
-    root: Path, graph: TaskGraph, settings: Settings, notes: Sequence[str], *, as_json: bool
+    root: Path,
+    graph: TaskGraph,
+    settings: Settings,
+    notes: Sequence[str],
+    quality: Quality,
+    *,
+    as_json: bool,
 ) -> None:
     """`notes` say where it would work. WorkerNotInstalled, after the graph, for tasks that nobody can do."""
     if not as_json:
         drawing.show_text(graph)
-    crew = engine.prepare(root, graph, settings)
+    crew = engine.prepare(root, graph, settings, quality=quality)
     if as_json:
         show_json(document(graph, crew))
         return
@@ -32,7 +38,7 @@ def show(
         for row in _describe(task, crew):
             out().print(row)
     out().print()
-    for note in notes:
+    for note in (*notes, *crew.notes):
         out().print(f"note: {note}")
     out().print("dry run: nothing was started and nothing was written")
 
@@ -62,6 +68,10 @@ def _describe(task: Task, crew: Crew) -> list[str]:
         (
             "complexity",
             f"{score.value}: {', '.join(score.reasons) or 'nothing in the text moved it'}",
+        ),
+        *(
+            ("review", crew.reviewers[task.id].route.reason)
+            for _ in crew.reviewers.keys() & {task.id}
         ),
         *(("check", plain(command, 100)) for command in task.commands),
     ]

@@ -8,11 +8,15 @@ import typer
 
 from orchestrator.cli.options import (
     Again,
+    BudgetTokens,
+    BudgetUsd,
     FailFast,
     IncludeDirty,
     Json,
+    Level,
     NewestRun,
     Paths,
+    Quality,
     Run,
     Sandbox,
     TaskName,
@@ -45,6 +49,9 @@ def run(
     paths: Paths,
     dry_run: DryRun = False,
     workers: Workers = None,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
+    quality: Quality = Level.SHINY,
     only: Only = None,
     start: From = None,
     skip: Skip = None,
@@ -63,17 +70,16 @@ def run(
 
     asked = starting.Asked(
         paths=tuple(paths),
-        only=_split(only),
-        start=_split(start),
-        skip=_split(skip),
+        chosen=(_split(only), _split(start), _split(skip)),
         workers=workers,
+        budget=(budget_usd, budget_tokens),
+        quality=quality.value,
         again=again,
         yes=yes,
         wait=wait,
         fail_fast=fail_fast,
         ignore_deps=ignore_deps,
-        workspace=workspace,
-        sandbox=sandbox,
+        modes=(workspace, sandbox),
         include_dirty=include_dirty,
         as_json=as_json,
     )
@@ -83,6 +89,8 @@ def run(
 def resume(
     name: NewestRun = None,
     workers: Workers = None,
+    budget_usd: BudgetUsd = None,
+    budget_tokens: BudgetTokens = None,
     yes: Yes = False,
     wait: Wait = False,
     fail_fast: FailFast = False,
@@ -97,7 +105,10 @@ def resume(
     from orchestrator.cli import resuming
 
     changes = {"workers": workers, "yes": yes, "wait": wait, "fail_fast": fail_fast}
-    given = {key: value for key, value in changes.items() if value}
+    # of a budget 0 is a word, too
+    budget = {"budget_usd": budget_usd, "budget_tokens": budget_tokens}
+    given: dict[str, object] = {key: value for key, value in changes.items() if value}
+    given |= {key: value for key, value in budget.items() if value is not None}
     return resuming.resume(name, given, sandbox, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ from orchestrator.cli.watched import Watched
 from orchestrator.engine import Order
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
-from orchestrator.model import RunId
+from orchestrator.model import Quality, RunId
 from orchestrator.project import Loaded, Source
 from orchestrator.reader import discover
 from orchestrator.settings import Settings
@@ -28,17 +28,20 @@ class Asked:
     """What stood on the command line."""
 
     paths: tuple[Path, ...]
-    only: tuple[str, ...] = ()
-    start: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
+    chosen: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = (
+        (),
+        (),
+        (),
+    )  # only, from, skip
     workers: int | None = None
+    budget: tuple[float | None, int | None] = (None, None)  # dollars, tokens
+    quality: str = Quality.SHINY
     again: bool = False
     yes: bool = False
     wait: bool = False
     fail_fast: bool = False
     ignore_deps: bool = False
-    workspace: str | None = None
-    sandbox: str | None = None
+    modes: tuple[str | None, str | None] = (None, None)  # of the workspace, of the sandbox
     include_dirty: bool = False
     as_json: bool = False
 
@@ -63,7 +66,8 @@ def run(asked: Asked) -> int:
         if asked.as_json:
             show_json(documents.NOTHING)
         return 0
-    engine.prepare(ready.root, ready.graph, ready.settings)  # refuses before anything is shown
+    # refuses before anything is shown
+    engine.prepare(ready.root, ready.graph, ready.settings, quality=ready.order.quality)
     _warn_of_context(ready)
     if not asked.again:
         _note_open_runs(ready)
@@ -82,7 +86,12 @@ def preview(asked: Asked) -> int:
     if ready is not None:
         _warn_of_context(ready)
         rehearsal.show(
-            ready.root, ready.graph, ready.settings, _notes(ready), as_json=asked.as_json
+            ready.root,
+            ready.graph,
+            ready.settings,
+            _notes(ready),
+            ready.order.quality,
+            as_json=asked.as_json,
         )
     elif asked.as_json:
         show_json(documents.NOTHING)
@@ -99,8 +108,8 @@ def prepare(asked: Asked) -> Ready | None:
         return None
     flags = {
         "run": {"workers": asked.workers},
-        "workspace": {"mode": asked.workspace},
-        "sandbox": {"mode": asked.sandbox},
+        "workspace": {"mode": asked.modes[0]},
+        "sandbox": {"mode": asked.modes[1]},
     }
     chosen = settings.load(root, flags)
     beside = () if asked.ignore_deps else project.others(root, files)
@@ -172,13 +181,16 @@ async def _side_by_side(
 
 def _order(asked: Asked, chosen: Settings, choice: Choice) -> Order:
     return Order(
-        only=asked.only,
-        start=asked.start,
-        skip=asked.skip,
+        only=asked.chosen[0],
+        start=asked.chosen[1],
+        skip=asked.chosen[2],
         yes=asked.yes,
         wait=asked.wait,
         fail_fast=asked.fail_fast,
         workers=chosen.run.workers,
+        budget_usd=asked.budget[0],
+        budget_tokens=asked.budget[1],
+        quality=Quality(asked.quality),
         isolated=choice.isolated,
         include_dirty=asked.include_dirty,
     )

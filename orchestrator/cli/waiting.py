@@ -71,7 +71,7 @@ def behind(watched: Watched, task: TaskId) -> list[str]:
     """The closed gates that a task waits for."""
     if watched.states[task] is not TaskState.WAITING or watched.graph.tasks[task].is_checkpoint:
         return []
-    return [gate for gate in watched.tracker.route(task).gates if gate in watched.tracker.closed]
+    return [gate for gate in watched.tracker.gates(task) if gate in watched.tracker.closed]
 
 
 def documents(watched: Watched) -> list[dict[str, object]]:

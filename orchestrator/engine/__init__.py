@@ -11,13 +11,15 @@ from orchestrator import disk, journal, project
 from orchestrator.engine import fencing, grounds, naming
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
-from orchestrator.engine.crew import Crew, Workers, likely, prepare
+from orchestrator.engine.crew import Crew, Workers, likely, policy, prepare
 from orchestrator.engine.edits import Edits
+from orchestrator.engine.experience import Experience, Foreseen, Seat, gather, lessons
 from orchestrator.engine.fencing import Barrier, Boundary
 from orchestrator.engine.hub import Hub
 from orchestrator.engine.order import Order, Screen
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.space import Space, refuse_shortage
+from orchestrator.engine.treasurer import remembered
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, fold
 from orchestrator.journal import Journal, StoredPlan
@@ -29,7 +31,22 @@ from orchestrator.settings import Settings
 from orchestrator.workspace import Ground
 from orchestrator.workspace.result import Start
 
-__all__ = ["Crew", "Hub", "Order", "Screen", "begin", "likely", "prepare", "resume"]
+__all__ = [
+    "Crew",
+    "Experience",
+    "Foreseen",
+    "Hub",
+    "Order",
+    "Screen",
+    "Seat",
+    "begin",
+    "gather",
+    "lessons",
+    "likely",
+    "policy",
+    "prepare",
+    "resume",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,8 @@ async def begin(
 ) -> tuple[RunId, int]:
     """Run the plans from the start. The run's name and the exit code."""
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-    crew = prepare(root, graph, settings, workers)
+    crew = prepare(root, graph, settings, workers, order.quality)
+    graph = _weighed(graph, crew, screen)
     if not order.isolated:
         disk.refuse_unwritable(root / one.path for one in sources)
     async with _held(root, settings, screen) as engine:
@@ -78,14 +96,23 @@ async def resume(
     """Go on with a run from the journal's own copy of its plans. `changes` are the new words of its Order."""
     async with _held(root, settings, screen) as engine:
         row = engine.book.find(name)
-        order = Order.model_validate({**row.asked, **changes})
+        events = engine.book.events(row.id)
+        order = Order.model_validate({**row.asked, **remembered(events), **changes})
         stored = engine.book.plans(row.id)
         sources = [Source(one.id, one.path, one.content) for one in stored]
         loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
         graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-        crew = prepare(root, graph, settings, workers)
+        crew = prepare(root, graph, settings, workers, order.quality)
+        graph = _weighed(graph, crew, screen)
         given = Given(row.id, order, stored, loaded, graph, crew)
-        return row.id, await engine.play(given, engine.book.events(row.id), retry)
+        return row.id, await engine.play(given, events, retry)
+
+
+def _weighed(graph: TaskGraph, crew: Crew, screen: Screen) -> TaskGraph:
+    """By what tasks like these took, where that is known."""
+    for note in crew.notes:
+        screen.warn(note)
+    return graph.weighed(crew.seconds) if crew.seconds else graph
 
 
 @asynccontextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import time
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +14,12 @@ from anyio import to_thread
 
 from orchestrator import disk, redact, verify
 from orchestrator.engine import siblings
+from orchestrator.engine.calling import call
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.fencing import Barrier, explained
+from orchestrator.engine.review import STRENGTH, Reviewer, judged, warning, with_touched
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
-from orchestrator.errors import RecordError
 from orchestrator.model import (
     Attempt,
     Check,
@@ -28,6 +27,7 @@ from orchestrator.model import (
     Failure,
     Outcome,
     Progress,
+    Review,
     Sandbox,
     Task,
     Usage,
@@ -35,14 +35,17 @@ from orchestrator.model import (
 )
 from orchestrator.settings import Settings
 from orchestrator.verify import guard
-from orchestrator.workers import Worker
+from orchestrator.workers import Worker, booking
 from orchestrator.workspace import GitRefused, Ground, Unprepared, leaks
 from orchestrator.workspace.scope import undeclared
 
 # The same follows from them as from a secret, and they say less.
 BY_ITS_WORK = (Failure.EXIT, Failure.DENIED)
 TOLD = 2000  # characters of what else there is to say: the next try must not lose the first line
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+DOING = {
+    "before": "looking whether the check is red",
+    "probe": "looking whether the check is red without the work",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Try:
     record: Record
     show: Callable[[str], None]
     site: Site | None = None  # its worktree
+    reviewer: Reviewer | None = None  # who looks at what the checks let pass
 
     async def carry_out(self) -> Outcome:
         began = time.monotonic()
@@ -130,9 +134,64 @@ class Try:
             after = await self.check(commands, "after")
             written = await to_thread.run_sync(leaks.warnings, place, secrets)
             warnings = (*outcome.warnings, *restored, *doubts, *_odd(outcome.work), *written)
-            outcome = self._judge(outcome, before, after, strays, warnings)
+            probed = await self._probe(outcome.work, before, after)
+            outcome = self._judge(outcome, before, after, probed, strays, warnings)
             outcome = _refuse_unproven(_tell_restored(outcome, restored), doubts)
-        return outcome
+        return await self._review(outcome)
+
+    async def _probe(
+        self, work: Work | None, before: tuple[Check, ...], after: tuple[Check, ...]
+    ) -> tuple[Check, ...]:
+        """The checks without the work, where nobody knows that they were red before it. It is kept by now."""
+        commands = verify.unproven(before, after)
+        asked = self.means.settings.verify.probe and commands
+        if not asked or self.site is None or work is None or work.commit is None:
+            return ()
+        try:
+            async with self.site.untouched():
+                await self.site.undo()
+                return await self.check(commands, "probe")
+        except (GitRefused, OSError) as trouble:
+            self.show(f"the probe could not be made: {trouble}")
+            return ()
+
+    async def _review(self, outcome: Outcome) -> Outcome:
+        """Of what passed. Its cost is known to be spent from the moment in which it begins."""
+        if self.reviewer is None or not outcome.ok or outcome.verdict is None:
+            return outcome
+        self.show("a second worker looks at it")
+        route = self.reviewer.route.model_dump(mode="json")
+        self.record(EventKind.REVIEWING, {"route": route})
+        try:
+            review, ended = await self._look(self.reviewer, outcome)
+        except (GitRefused, OSError) as trouble:
+            detail = f"it could not be reviewed: {trouble}"
+            return outcome.model_copy(update={"failure": Failure.WORKSPACE, "detail": detail})
+        self.record(EventKind.REVIEWED, {"review": review.model_dump(mode="json")})
+        spent = booking.add(one for one in (outcome.usage, review.usage) if one is not None)
+        outcome = judged(outcome.model_copy(update={"usage": spent}), review, ended)
+        if not outcome.ok or outcome.verdict is None:
+            return outcome
+        verdict = verify.with_review(outcome.verdict, STRENGTH, warning(review))
+        return outcome.model_copy(update={"verdict": verdict})
+
+    async def _look(self, reviewer: Reviewer, outcome: Outcome) -> tuple[Review, Outcome]:
+        """Whatever it changes does not count: in a worktree it is undone, in the plain directory its word is void."""
+        diff = await self._diff(outcome.work)
+        asked = reviewer.ask(self._fenced, self.means.root, diff, outcome.usage)
+        if self.site is not None:
+            async with self.site.untouched() as touched:
+                review, ended = await reviewer.look(asked, self.show)
+            return with_touched(review, touched, undone=True), ended
+        place, files = Path(self.attempt.workspace), self.task.files or ()
+        prints = disk.fingerprint(place, files)
+        review, ended = await reviewer.look(asked, self.show)
+        now = disk.fingerprint(place, files)
+        touched = [file for file in files if prints[file] != now[file]]
+        return with_touched(review, touched, undone=False), ended
+
+    async def _diff(self, work: Work | None) -> str:
+        return await self.site.diff(work) if self.site and work else ""
 
     async def _put_back(self, kept: guard.Guard) -> tuple[str, ...]:
         """Files that its check names and that are not its own; with them, all of its work is kept first."""
@@ -182,9 +241,9 @@ class Try:
         return [command for command, _ in pairs], [text for _, texts in pairs for text in texts]
 
     async def check(self, commands: list[str], stage: str) -> tuple[Check, ...]:
-        """Before the work every command is run, after it up to the first that is not green."""
+        """Before and without the work every command is run, after it up to the first that is not green."""
         if commands:
-            self.show("looking whether the check is red" if stage == "before" else "checking")
+            self.show(DOING.get(stage, "checking"))
         checks = await verify.run_checks(
             commands,
             cwd=Path(self.attempt.workspace),
@@ -192,7 +251,7 @@ class Try:
             timeout_s=self.means.settings.verify.timeout_s,
             keep_bytes=self.means.settings.verify.output_bytes,
             transcript=Path(self.attempt.transcript).with_suffix(f".{stage}.log"),
-            all_of_them=stage == "before",
+            all_of_them=stage in DOING,
             sandbox=self.means.sandbox(Path(self.attempt.workspace)),
         )
         for check in checks:
@@ -222,15 +281,12 @@ class Try:
             chronicle.flush()
 
     async def _call_worker(self, report: Callable[[Progress], None]) -> Outcome:
-        try:
-            sandbox = self.means.sandbox(Path(self.attempt.workspace))
-            return await self.worker.run(
-                self.attempt.model_copy(update={"sandbox": sandbox}), report
-            )
-        except RecordError:
-            raise  # not the worker: our own journal
-        except Exception as bug:  # the worker boundary: one broken worker must not end the run
-            return _broken(self.worker.name, bug)
+        return await call(self.worker, self._fenced, report)
+
+    @property
+    def _fenced(self) -> Attempt:
+        sandbox = self.means.sandbox(Path(self.attempt.workspace))
+        return self.attempt.model_copy(update={"sandbox": sandbox})
 
     def _doubts(self, outcome: Outcome, unchanged: bool) -> tuple[str, ...]:
         """Why a success that an agent reports is suspect."""
@@ -250,25 +306,17 @@ class Try:
         outcome: Outcome,
         before: tuple[Check, ...],
         after: tuple[Check, ...],
+        probed: tuple[Check, ...],
         strays: list[str],
         warnings: tuple[str, ...],
     ) -> Outcome:
         warnings = (*strays, *warnings)
-        verdict = verify.weigh(before, after, self.task, warnings, elsewhere=bool(strays))
+        verdict = verify.weigh(
+            before, after, self.task, warnings, elsewhere=bool(strays), probed=probed
+        )
         failed = verify.failure(after)
         failure, detail = failed or (None, outcome.detail)
         return outcome.model_copy(update={"verdict": verdict, "failure": failure, "detail": detail})
-
-
-def _broken(worker: str, bug: Exception) -> Outcome:
-    if isinstance(bug, OSError) and bug.errno in NO_ROOM:
-        detail = (
-            f"nothing could be written for {worker}: {bug}; make room or correct the permissions"
-        )
-        return Outcome(failure=Failure.WORKSPACE, detail=detail)
-    trace = "".join(traceback.format_exception(bug))
-    detail = f"the {worker} worker is broken, please report this:\n{trace}"
-    return Outcome(failure=Failure.NO_RESULT, detail=detail)
 
 
 def _changed_none(work: Work, files: Collection[str]) -> bool:

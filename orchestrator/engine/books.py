@@ -17,7 +17,8 @@ from orchestrator.errors import RecordError
 from orchestrator.history import History, Tried
 from orchestrator.journal import HOME
 from orchestrator.ledger import Entry
-from orchestrator.model import Event, Plan, RunId, Task, TaskId, Tier
+from orchestrator.ledger.day import Day
+from orchestrator.model import Event, Plan, RunId, Task, TaskId, Tier, Usage
 from orchestrator.settings import ledger_folder
 
 RUNS = f"{HOME}/runs"
@@ -30,6 +31,7 @@ class Books:
         self.root, self.run = root, run
         self.folder = root / RUNS / run
         self._file: TextIO | None = None
+        self._day = Day(ledger_folder() / ledger.NAME, run)
         self._said_loss = False
 
     def __enter__(self) -> Books:
@@ -64,6 +66,10 @@ class Books:
         """Of a task in names of files and refs."""
         words = re.sub(r"[^A-Za-z0-9]+", "-", task)[-40:].strip("-")
         return f"{place:03}-{words}"
+
+    def used_elsewhere(self, since: str, unknown_usd: float) -> Usage:
+        """Since an ISO time: what other runs of the user used, as the ledger has it."""
+        return self._day.used(since, unknown_usd)
 
     def note(self, plan: Plan, task: Task, history: History, event: Event) -> str | None:
         """One canonical log line and one ledger line for a finished attempt; the trouble, if there was some."""

@@ -34,6 +34,8 @@ class Gatekeeper:
         if outcome.failure not in TRANSIENT:
             self._send_back(task, route, outcome)
             return outcome
+        if outcome.review is not None:  # the work itself had passed: it is the reviewer's trouble
+            route = self._crew.reviewers[task].route
         gate, now = gates.gate_of(route, outcome), self._now().wall
         pause = self.gates.pause_s(gate, outcome, now)
         if pause is None:
@@ -44,9 +46,11 @@ class Gatekeeper:
             self._stop(gate, gates.reset_at(outcome, now))
         return outcome
 
-    def refuses(self, route: Route) -> Outcome | None:
-        """What an attempt meets that would only find out again what was given up on."""
-        known = [self._given_up[gate] for gate in route.gates if gate in self._given_up]
+    def refuses(self, task: TaskId, route: Route) -> Outcome | None:
+        """What an attempt meets, or its reviewer, that would only find out again what was given up on."""
+        reviewer = self._crew.reviewers.get(task)
+        needed = (*route.gates, *(reviewer.route.gates if reviewer else ()))
+        known = [self._given_up[gate] for gate in needed if gate in self._given_up]
         return next((outcome for until, outcome in known if self._now().steady < until), None)
 
     def _give_up(self, gate: str, outcome: Outcome) -> Outcome:
@@ -63,6 +67,7 @@ class Gatekeeper:
         """Who took over and cannot work stops nobody: the task waits for its own worker."""
         own = self._crew.ladders[task]
         stops = outcome.failure is not None and REACTIONS[outcome.failure] is Reaction.STOP
+        stops = stops and outcome.review is None  # the trouble of a reviewer is not the worker's
         if stops and route.worker != own[0].worker:
             self._unfit.add(route.worker)
             self._reroute(task, own)

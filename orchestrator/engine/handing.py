@@ -13,7 +13,9 @@ from orchestrator.model import (
     Attempt,
     Failure,
     Outcome,
+    Reserve,
     RunId,
+    Score,
     Session,
     StepKind,
     TaskId,
@@ -49,7 +51,9 @@ def hand(
     history: History,
     crew: Crew,
     transcript: Path,
+    reserve: Reserve | None = None,
 ) -> Attempt:
+    """Without a `reserve` only the settings' own caps hold: it asks no model, or has only to land."""
     task, plan = start.task, graph.plan_of(start.task.id)
     session, known = continued(start, graph, history, crew, place)
     before, isolated = _all_before(task.id, known, graph, history), place != root
@@ -67,12 +71,30 @@ def hand(
         timeout_s=task.timeout_s or limits.timeout_s,
         stall_s=limits.stall_s,
         silent_s=limits.silent_s or None,
-        max_usd=crew.settings.budget.attempt_usd,
+        max_usd=reserve.max_usd if reserve else crew.settings.budget.attempt_usd or None,
+        max_tokens=reserve.max_tokens if reserve else None,
         max_turns=crew.settings.budget.attempt_turns,
         session=session,
         transcript=str(transcript),
         environment={**crew.environment, **_names(run, start)},
     )
+
+
+def started(
+    attempt: Attempt, score: Score, base: str | None, reserve: Reserve | None
+) -> dict[str, object]:
+    """What its first event says of it."""
+    return {
+        "route": attempt.route.model_dump(mode="json"),
+        "score": score.model_dump(mode="json"),
+        "system": attempt.system,
+        "prompt": attempt.prompt,
+        "session": attempt.session and attempt.session.model_dump(mode="json"),
+        "transcript": Path(attempt.transcript).name,
+        "workspace": attempt.workspace,
+        "base": base,
+        "reserve": reserve and reserve.model_dump(mode="json"),
+    }
 
 
 def _names(run: RunId, start: Start) -> dict[str, str]:
@@ -164,6 +186,10 @@ def interrupted(tried: Tried, why: str) -> Outcome:
         used = Usage.nothing()
     if tried.worked is not None and tried.worked.usage is not None:
         used = tried.worked.usage  # it was stopped in its check
+    if tried.review is not None and tried.review.usage is not None:
+        used = booking.add((used, tried.review.usage)) or used
+    if tried.in_review:
+        used = used.model_copy(update={"lower_bound": True})
     return Outcome(
         failure=Failure.INTERRUPTED,
         detail=why,

@@ -24,6 +24,7 @@ from orchestrator.engine.order import Order, Screen
 from orchestrator.engine.site import Site
 from orchestrator.engine.sites import Sites
 from orchestrator.engine.space import Space
+from orchestrator.engine.treasurer import Treasurer
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
@@ -35,6 +36,7 @@ from orchestrator.model import (
     Outcome,
     Plan,
     PlanId,
+    Reserve,
     RunId,
     Task,
     TaskId,
@@ -109,7 +111,9 @@ class Hub:
         self._sites = Sites(
             **shared, root=root, crew=self.crew, ground=self.means.ground, books=self.books
         )
-        self._lookout = Lookout(self.graph, self.tracker, self.history, self.means, self._send)
+        seen, used = (self.graph, self.tracker, self.history), self.books.used_elsewhere
+        self.treasurer = Treasurer(*seen, self.crew, self.order, self.record, used)
+        self._lookout = Lookout(*seen, self.means, self._send)
 
     def replay(self, event: Event) -> None:
         """An event of the past: the same code as for one of now, but for the journal and the screen."""
@@ -136,11 +140,8 @@ class Hub:
 
     def begin(self, kind: EventKind, ground: GroundStart | None = None) -> None:
         """The first event of this engine: how many at once, and what each task's tries are."""
-        data: dict[str, Any] = {"workers": self.order.workers, **self.means.told}
-        data["ladders"] = {
-            task: [route.model_dump(mode="json") for route in routes]
-            for task, routes in self.crew.ladders.items()
-        }
+        told = {**self.means.told, **self.crew.told, **self.treasurer.told}
+        data: dict[str, Any] = {"workers": self.order.workers, **told}
         self.space.journal.announce(self.id)
         if ground is not None and kind is EventKind.RUN_STARTED:
             data["ground"] = ground.model_dump(mode="json")
@@ -202,12 +203,12 @@ class Hub:
             self.space.watch(self.tracker, self.record)
             self._desk.ask_due(group)  # an answer of --yes can be the last event of a plan
             self._close_plans(group)
-            if self.tracker.done and not self._closing and self._is_checked(group):
-                return
             self.gatekeeper.reroute(self.tracker, self.history)
             self._land_open(group)
-            for start in self.tracker.ready():
-                self._launch(start, group)
+            while given := self.treasurer.next():
+                self._launch(*given, group)
+            if self.tracker.done and not self._closing and self._is_checked(group):
+                return  # also if the budget has just refused the last one
             if self._is_left_waiting():
                 self._desk.look()  # an answer may have come in the last moment
                 if self._is_left_waiting() and self._is_checked(group):
@@ -236,19 +237,11 @@ class Hub:
 
     # --- attempts ---------------------------------------------------------------------------------
 
-    def _launch(self, start: Start, group: anyio.abc.TaskGroup) -> None:
+    def _launch(self, start: Start, reserve: Reserve | None, group: anyio.abc.TaskGroup) -> None:
         task = start.task
-        attempt, site = self._sites.hand(start)
-        data = {
-            "route": start.route.model_dump(mode="json"),
-            "score": self.crew.scores[task.id].model_dump(mode="json"),
-            "system": attempt.system,
-            "prompt": attempt.prompt,
-            "session": attempt.session and attempt.session.model_dump(mode="json"),
-            "transcript": Path(attempt.transcript).name,
-            "workspace": attempt.workspace,
-            "base": site and site.place.base,
-        }
+        attempt, site = self._sites.hand(start, reserve)
+        base = site.place.base if site else None
+        data = handing.started(attempt, self.crew.scores[task.id], base, reserve)
         self._introduce(task)
         self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
         self._busy.add(task.id)
@@ -256,14 +249,14 @@ class Hub:
 
     def _trying(self, attempt: Attempt, site: Site | None) -> Try:
         past = self.history.of(attempt.task)
-        earlier = past.tried[: attempt.number - 1]
         return Try(
             attempt=attempt,
             task=self.graph.tasks[attempt.task],
+            reviewer=self.crew.reviewers.get(attempt.task),
             worker=self.crew.workers[attempt.route.worker],
             means=self.means,
             base=past.base,
-            is_first=not any(map(handing.has_worked, earlier)),
+            is_first=not any(map(handing.has_worked, past.tried[: attempt.number - 1])),
             exempt=() if site else self._beside[attempt.task],
             record=partial(self.record, task=attempt.task, attempt=attempt.number),
             show=partial(self.screen.doing, attempt.task),
@@ -279,7 +272,7 @@ class Hub:
 
     async def _carry_out(self, trying: Try) -> None:
         attempt = trying.attempt
-        outcome = self.gatekeeper.refuses(attempt.route) or await trying.carry_out()
+        outcome = self.gatekeeper.refuses(attempt.task, attempt.route) or await trying.carry_out()
         made = mail.Verified if outcome.ok and trying.site is not None else mail.Finished
         self._send.send_nowait(made(attempt.task, attempt.number, outcome))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from orchestrator.graph import KnownPlan
-from orchestrator.model import Answer, Event, Noun, Task, TaskId
+from orchestrator.model import Answer, Event, Noun, Quality, Task, TaskId
 
 
 class Order(Noun):
@@ -19,6 +19,9 @@ class Order(Noun):
     wait: bool = False
     fail_fast: bool = False
     workers: int = 5
+    budget_usd: float | None = None  # of this run, over the settings; 0: no limit
+    budget_tokens: int | None = None
+    quality: Quality = Quality.SHINY
     isolated: bool = False  # each attempt in a git worktree
     include_dirty: bool = False  # what is not committed is part of the base
     beside: tuple[KnownPlan, ...] = ()  # not words, but found with them: what depends_on could name

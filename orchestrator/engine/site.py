@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -21,7 +22,8 @@ from orchestrator.model import (
     Work,
 )
 from orchestrator.verify import failure
-from orchestrator.workspace import Clash, Ground, Place, Rebased, message
+from orchestrator.workspace import Clash, GitRefused, Ground, Place, Rebased, message
+from orchestrator.workspace.worktrees import Standing, Tree
 
 Look = Callable[[], Awaitable[tuple[Check, ...]]]  # the task's checks, in its worktree
 
@@ -74,6 +76,38 @@ class Site:
         if work.commit is not None:
             await self.ground.repository.keep(ref, work.commit)
         return ref
+
+    async def diff(self, work: Work) -> str:
+        """What it has made, for a person or an agent to read."""
+        if work.commit is None:
+            return ""
+        return await self.ground.repository.git.do(
+            "diff", "--no-color", "--no-ext-diff", work.base, work.commit
+        )
+
+    @asynccontextmanager
+    async def untouched(self) -> AsyncIterator[list[str]]:
+        """Whatever is done in it meanwhile is undone; at the end the list has the files. Its work must be kept by now."""
+        tree, touched = self._tree(), list[str]()
+        was = await tree.stand()
+        try:
+            yield touched
+        finally:
+            with anyio.CancelScope(shield=True):
+                touched += await tree.put_back(was)
+
+    async def undo(self) -> None:
+        """As if nobody had worked in it. Only while it is `untouched`."""
+        tree = self._tree()
+        _, head = await tree.stand()
+        assert self.begin
+        await tree.put_back(Standing(self.begin, head))
+
+    def _tree(self) -> Tree:
+        tree = self.ground.trees.at(self.place.path)
+        if tree is None:
+            raise GitRefused(("status",), f"the worktree {self.place.path} is gone")
+        return tree
 
     def leave(self) -> str:
         """git could not keep the work: nobody may put its worktree away. What to say of that."""

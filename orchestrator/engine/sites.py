@@ -11,7 +11,7 @@ from orchestrator.engine.order import Screen
 from orchestrator.engine.site import Site
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
-from orchestrator.model import Attempt, RunId, Task, TaskId, TaskState
+from orchestrator.model import Attempt, Reserve, RunId, Task, TaskId, TaskState
 from orchestrator.prompt import referred
 from orchestrator.tracker import Start, Tracker
 from orchestrator.workspace import GitRefused, Ground, Place
@@ -38,11 +38,11 @@ class Sites:
         self._ground, self._books, self._screen = ground, books, screen
         self._ordinals = {task: number for number, task in enumerate(crew.scores, 1)}
 
-    def hand(self, start: Start) -> tuple[Attempt, Site | None]:
+    def hand(self, start: Start, reserve: Reserve | None) -> tuple[Attempt, Site | None]:
         """What a new attempt is handed, and its worktree."""
         task = start.task.id
         if self._ground is None:
-            return self._attempt(start, self._root), None
+            return self._attempt(start, self._root, reserve), None
         place = places.place(
             task,
             self._graph,
@@ -57,7 +57,7 @@ class Sites:
         site = self._site(self._ground, start, place, _begin(last) if place.stays else None)
         work = last.outcome.work if last and last.outcome else None
         site.seen = work.tree if work else None
-        return self._attempt(start, place.path), site
+        return self._attempt(start, place.path, reserve), site
 
     def again(self, task: Task, tried: Tried) -> tuple[Attempt, Site]:
         """The same for an attempt that is verified and has to land."""
@@ -100,7 +100,7 @@ class Sites:
             begin=begin,
         )
 
-    def _attempt(self, start: Start, place: Path) -> Attempt:
+    def _attempt(self, start: Start, place: Path, reserve: Reserve | None = None) -> Attempt:
         name = self._books.name(start.task.id, self._ordinals[start.task.id], start.number)
         return handing.hand(
             start,
@@ -111,6 +111,7 @@ class Sites:
             history=self._history,
             crew=self._crew,
             transcript=self._books.folder / name,
+            reserve=reserve,
         )
 
     def slug(self, task: TaskId) -> str:

@@ -22,11 +22,19 @@ DEFAULT_DURATION_S = 900.0  # of a task without an estimate: only the order of s
 class TaskGraph:
     """Immutable once built. Iterating gives the tasks in document order."""
 
-    def __init__(self, plans: Sequence[Plan], edges: Iterable[Edge], *, isolated: bool) -> None:
+    def __init__(
+        self,
+        plans: Sequence[Plan],
+        edges: Iterable[Edge],
+        *,
+        isolated: bool,
+        seconds: Mapping[TaskId, float] | None = None,
+    ) -> None:
         self.plans: Mapping[PlanId, Plan] = {plan.id: plan for plan in plans}
         self.tasks: Mapping[TaskId, Task] = {t.id: t for plan in plans for t in plan.tasks}
         self._plan_of = {task.id: plan for plan in plans for task in plan.tasks}
         self._isolated = isolated
+        self._seconds = seconds or {}
         self._graph: nx.DiGraph[TaskId] = nx.DiGraph()
         self._graph.add_nodes_from(self.tasks)
         for edge in edges:
@@ -61,7 +69,7 @@ class TaskGraph:
 
     def critical_path(self, seconds: Mapping[TaskId, float] | None = None) -> list[TaskId]:
         """The chain that takes longest: more workers do not make the run shorter than it."""
-        taken = seconds or {task: _duration_s(self.tasks[task]) for task in self.tasks}
+        taken = seconds or {task: self._duration_s(task) for task in self.tasks}
         until: dict[TaskId, float] = {}
         came: dict[TaskId, TaskId | None] = {}
         for task in nx.topological_sort(self._graph):
@@ -138,7 +146,15 @@ class TaskGraph:
 
     def isolated(self) -> TaskGraph:
         """The same for attempts that have a worktree each."""
-        return TaskGraph(list(self.plans.values()), self.edges(), isolated=True)
+        return TaskGraph(
+            list(self.plans.values()), self.edges(), isolated=True, seconds=self._seconds
+        )
+
+    def weighed(self, seconds: Mapping[TaskId, float]) -> TaskGraph:
+        """The same where tasks take so long; only the order of starts depends on it."""
+        return TaskGraph(
+            list(self.plans.values()), self.edges(), isolated=self._isolated, seconds=seconds
+        )
 
     def restricted(self, keep: set[TaskId]) -> TaskGraph:
         """The same graph without other tasks; who waited for one of them waits for what it waited for."""
@@ -159,17 +175,19 @@ class TaskGraph:
         longest: dict[TaskId, float] = {}
         for task in reversed(list(nx.topological_sort(self._graph))):
             after = max((longest[one] for one in self._graph.successors(task)), default=0.0)
-            longest[task] = after + _duration_s(self.tasks[task])
+            longest[task] = after + self._duration_s(task)
         return longest
+
+    def _duration_s(self, task: TaskId) -> float:
+        """What the plan says, else what is known besides."""
+        told = self.tasks[task].estimated_duration_s
+        if told is not None:
+            return (told.low + told.high) / 2
+        return self._seconds.get(task, DEFAULT_DURATION_S)
 
 
 def _is_alone(task: Task) -> bool:
     return task.parallel == "sequential" and task.depends_on is not None
-
-
-def _duration_s(task: Task) -> float:
-    told = task.estimated_duration_s
-    return (told.low + told.high) / 2 if told else DEFAULT_DURATION_S
 
 
 def build(

@@ -9,13 +9,22 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from orchestrator import redact
-from orchestrator.model import Outcome, Plan, RunId, Score, Task, Tier, Usage, Verified
+from orchestrator.model import Outcome, Plan, Review, RunId, Score, Task, Tier, Usage, Verified
 from orchestrator.model import Route as Choice
+from orchestrator.model.learned import LIVE
 
-VERSION = 1
+VERSION = 2  # 1: the checksum was over sorted keys; 2: it is over the bytes as written
 
 
 def in_utc(text: str) -> str:
@@ -50,7 +59,11 @@ class Route(Line):
     tier: Tier | None
     confidence: Share
     reason: str
-    propensity: Share | None  # how likely this choice was; None: not drawn by chance
+    propensity: Share | None  # how likely this choice was, 1.0 unless it was drawn; None: not told
+    strategy: str | None = None  # what decided; text, as a newer version may know more
+    estimated_tokens: Count | None = None  # before it began: what estimates are measured by
+    estimated_cost_usd: Amount | None = None
+    estimated_duration_s: Amount | None = None
 
 
 class Tokens(Line):
@@ -61,6 +74,31 @@ class Tokens(Line):
     reasoning: Count | None
 
 
+class Reviewed(Line):
+    """Of what an attempt used, the part of the second worker that looked at it."""
+
+    model: str | None
+    approved: bool
+    tokens_total: Count | None
+    cost_usd: Amount | None
+    tokens: Tokens
+
+
+class Execution(Line):
+    """What only `record_execution` is told (docs/intelligence.md). Lines of runs have none."""
+
+    planner_model: str | None
+    planner_provider: str | None
+    num_steps: Count | None
+    num_retries: Count
+    quality_gate_passed: bool | None
+    code_review_passed: bool | None
+    plan_review_passed: bool | None
+    error_type: str | None
+    error_message: str | None
+    failed_step: str | None
+
+
 class Entry(Line):
     """One attempt. None is unknown, never 0."""
 
@@ -68,7 +106,7 @@ class Entry(Line):
     complexity_estimated: Annotated[int, Field(ge=1, le=10)]
     model_routed: Tier | None
     outcome: Literal["success", "partial", "failed"]
-    duration_seconds: Amount
+    duration_seconds: Amount | None
     tokens_total: Count | None
     cost_usd: Amount | None
     model_version: str | None
@@ -90,11 +128,36 @@ class Entry(Line):
     area: str | None
     risk: str
     task_type: str
+    origin: str = LIVE  # or retroactive: imported, told by somebody else, no evidence
+    review: Reviewed | None = None
+    execution: Execution | None = None
     checksum: str
+
+    @model_serializer(mode="wrap")
+    def leave_out_what_a_run_does_not_have(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        for key in ("review", "execution"):
+            if values.get(key) is None:
+                values.pop(key, None)
+        return values
+
+    @property
+    def own_cost_usd(self) -> float | None:
+        """Of the model that did the work: one that is cheap is not dear because a strong one has looked."""
+        return own(self.cost_usd, self.review.cost_usd if self.review else None)
 
     @property
     def identity(self) -> tuple[str, str, int]:
         return (self.run_id, self.task_id, self.attempt)
+
+
+def own(whole: float | None, of_review: float | None) -> float | None:
+    """What is left for the worker."""
+    if whole is None or of_review is None:
+        return whole
+    return max(0.0, round(whole - of_review, 9))
 
 
 # --- from what happened to a line -----------------------------------------------------------------
@@ -113,7 +176,7 @@ def entry(
     escalated_from: Tier | None = None,
 ) -> Entry:
     """`timestamp` is when the attempt ended, ISO-8601 with its zone."""
-    return _seal(
+    return seal(
         Entry(
             v=VERSION,
             run_id=run,
@@ -127,17 +190,29 @@ def entry(
             provider=route.provider,
             model_routed=route.tier,
             model_version=outcome.model or route.model,
-            route=Route(
-                tier=route.tier, confidence=route.confidence, reason=route.reason, propensity=None
-            ),
+            route=_route(route),
             escalated_from=escalated_from,
             area=task.area or _area(task),
             risk=task.risk or "medium",
-            task_type=_task_type(task),
+            task_type=task_type(task),
+            review=_review(outcome.review),
             checksum="",
             **_judge(outcome),
             **_account(outcome.usage or _usage_unreported(route)),
         )
+    )
+
+
+def _route(route: Choice) -> Route:
+    return Route(
+        tier=route.tier,
+        confidence=route.confidence,
+        reason=route.reason,
+        propensity=route.propensity,
+        strategy=route.strategy,
+        estimated_tokens=route.estimated_tokens,
+        estimated_cost_usd=route.estimated_cost_usd,
+        estimated_duration_s=route.estimated_duration_s,
     )
 
 
@@ -151,14 +226,30 @@ def _judge(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _review(review: Review | None) -> Reviewed | None:
+    if review is None:
+        return None
+    usage = review.usage or Usage()
+    return Reviewed(
+        model=review.model,
+        approved=review.approved,
+        tokens_total=usage.tokens,
+        cost_usd=usage.cost_usd,
+        tokens=_classes(usage),
+    )
+
+
+def _classes(usage: Usage) -> Tokens:
+    return Tokens(**{name: getattr(usage, f"{name}_tokens") for name in Tokens.model_fields})
+
+
 def _account(usage: Usage) -> dict[str, Any]:
-    classes = {name: getattr(usage, f"{name}_tokens") for name in Tokens.model_fields}
     return {
         "tokens_total": usage.tokens,
         "cost_usd": usage.cost_usd,
         "lower_bound": usage.lower_bound,
         "cost_basis": usage.cost_basis,
-        "tokens": Tokens(**classes),
+        "tokens": _classes(usage),
     }
 
 
@@ -204,7 +295,8 @@ _TYPES = {
 }
 
 
-def _task_type(task: Task) -> str:
+def task_type(task: Task) -> str:
+    """What learning groups by, beside complexity and model."""
     own = task.attributes.get("task-type") or task.attributes.get("kind")
     if own in _TYPES:
         return own
@@ -217,18 +309,46 @@ def _task_type(task: Task) -> str:
     )
 
 
-def _seal(unsealed: Entry) -> Entry:
-    return unsealed.model_copy(update={"checksum": checksum(unsealed.model_dump(mode="json"))})
+def seal(unsealed: Entry) -> Entry:
+    """With its checksum."""
+    line = sealed(unsealed.model_dump(mode="json"))
+    return unsealed.model_copy(update={"checksum": line[_SUM].decode()})
+
+
+def encode(each: Line) -> bytes:
+    return sealed(redact.words(each.model_dump(mode="json")))
+
+
+# --- the checksum: the last key, over all bytes before it ----------------------------------------
+
+_KEY, _END = b',"checksum":"', b'"}\n'
+_BODY, _SUM = slice(None, -(len(_KEY) + 16 + len(_END))), slice(-16 - len(_END), -len(_END))
+
+
+def sealed(values: dict[str, Any]) -> bytes:
+    """Its line, with a checksum of its own."""
+    rest = {key: value for key, value in values.items() if key != "checksum"}
+    body = json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode()[:-1]
+    return body + _KEY + _digest(body) + _END
+
+
+def is_sealed(line: bytes) -> bool:
+    """Whether it is as it was written. One that another program put in another form is not: look at its `checksum`."""
+    keyed = line.endswith(_END) and line[: _SUM.start].endswith(_KEY)
+    return keyed and line[_SUM] == _digest(line[_BODY])
+
+
+def body(line: bytes) -> bytes:
+    """All that the checksum is over."""
+    return line[_BODY]
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:16].encode()
 
 
 def checksum(values: dict[str, Any]) -> str:
-    """Over all keys as written, so that keys of a newer version are covered too."""
+    """That of the first version, over sorted keys: it survives another order of keys, and costs ten times as much."""
     rest = {key: value for key, value in values.items() if key != "checksum"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def encode(each: Entry) -> bytes:
-    values = redact.words(each.model_dump(mode="json"))
-    values["checksum"] = checksum(values)
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

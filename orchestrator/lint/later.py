@@ -7,16 +7,11 @@ from collections.abc import Iterator
 from orchestrator.model import Diagnostic, Plan, Position
 from orchestrator.model.codes import diagnostic
 
-ATTRIBUTES = ("review",)
-KEYS = ("budget", "priority", "not-before")
+KEYS = ("priority", "not-before")
 
 
 def check(plan: Plan) -> Iterator[Diagnostic]:
     """Once for each word and plan."""
-    for name in ATTRIBUTES:
-        place = next((task.place(name) for task in plan.tasks if name in task.attributes), None)
-        if place is not None:
-            yield _say(plan, place, f"the attribute {name}")
     for key in KEYS:
         if key in plan.frontmatter:
             yield _say(plan, plan.place(key), f"the key {key}")

@@ -47,6 +47,7 @@ CODES: Final = MappingProxyType(
         "F206": (W, "wave is not a whole number"),
         "F207": (E, "workspace is neither directory nor worktree"),
         "F208": (W, "a key that upstream's validator asks for is missing"),
+        "F209": (W, "a budget that cannot be read"),
         # task values
         "T301": (W, "an automatic task without a name"),
         "T302": (E, "an automatic task without an action"),
@@ -117,6 +118,9 @@ CODES: Final = MappingProxyType(
         "M001": (E, "a worker that the settings do not know"),
         "M002": (E, "a model tier that the settings map to nothing"),
         "M003": (W, "an exploring task on a strong model"),
+        "M004": (W, "a label model: or complexity: with a word that means nothing"),
+        "M005": (W, "labels and attributes that contradict each other"),
+        "M006": (W, "a model below the floor of its task"),
         # names of files
         "N001": (W, "a plan whose name is not that of a plan"),
         "N002": (W, "a file name that disagrees with the frontmatter"),

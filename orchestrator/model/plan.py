@@ -10,6 +10,7 @@ from typing import Any, Literal, NewType
 from pydantic import BaseModel, ConfigDict
 
 from orchestrator.model.goals import MustHaves, Setup
+from orchestrator.model.money import Limit
 
 TaskId = NewType("TaskId", str)  # "08-02/4": plan label, slash, ordinal
 PlanId = NewType("PlanId", str)  # "08-02", or the path without suffix where the label is not unique
@@ -123,6 +124,7 @@ class Task(Noun):
     worker: str | None = None
     model: Tier | None = None
     model_lock: bool = False
+    review: Tier | None = None  # a second worker of that tier judges what the checks let pass
     context_mode: Literal["fresh", "inherited"] | None = None
     complexity: int | None = None  # estimated-complexity, 1..10
     timeout_s: float | None = None
@@ -135,6 +137,7 @@ class Task(Noun):
     options: tuple[Option, ...] = ()
     estimated_tokens: Estimate | None = None
     estimated_duration_s: Estimate | None = None
+    token_budget: int | None = None  # of all its tries, in work: what is read and written anew
     attributes: Mapping[str, str] = {}  # all, as written, `_` turned into `-`
     places: Mapping[str, Position] = {}  # of each attribute
     elements: tuple[Element, ...] = ()
@@ -183,6 +186,7 @@ class Plan(Noun):
     workspace: Literal["directory", "worktree"] | None = None
     depends_on: tuple[str, ...] | None = None  # None = key absent
     files_modified: tuple[str, ...] = ()
+    budget: Limit = Limit()  # of all its tasks
     wave: int | None = None
     commands: tuple[str, ...] = ()  # shell fences of <verification>: run once at the end
     must_haves: MustHaves = MustHaves()

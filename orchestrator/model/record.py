@@ -34,6 +34,8 @@ class EventKind(StrEnum):
     CHECK_FINISHED = "check_finished"
     WORKER_REPORTED = "worker_reported"
     WORKER_FINISHED = "worker_finished"
+    REVIEWING = "reviewing"  # a second worker looks at it: from now on it costs
+    REVIEWED = "reviewed"
     WORK_KEPT = "work_kept"  # under a ref, whatever becomes of it
     TOUCHED = "touched"  # files outside of its <files>, seen while it works
     CONFLICT_FORESEEN = "conflict_foreseen"
@@ -43,6 +45,7 @@ class EventKind(StrEnum):
     GATE_CLOSED = "gate_closed"
     GATE_OPENED = "gate_opened"
     REROUTED = "rerouted"
+    BUDGET_SHORT = "budget_short"  # money keeps a task from starting: it waits, or it is refused
     ATTEMPT_FINISHED = "attempt_finished"
     CHECKPOINT_ASKED = "checkpoint_asked"
     CHECKPOINT_ANSWERED = "checkpoint_answered"

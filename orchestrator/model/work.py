@@ -34,7 +34,7 @@ class Failure(StrEnum):
     NO_RESULT = "no-result"  # ended without a readable answer
     KILLED = "killed"  # ended by a signal that was not ours
     MAX_TURNS = "max-turns"  # it reached its cap of turns
-    BUDGET = "budget"  # it reached its cap of money
+    BUDGET = "budget"  # it reached its cap of money or of tokens
     DENIED = "denied"  # it was not allowed to do what it wanted, and nothing proves the rest
     RATE_LIMIT = "rate-limit"
     QUOTA = "quota"  # used up; `reset_at` says until when, where it is known
@@ -85,6 +85,19 @@ class Usage(Noun):
         )
         known = [part for part in parts if part is not None]
         return sum(known) if known else None
+
+    @property
+    def fresh_tokens(self) -> int | None:
+        """What was read and written anew: all but what came from a cache. Budgets of tokens count these."""
+        parts = (self.input_tokens, self.output_tokens, self.cache_write_tokens)
+        known = [part for part in parts if part is not None]
+        return sum(known) if known else None
+
+    def beyond(self, before: Usage | None) -> tuple[float, int]:
+        """Dollars and fresh tokens that came on top of an earlier report; 0 where one of them does not tell."""
+        then = before or Usage()
+        usd = (self.cost_usd or 0.0) - (then.cost_usd or 0.0)
+        return usd, (self.fresh_tokens or 0) - (then.fresh_tokens or 0)
 
 
 class StepKind(StrEnum):
@@ -145,6 +158,27 @@ class Score(Noun):
     reasons: tuple[str, ...]
 
 
+class Strategy(StrEnum):
+    """What decided a route: the first of these that has something to say."""
+
+    WORKER = "worker"  # there is nothing to choose: a script, or an agent that chooses itself
+    EXPLICIT = "explicit"
+    QUALITY = "quality"
+    LABEL = "complexity-label"
+    PATTERN = "pattern"
+    LEARNED = "learned"
+    DEFAULT = "default"
+    FLOOR = "floor"  # what any other wanted was too weak for it
+
+
+class Quality(StrEnum):
+    """What a person asks of a whole run."""
+
+    BASIC = "basic"  # the cheapest model that may, first
+    SHINY = "shiny"
+    CHROME = "chrome"  # the strongest first, and a review of each task
+
+
 class Route(Noun):
     """Who does an attempt, and why. A worker that asks no model has tier, model and provider None."""
 
@@ -154,6 +188,12 @@ class Route(Noun):
     model: str | None = None  # the id given to the worker; its own name where it chooses itself
     confidence: float
     reason: str
+    strategy: Strategy | None = None  # None: it was recorded before strategies were
+    propensity: float = 1.0  # how likely this choice was; below 1 only if it was drawn
+    floor: Tier | None = None  # nothing but the plan's own word goes below it
+    estimated_tokens: int | None = None  # all that are billed
+    estimated_cost_usd: float | None = None
+    estimated_duration_s: float | None = None
 
     @property
     def asks_a_model(self) -> bool:
@@ -182,6 +222,7 @@ class Attempt(Noun):
     stall_s: float
     silent_s: float | None = None
     max_usd: float | None = None  # caps for clients that can stop themselves
+    max_tokens: int | None = None  # read and written anew; the engine's drivers look to it
     max_turns: int | None = None
     session: Session | None = None  # None: it starts a new one
     transcript: str  # absolute path of the file that gets the output
@@ -246,6 +287,18 @@ class Work(Noun):
         return tuple(sorted((*self.created, *self.modified, *self.deleted)))
 
 
+class Review(Noun):
+    """What a second worker says of a try whose own checks did not object."""
+
+    approved: bool
+    worker: str
+    model: str | None
+    text: str  # its last words: what the next try is told
+    touched: tuple[str, ...] = ()  # files that it changed, though it was not to
+    usage: Usage | None
+    duration_s: float = 0.0
+
+
 class Outcome(Noun):
     """How one attempt ended. No `failure` means success; `verdict` is ours, never the worker's."""
 
@@ -253,7 +306,7 @@ class Outcome(Noun):
     detail: str = ""
     exit_code: int | None = None
     signal: int | None = None
-    usage: Usage | None = None  # of this attempt alone
+    usage: Usage | None = None  # of this attempt alone, with its review
     totals: Usage | None = None  # the client's running totals of the session, where it keeps them
     model: str | None = None  # the resolved id that really ran
     session: str | None = None
@@ -269,6 +322,7 @@ class Outcome(Noun):
     verdict: Verdict | None = None
     work: Work | None = None  # None: in the plain directory, or nothing was kept
     conflicts: tuple[str, ...] = ()  # files in which its work does not fit to the result
+    review: Review | None = None
 
     @property
     def ok(self) -> bool:

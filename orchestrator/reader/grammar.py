@@ -13,7 +13,7 @@ _SEEN = """read_first acceptance_criteria behavior resume-signal how-to-verify w
     reversibility decision context options instructions verification implementation metrics
     human-check automated title description objective commit step steps notes note requirements
     rollback constraints test tests output why criterion file detail process manual
-    pre_execution_check scope_override scope_note depends_on must_haves autonomous files_modified id
+    labels pre_execution_check scope_override scope_note depends_on must_haves autonomous files_modified id
     wave sampling_rate expect verify_after what success_criteria"""
 CHILDREN: Final = CORE | frozenset(_SEEN.split())
 

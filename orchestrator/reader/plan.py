@@ -11,6 +11,7 @@ from orchestrator.model import (
     Element,
     Estimate,
     Gate,
+    Limit,
     Option,
     Plan,
     PlanId,
@@ -72,6 +73,7 @@ def build(source: Source, id: PlanId, elements: tuple[Element, ...], block: Bloc
         depends_on=values.references(front["depends_on"]) if "depends_on" in front else None,
         files_modified=values.paths(front.get("files_modified", [])),
         wave=_wave(source, front, places),
+        budget=_budget(source, front, places),
         must_haves=goals.must_haves(front.get("must_haves")),
         requirements=goals.requirements(front.get("requirements")),
         user_setup=goals.user_setup(front.get("user_setup")),
@@ -136,6 +138,17 @@ def _wave(source: Source, front: Mapping[str, Any], places: Places) -> int | Non
     return None
 
 
+def _budget(source: Source, front: Mapping[str, Any], places: Places) -> Limit:
+    value = front.get("budget", "")
+    found = values.budget(value)
+    if found is not None:
+        return found
+    if value not in ("", "null", "~"):
+        told = f"budget: {str(value)[:60]} cannot be read and is not used; write $5, or 200k tokens, or both"
+        source.say_at("F209", places.get("budget", TOP), told)
+    return Limit()
+
+
 # --- one task ---------------------------------------------------------------------------------------
 
 
@@ -171,16 +184,17 @@ def _task(source: Source, plan: PlanId, element: Element, ordinal: int) -> Task:
         options=_options(source, element),
         estimated_tokens=_estimate(source, metrics, "estimated-tokens"),
         estimated_duration_s=_estimate(source, metrics, "estimated-duration"),
+        token_budget=_most(_estimate(source, metrics, "token-budget")),
         attributes=attributes.written,
         places=attributes.places,
         elements=element.children,
-        **_routing(attributes),
+        **_routing(attributes, element),
     )
     _say_incomplete(source, task, element)
     return task
 
 
-def _routing(attributes: Attributes) -> dict[str, Any]:
+def _routing(attributes: Attributes, element: Element) -> dict[str, Any]:
     """What the attributes say about who does the task, and when."""
     return {
         "depends_on": attributes.words("depends-on"),
@@ -188,17 +202,24 @@ def _routing(attributes: Attributes) -> dict[str, Any]:
         "subagent": attributes.subagent(),
         "worker": attributes.text("worker"),
         "model": attributes.choice("model", "T304", Tier),
+        "review": attributes.choice("review", "T304", Tier),
         "model_lock": attributes.flag("model-lock"),
         "context_mode": attributes.choice("context-mode", "T308", _ContextMode),
         "complexity": attributes.complexity(),
         "timeout_s": attributes.timeout_s(),
         "resources": attributes.words("resources") or (),
-        "labels": attributes.words("labels") or (),
+        "labels": _labels(attributes, element),
         "gate": attributes.choice("gate", "T305", Gate) or Gate.BLOCKING,
         "tdd": attributes.flag("tdd"),
         "risk": attributes.text("risk"),
         "area": attributes.text("area"),
     }
+
+
+def _labels(attributes: Attributes, element: Element) -> tuple[str, ...]:
+    """Of the attribute and of the element; each once."""
+    given = (*(attributes.words("labels") or ()), *values.words(_text(element, "labels")))
+    return tuple(dict.fromkeys(given))
 
 
 def _from_markdown(source: Source, element: Element) -> Element:
@@ -279,17 +300,21 @@ def _estimate(source: Source, metrics: Element | None, tag: str) -> Estimate | N
     child = _child(metrics, tag) if metrics is not None else None
     if child is None or not child.text.strip():
         return None
-    parse = values.tokens if tag == "estimated-tokens" else values.duration
+    parse = values.duration if tag == "estimated-duration" else values.tokens
     found = parse(child.text)
     if found is None:
         text = child.text.strip()
-        wanted = "5000-8000" if tag == "estimated-tokens" else "15-30min"
+        wanted = {"estimated-tokens": "5000-8000", "token-budget": "15000"}.get(tag, "15-30min")
         if tag == "estimated-duration" and parse(f"{text}min"):
             wanted = f"{text}min"  # only the unit is missing
         source.say_at(
             "T310", child.position, f"<{tag}> cannot be read and is not used; write {wanted}"
         )
     return found
+
+
+def _most(found: Estimate | None) -> int | None:
+    return None if found is None else round(found.high)
 
 
 def _say_incomplete(source: Source, task: Task, element: Element) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.model import Estimate
+from orchestrator.model import Estimate, Limit
 
 _NOTHING = re.compile(
     r"[(\[*_]*(?:none|n/?a|no files?|nothing|no code changes?|no file changes?|-|—|\u2013)\b.*|[-—\u2013]+",
@@ -29,6 +29,7 @@ _LOOKS = re.compile(r"[/.*\\~]|^\w+file$|^[A-Z_]{4,}$")
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.I | re.A)
 _LONG = 80  # no amount is longer
+MOST = 1e12  # no budget is larger
 _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _AMOUNT = r"~?\s*([0-9][0-9,_]*(?:\.\d+)?)\s*([a-z]*)"
 _RANGE = re.compile(rf"{_AMOUNT}(?:\s*(?:-|\u2013|—|to)\s*{_AMOUNT})?\.?", re.I)
@@ -87,6 +88,28 @@ def tokens(text: str) -> Estimate | None:
     low = _tokens(match[1], match[2] or match[4] or "")
     high = low if match[3] is None else _tokens(match[3], match[4] or match[2] or "")
     return _estimate(low, high)
+
+
+def budget(value: Any) -> Limit | None:
+    """`$5`, `5`, `5 usd`, `200k tokens`, `$5, 200k tokens`, or a map with `usd` and `tokens`."""
+    pairs = value.items() if isinstance(value, dict) else _budget_parts(str(value))
+    found: dict[str, float] = {}
+    for unit, amount in pairs:
+        read = tokens(str(amount).strip().removeprefix("$"))
+        if unit not in ("usd", "tokens") or unit in found or read is None or read.low != read.high:
+            return None
+        found[unit] = read.high
+    if not found or max(found.values()) > MOST:
+        return None
+    return Limit(usd=found.get("usd"), tokens=round(found["tokens"]) if "tokens" in found else None)
+
+
+def _budget_parts(text: str) -> Iterable[tuple[str, str]]:
+    """Without a unit it is dollars."""
+    for part in re.split(r",\s|\+|\band\b", text[:_LONG].lower()):
+        word = part.strip()
+        unit = "tokens" if word.endswith(("token", "tokens")) else "usd"
+        yield unit, word.removesuffix("usd").removesuffix("dollars").strip()
 
 
 def _tokens(number: str, unit: str) -> float | None:

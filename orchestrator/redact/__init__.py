@@ -38,7 +38,7 @@ ENCODING = "utf-8", "surrogatepass"  # any text that Python can hold comes back
 CHUNK = 1 << 20  # bytes of a file that are in memory at once
 # Keys of events, letters and ledger lines whose text is for people and models only.
 WORDS = frozenset({
-    "command", "denials", "detail", "note", "notes", "output", "prompt", "reason", "reasons", "secrets", "system",
+    "command", "denials", "detail", "error_message", "error_type", "failed_step", "note", "notes", "output", "prompt", "reason", "reasons", "secrets", "system",
     "tail", "target", "text", "tool", "warnings", "why",
 })  # fmt: skip
 

@@ -29,6 +29,7 @@ from orchestrator.settings.sections import (
     CheckpointSettings,
     ComplexitySettings,
     EstimateSettings,
+    LearningSettings,
     LintSettings,
     ModelsSettings,
     OnQuota,
@@ -49,6 +50,7 @@ __all__ = [
     "BudgetSettings",
     "CheckpointSettings",
     "EstimateSettings",
+    "LearningSettings",
     "ModelsSettings",
     "OnQuota",
     "Paths",
@@ -95,6 +97,7 @@ class Settings(BaseSettings):
     prices: dict[str, Price]
     verify: VerifySettings
     routing: RoutingSettings
+    learning: LearningSettings
     reader: ReaderSettings
     lint: LintSettings
     complexity: ComplexitySettings

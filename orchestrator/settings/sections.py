@@ -23,9 +23,11 @@ Count = Annotated[int, Field(ge=1)]
 YEARS_S = 10 * 366 * 86400  # beyond it dates run out
 Seconds = Annotated[float, Field(gt=0, le=YEARS_S, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=0)]
 OnQuota = Literal["wait", "fallback", "stop"]
 OnExpiry = Literal["reject", "pass-advisory"]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Certainty = Annotated[float, Field(ge=0, le=1)]
 Complexity = Annotated[int, Field(ge=0, le=10)]
 Word = Annotated[str, Field(min_length=1)]
 Words = Annotated[tuple[Word, ...], Field(strict=False)]
@@ -69,11 +71,17 @@ class VerifySettings(Section):
     timeout_s: Seconds
     output_bytes: Count
     red_first: bool
+    probe: bool
 
 
 class RoutingSettings(Section):
+    bands: Literal["default", "conservative"]
     haiku_max: Complexity
     sonnet_max: Complexity
+    security_floor: Annotated[Tier, Field(strict=False)]
+    risk_floor: Annotated[Tier, Field(strict=False)]
+    cascade: bool
+    explore: bool
 
     @model_validator(mode="after")
     def refuse_crossed_bands(self) -> RoutingSettings:
@@ -82,6 +90,24 @@ class RoutingSettings(Section):
                 f"haiku_max ({self.haiku_max}) is above sonnet_max ({self.sonnet_max})"
             )
         return self
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The last complexity that starts on haiku, and on sonnet."""
+        return (3, 8) if self.bands == "conservative" else (self.haiku_max, self.sonnet_max)
+
+
+class LearningSettings(Section):
+    """What `learn` makes a rule of. The shares are of certainty, `margin` is of success."""
+
+    use_rules: bool
+    window_days: Annotated[int, Field(ge=1, le=36_500)]
+    confidence: Literal["noninferiority", "wilson", "seed"]
+    min_confidence: Certainty
+    adoption_confidence: Certainty
+    cost_confidence: Certainty
+    margin: Share
+    min_samples: Count
 
 
 class ReaderSettings(Section):
@@ -108,6 +134,7 @@ class EstimateSettings(Section):
     request_tokens: Count
     cache_read_share: Share
     output_share: Share
+    min_samples: Count
     task_s: Seconds
     time_spread: Annotated[float, Field(ge=1)]
 
@@ -144,10 +171,21 @@ class SandboxSettings(Section):
 
 
 class BudgetSettings(Section):
-    """Caps for one attempt, handed to clients that can stop themselves."""
+    """How much may be used, in dollars and in tokens; 0: no limit. docs/budgets.md has the rules."""
 
     attempt_usd: Dollars
     attempt_turns: Count
+    attempt_tokens: Tokens
+    task_usd: Dollars
+    task_tokens: Tokens
+    plan_usd: Dollars
+    plan_tokens: Tokens
+    run_usd: Dollars
+    run_tokens: Tokens
+    day_usd: Dollars
+    day_tokens: Tokens
+    unknown_usd: Dollars
+    dear_share: Annotated[float, Field(ge=0, le=1)]
 
 
 class ModelsSettings(Section):

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator import redact
+from orchestrator.budget import Budget
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, TaskHistory, Tried, are_green
 from orchestrator.model import (
     Check,
+    Limits,
     Outcome,
     Plan,
     RunId,
@@ -116,6 +118,18 @@ class Account:
         works = [one.outcome.work for one in self.tries if one.outcome and one.outcome.work]
         mine = {work.landed: work for work in works if work.landed}
         return [mine[commit] for commit in self.history.landed if commit in mine]
+
+    @property
+    def budget(self) -> Budget:
+        """Of the whole run: plans share it."""
+        plans = {plan.id: plan.budget for plan in self.graph.plans.values()}
+        return Budget(
+            self.history.limits or Limits(),
+            self.history,
+            lambda task: self.graph.plan_of(task).id,
+            {},
+            plans,
+        )
 
     @property
     def spending(self) -> Spending:

@@ -42,7 +42,13 @@ def _warnings(account: Account, task: Task) -> list[str]:
 
 
 def issues(account: Account) -> Iterator[str]:
-    lines = [*_failed(account), *_skipped(account), *_waits(account), *_plan_checks(account)]
+    lines = [
+        *_failed(account),
+        *_skipped(account),
+        *_unaffordable(account),
+        *_waits(account),
+        *_plan_checks(account),
+    ]
     yield from lines or ["None."]
 
 
@@ -71,6 +77,13 @@ def _skipped(account: Account) -> Iterator[str]:
         causes = [_name(account, one) for one in account.causes(task)]
         why = f"{listed(causes)} failed" if causes else "what it waits for did not succeed"
         yield f"- {heading(task)} skipped: {why}"
+
+
+def _unaffordable(account: Account) -> Iterator[str]:
+    for task in account.having(TaskState.WAITING):
+        short = account.history.shortages.get(task.id)
+        if short is not None and short.stops:
+            yield f"- {heading(task)} did not start (budget): {prose(short.reason, 300)}"
 
 
 def _name(account: Account, id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -26,8 +27,28 @@ def performance(account: Account) -> Iterator[str]:
     yield f"- **Tasks:** {done}/{len(account.plan.tasks)}"
     yield f"- **Tokens:** {tokens(used)}"
     yield f"- **Cost:** {cost(used)}"
+    yield from _budget(account)
     if account.history.resumed_at:
         yield f"- **Resumed:** {plural(len(account.history.resumed_at), 'time')}"
+
+
+def _budget(account: Account) -> Iterator[str]:
+    """Of the whole run, and of this plan where it has one."""
+    limits, now = account.history.limits, account.budget
+    if limits is None or not any(one.route.asks_a_model for one in account.tries):
+        return
+    for name, room in (
+        ("run", now.run()),
+        ("plan", now.rooms(account.plan.tasks[0].id)[1]),
+    ):
+        if not math.isinf(room.limit.usd):
+            sums = f"{money(room.known.usd)} used, {money(room.held.usd)} charged"
+            yield f"- **Budget of the {name}:** {money(room.limit.usd)}: {sums}"
+        if not math.isinf(room.limit.tokens):
+            sums = (
+                f"{count(round(room.known.tokens))} used, {count(round(room.held.tokens))} charged"
+            )
+            yield f"- **Budget of the {name}, new tokens:** {count(round(room.limit.tokens))}: {sums}"
 
 
 def _at(moment: datetime) -> str:

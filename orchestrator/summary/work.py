@@ -23,7 +23,9 @@ from orchestrator.summary.front import (
     declared_files,
     verified,
 )
-from orchestrator.summary.text import code, duration, listed, plural, prose, quoted
+from orchestrator.summary.text import code, duration, listed, money, plural, prose, quoted
+
+REVIEW = 2000  # characters of a reviewer's words
 
 
 def heading(task: Task) -> str:
@@ -93,6 +95,7 @@ def checks(account: Account) -> Iterator[str]:
     ]
     for task, tried in judged:
         yield from _task_checks(task, tried, account.past(task).base)
+    yield from _reviews(account)
     if prose_only:
         yield f"- **{ordinals(prose_only)}:** prose only, no command: verified=none, strength 0"
     for check in account.plan_checks or ():
@@ -101,7 +104,8 @@ def checks(account: Account) -> Iterator[str]:
         yield f"- **Result:** {_result(check)}, once more where all is together: {code(check.command)}"
     if account.plan.commands and account.plan_checks is None:
         yield f"- **Plan:** {plural(len(account.plan.commands), 'command')}, not run: the plan is not done"
-    if not (judged or prose_only or account.plan.commands or account.plan_checks):
+    reviewed = any(one.review for task in account.plan.tasks for one in account.past(task).tried)
+    if not (judged or reviewed or prose_only or account.plan.commands or account.plan_checks):
         yield "None."
 
 
@@ -116,7 +120,8 @@ def _task_checks(task: Task, tried: Tried, base: Sequence[Check]) -> Iterator[st
     assert tried.outcome is not None
     verdict = tried.outcome.verdict
     assert verdict is not None
-    before = {check.command: check.result for check in (tried.before or base)}
+    before = {check.command: BEFORE[check.result] for check in (tried.before or base)}
+    before |= {check.command: WITHOUT[check.result] for check in tried.probed}
     strength = f"strength {verdict.strength:g}"
     human = ", a person must still look" if verdict.verified is Verified.HUMAN else ""
     label = f"- **Task {task.ordinal}:**"
@@ -132,11 +137,29 @@ BEFORE = {
     CheckResult.GREEN: ", **green before too, so it proves nothing**",
     CheckResult.INCONCLUSIVE: ", not to be judged before",
 }
+WITHOUT = {
+    CheckResult.RED: ", red without the work",
+    CheckResult.GREEN: ", **green without the work too, so it proves nothing**",
+    CheckResult.INCONCLUSIVE: ", not to be judged without the work",
+}
 
 
-def _told(check: Check, before: dict[str, CheckResult], rest: str) -> str:
-    earlier = before.get(check.command)
-    past = BEFORE[earlier] if earlier and check.result is CheckResult.GREEN else ""
+def _reviews(account: Account) -> Iterator[str]:
+    """What a second worker said of the last try of each, and what of its cost was for that."""
+    for task in account.plan.tasks:
+        tried = account.last_tried(task)
+        review = tried.outcome.review if tried and tried.outcome else None
+        if review is None:
+            continue
+        word = "accepted" if review.approved else "**not accepted**"
+        cost = money(review.usage.cost_usd if review.usage else None)
+        words, below = quoted(review.text[:REVIEW], "  ")
+        yield f"- **Task {task.ordinal}:** {word} by a reviewer ({prose(review.model or review.worker)}, {cost}){words}"
+        yield from below
+
+
+def _told(check: Check, before: dict[str, str], rest: str) -> str:
+    past = before.get(check.command, "") if check.result is CheckResult.GREEN else ""
     return f"{_result(check)}{past}{rest}: {code(check.command)}"
 
 

@@ -169,12 +169,18 @@ def weigh(
     warnings: Sequence[str] = (),
     *,
     elsewhere: bool = False,
+    probed: Sequence[Check] = (),
 ) -> Verdict:
-    """What the checks prove. `earlier` is what `before` found; `elsewhere`: a command left the workspace, so nothing."""
-    past = {redact.text(check.command): check.result for check in earlier}  # perhaps of the journal
+    """What the checks prove. `earlier` is what `before` found, `probed` what was found when the work was undone;
+    `elsewhere`: a command left the workspace, so nothing."""
+    both = (*earlier, *probed)
+    past = {redact.text(check.command): check.result for check in both}  # perhaps of the journal
+    without = {check.command for check in probed}
     strengths = [STRENGTH[_then(past, check)] if is_green(check) else 0.0 for check in after]
     green_before = [
-        f"green before the work, so it proves nothing: {check.command}"
+        f"it is green without the work, too, so it proves nothing: {check.command}"
+        if check.command in without
+        else f"green before the work, so it proves nothing: {check.command}"
         for check in after
         if is_green(check) and _then(past, check) is CheckResult.GREEN
     ]
@@ -183,6 +189,28 @@ def weigh(
         strength=0.0 if elsewhere else min(strengths, default=0.0),
         checks=tuple(after),
         warnings=(*warnings, *green_before),
+    )
+
+
+def unproven(earlier: Sequence[Check], after: Sequence[Check]) -> list[str]:
+    """Commands that are green, and nobody knows whether they were before. None if another is not green."""
+    if not all(map(is_green, after)):
+        return []
+    known = {
+        redact.text(one.command) for one in earlier if one.result is not CheckResult.INCONCLUSIVE
+    }
+    return [check.command for check in after if redact.text(check.command) not in known]
+
+
+def with_review(verdict: Verdict, strength: float, warning: str | None) -> Verdict:
+    """A second worker approved it: of prose that is all there is, beside a command it is one more look."""
+    judge = verdict.verified
+    return verdict.model_copy(
+        update={
+            "verified": Verified.REVIEW if judge is Verified.NONE else judge,
+            "strength": max(verdict.strength, strength),
+            "warnings": (*verdict.warnings, *filter(None, [warning])),
+        }
     )
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
@@ -19,6 +20,13 @@ from orchestrator.workspace.repository import LINK, NOBODY, Repository, encoded
 
 HOMES = ".orchestrator/worktrees"
 TRASH = ".trash-"
+
+
+class Standing(NamedTuple):
+    """How a worktree is: the tree of its files but ignored ones, and the commit that HEAD is."""
+
+    tree: str
+    head: str
 
 
 class Tree:
@@ -122,6 +130,22 @@ class Tree:
         for change in await self._repository.changes(commit, now):
             if change.status == "A":
                 _remove(self.path, change.path)
+
+    async def stand(self) -> Standing:
+        tree, _ = await self.snapshot()
+        return Standing(tree, await self.git.do("rev-parse", "HEAD"))
+
+    async def put_back(self, was: Standing) -> tuple[str, ...]:
+        """All but ignored files become what they were; the paths that had changed. Keep first what must not be lost."""
+        now = await self.stand()
+        if now == was:
+            return ()
+        changes = await self._repository.changes(was.tree, now.tree)
+        await self.show(was.tree, was.head)
+        for change in changes:
+            if change.status == "A":
+                _remove(self.path, change.path)
+        return tuple(shown(change.path) for change in changes)
 
     async def would_ignore(self, paths: Iterable[str]) -> list[str]:
         """Those of them that git would not take, by the ignore files as they are in it."""

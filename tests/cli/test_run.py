@@ -38,13 +38,19 @@ def test_a_plan_runs_in_plain_lines(project: Project):
 def test_json_is_one_document_and_nothing_else(project: Project):
     project.write(FIRST, checkpoint("human-verify", "look", "<what-built>a</what-built>"))
     found = project.json("run", PLAN, code=5)
-    assert list(found) == ["version", "run", "exit_code", "summaries", "result", "tasks"]
+    assert list(found) == ["version", "run", "exit_code", "summaries", "budget", "result", "tasks"]
     assert (found["version"], found["exit_code"]) == (1, 5)
     assert found["run"] == project.newest()
     assert found["summaries"] == ["demo-SUMMARY.md"]
     first, look = found["tasks"]
     assert first["duration_s"] > 0
     del first["duration_s"]
+    route = first.pop("route")
+    assert (route["strategy"], route["propensity"], route["estimated_cost_usd"]) == (
+        "worker",
+        1.0,
+        0.0,
+    )
     assert first == {
         "id": "demo/1",
         "name": "first",
@@ -63,6 +69,8 @@ def test_json_is_one_document_and_nothing_else(project: Project):
         "work": None,
         "asks": None,
         "answer": None,
+        "budget": None,
+        "review": None,
     }
     assert (look["state"], look["attempts"], look["tokens"]) == ("paused", 0, None)
 

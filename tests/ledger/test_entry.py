@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from orchestrator import redact
 from orchestrator.ledger import NAME, Entry, append, entry, normalise_id, read
+from orchestrator.ledger.line import checksum
 from orchestrator.model import (
     Failure,
     Outcome,
@@ -21,6 +22,7 @@ from orchestrator.model import (
     Route,
     RunId,
     Score,
+    Strategy,
     Task,
     TaskId,
     Tier,
@@ -45,6 +47,7 @@ FURTHER = (
         "area",
         "risk",
         "task_type",
+        "origin",
         "checksum",
     ),
 )
@@ -91,11 +94,13 @@ def lines(folder: Path) -> list[bytes]:
 
 
 def test_a_line_has_the_nine_keys_of_the_seed_and_ours(tmp_path: Path):
+    """S0-11."""
     append(tmp_path, [make()])
     assert tuple(json.loads(lines(tmp_path)[0])) == NINE + FURTHER
 
 
 def test_a_model_attempt_is_told_as_it_was():
+    """S0-14 (tier and full id), S0-17 (each class of tokens, and all of them), S0-19."""
     usage = Usage(input_tokens=10, output_tokens=5, cache_read_tokens=85, cost_usd=0.01)
     outcome = Outcome(usage=usage, model="claude-haiku-4-5-20251001", duration_s=2.5, verdict=GREEN)
     said = make(outcome=outcome)
@@ -113,6 +118,40 @@ def test_a_model_attempt_is_told_as_it_was():
         Tier.HAIKU,
         0.5,
         "score 3",
+    )
+
+
+def test_s1_05_a_line_carries_what_decided_and_what_was_estimated():
+    decided = CLAUDE.model_copy(
+        update={
+            "strategy": Strategy.PATTERN,
+            "propensity": 0.1,
+            "estimated_tokens": 900,
+            "estimated_cost_usd": 0.02,
+            "estimated_duration_s": 60.0,
+        }
+    )
+    kept = make(route=decided).route
+    assert (kept.strategy, kept.propensity) == ("pattern", 0.1)
+    assert (kept.estimated_tokens, kept.estimated_cost_usd) == (900, 0.02)
+    assert kept.estimated_duration_s == 60.0
+    assert make().route.propensity == 1.0
+
+
+def test_a_line_of_before_strategies_is_read(tmp_path: Path):
+    append(tmp_path, [make()])
+    values = json.loads(lines(tmp_path)[0])
+    for key in [key for key in values["route"] if key not in ("tier", "confidence", "reason", "propensity")]:  # fmt: skip
+        del values["route"][key]
+    values["route"]["propensity"] = None
+    values["v"] = 1
+    values["checksum"] = checksum(values)
+    (tmp_path / NAME).write_text(json.dumps(values) + "\n")
+    [kept] = read(tmp_path).entries
+    assert (kept.route.strategy, kept.route.propensity, kept.route.estimated_cost_usd) == (
+        None,
+        None,
+        None,
     )
 
 
@@ -140,6 +179,7 @@ def test_what_a_model_did_not_report_stays_unknown():
     ],
 )
 def test_the_outcome_has_three_words(outcome: Outcome, word: str):
+    """S0-15: of the verdict, never of what the worker says."""
     said = make(outcome=outcome)
     assert said.outcome == word
     assert said.failure == (outcome.failure.value if outcome.failure else None)
@@ -160,6 +200,7 @@ def test_the_outcome_has_three_words(outcome: Outcome, word: str):
     ],
 )
 def test_every_spelling_of_a_task_is_one_id(written: str, normal: str):
+    """S0-12."""
     assert normalise_id(written) == normal
     assert normalise_id(normal) == normal
 
@@ -217,6 +258,7 @@ def test_the_task_type_comes_from_whole_words_of_the_title(name: str, word: str)
     ],
 )
 def test_times_are_written_in_utc(given_time: str, written: str):
+    """S0-20."""
     assert make(at=given_time).timestamp == written
     assert make(at=written).timestamp == written
 
@@ -229,6 +271,7 @@ def test_times_without_a_zone_are_refused(bad: str):
 
 @pytest.mark.parametrize("bad", [0, 11, "6", 2.5, None])
 def test_complexity_is_a_whole_number_from_1_to_10(bad: object):
+    """S0-13."""
     values = make().model_dump()
     assert Entry.model_validate(values | {"complexity_estimated": 10})
     with pytest.raises(ValidationError):

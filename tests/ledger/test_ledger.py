@@ -148,6 +148,7 @@ def test_a_line_that_breaks_the_rules_is_damage_by_key(tmp_path: Path):
 
 
 def test_cut_off_anywhere_only_the_torn_line_is_set_aside(tmp_path: Path):
+    """C-27."""
     append(tmp_path, [make(1), make(2)])
     whole, first = (tmp_path / NAME).read_bytes(), lines(tmp_path)[0]
     for cut in range(len(whole) + 1):
@@ -219,6 +220,7 @@ for number in range(first, last):
 
 
 def test_a_hundred_appends_of_eight_processes_give_a_hundred_lines(tmp_path: Path):
+    """S0-01, C-27."""
     long = make().model_copy(update={"risk": "r" * 20_000})
     bounds = [1 + 100 * n // 8 for n in range(9)]
     writers = []

@@ -44,6 +44,7 @@ def test_underscores_and_single_quotes_are_accepted() -> None:
         ('estimated-complexity="six"', "T303"),
         ('estimated-complexity="\u0666"', "T303"),
         ('model="gpt-9"', "T304"),
+        ('review="gpt-9"', "T304"),
         ('gate="maybe"', "T305"),
         ('timeout="soon"', "T306"),
         ('timeout="0"', "T306"),

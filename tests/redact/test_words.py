@@ -29,7 +29,7 @@ NAMES = {
     "area", "base", "begin", "by", "checksum", "commit", "conflicts", "control", "cost_basis", "created", "deleted",
     "id", "landed", "model", "model_version", "modified", "option", "project", "provider", "ref", "risk", "run",
     "run_id", "session", "steering", "task", "task_id", "task_type", "timestamp", "tree", "undeclared", "via",
-    "window", "worker", "failure", "doing",
+    "window", "worker", "failure", "doing", "origin", "planner_model", "planner_provider", "strategy", "touched",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model import Check, CheckResult, Failure, Position, Task, TaskId, Verified
-from orchestrator.verify import failure, judge, rewrite, run_checks, weigh
+from orchestrator.verify import failure, judge, rewrite, run_checks, unproven, weigh
 
 GREEN, RED, UNCLEAR = CheckResult.GREEN, CheckResult.RED, CheckResult.INCONCLUSIVE
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -304,3 +304,22 @@ def test_rewriting_twice_is_rewriting_once(command: str) -> None:
 @given(st.text())
 def test_what_does_not_name_the_root_stays_as_it_is(command: str) -> None:
     assert rewrite(command, "/no/such/root", "/w")[0] == command
+
+
+# --- the probe: the same checks without the work ---------------------------------------------------
+
+
+@pytest.mark.parametrize(("without", "strength"), [(RED, 1.0), (UNCLEAR, 0.5), (GREEN, 0.0)])
+def test_a_probe_says_what_nobody_knew_before(without: CheckResult, strength: float) -> None:
+    verdict = weigh([], [made(GREEN)], task(), probed=[made(without)])
+    assert verdict.strength == strength
+    warned = [one for one in verdict.warnings if "without the work, too" in one]
+    assert len(warned) == (without is GREEN)
+
+
+def test_only_what_is_not_known_is_probed() -> None:
+    assert unproven([], [made(GREEN)]) == [made(GREEN).command]
+    assert unproven([made(UNCLEAR)], [made(GREEN)]) == [made(GREEN).command]
+    assert unproven([made(RED)], [made(GREEN)]) == []
+    assert unproven([made(GREEN)], [made(GREEN)]) == []
+    assert unproven([], [made(RED)]) == []

@@ -55,7 +55,7 @@ meet() {{ {meet}; }}; meet left right; echo left >> shared.txt; echo 2 >> {out}/
 meet() {{ {meet}; }}; meet right left; echo right >> shared.txt; echo 3 >> {out}/ran
 ```
 </action><verify><automated>grep -q right shared.txt</automated></verify></task>
-<task type="auto" worker="mule" depends-on=""><name>Task 4: limited</name><files>limited.txt</files><action>x</action>
+<task type="auto" worker="mule" depends-on="" review="opus"><name>Task 4: limited</name><files>limited.txt</files><action>x</action>
 <verify><automated>test -s limited.txt</automated></verify></task>
 <task type="checkpoint:human-verify" depends-on="4"><what-built>It.</what-built></task>
 <task type="auto" subagent="bash" depends-on="5"><name>Task 6: hard</name><files>hard.txt</files><action>
@@ -75,15 +75,28 @@ cat > /dev/null
 if ! test -e {out}/asked; then touch {out}/asked; echo "rate limit: try again in 0.3s" >&2; exit 1; fi
 echo 4 >> {out}/ran; echo limited > limited.txt; echo "Tokens: 100 sent, 10 received."
 """
-SETTINGS = """[workers.mule]
+JUDGE = """#!/usr/bin/env bash
+cat > /dev/null; echo "VERDICT: PASS"
+"""
+SETTINGS = """[run]
+agents = ["judge"]
+[workers.judge]
+argv = ["{out}/judge", "{{model}}"]
+tiers = ["opus"]
+[models.opus]
+judge = "strict"
+[workers.mule]
 argv = ["{out}/mule"]
 patterns = ['Tokens: (?P<input_tokens>\\d+) sent, (?P<output_tokens>\\d+) received']
+[budget]
+unknown_usd = 1.0
+run_usd = 0.5
 [workspace]
 look_s = 0
 """
 
 # Two that write the same file, one of them beside what it declared; a quota that is used up; and a person who wants it to stop.
-SEEN = "for i in $(seq 60); do grep -qsa conflict_foreseen {root}/.orchestrator/journal.db* && break; sleep 0.05; done"
+SEEN = "for i in $(seq 400); do grep -qsa conflict_foreseen {root}/.orchestrator/journal.db* && break; sleep 0.05; done"
 WATCHED_PLAN = """---
 phase: demo
 plan: 01
@@ -144,7 +157,7 @@ def build(folder: Path, kind: EventKind) -> Place:
     plan, settings = (WATCHED_PLAN, WATCHED_SETTINGS) if is_watched else (PLAN, SETTINGS)
     place = Place(folder, plan.format(out=out, **words), settings.format(out=out))
     for name, script in (
-        {"mule": EXHAUSTED, "horse": HORSE} if is_watched else {"mule": MULE}
+        {"mule": EXHAUSTED, "horse": HORSE} if is_watched else {"mule": MULE, "judge": JUDGE}
     ).items():
         place.program(name, script.format(out=out))
     return place
@@ -160,11 +173,14 @@ def play(place: Place, crash: str = "") -> bool:
             case 0:
                 return crashed
             case 1:
-                (place.out / "mended").touch()
                 document = place.document()
                 failed = [one["id"] for one in document["tasks"] if one["state"] == "failed"]
                 assert failed in ([], ["demo/6"]), done.stdout + done.stderr
-                words = ["retry", document["run"], "6"] if failed else ["resume"]
+                if failed:
+                    (place.out / "mended").touch()
+                    words = ["retry", document["run"], "6"]
+                else:  # at first there is no money for task 4
+                    words = ["resume", "--budget-usd", "50"]
             case 5:
                 answer(place)
                 words = ["resume"]

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli import waiting
+from orchestrator.cli import money, waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.forecast import left_s
 from orchestrator.cli.screen.plain import PlainScreen
@@ -127,7 +127,7 @@ class LiveScreen(PlainScreen):
     def _closed(self) -> Iterator[str]:
         """Whose limits hold tasks back, and for how long."""
         tracker = self.words.watched.tracker
-        held = [gate for task in tracker.parked for gate in tracker.route(task).gates]
+        held = [gate for task in tracker.parked for gate in tracker.gates(task)]
         for gate in tracker.closed:
             behind = f", {counted(held.count(gate), 'task')} behind it" if gate in held else ""
             left = duration(waiting.opens_in_s(self.words.watched, gate))
@@ -170,6 +170,8 @@ class LiveScreen(PlainScreen):
             number = len(watched.in_state(state))
             parts += [f"{number} {STATE_WORDS[state]}"] if number else []
         parts.append(sums(watched.total(), watched.elapsed_s(datetime.now(UTC))))
+        of_budget = money.total(watched)
+        parts += [of_budget] if of_budget else []
         left = left_s(watched)
         parts += [f"about {duration(left)} left"] if left else []
         return "  " + " · ".join(parts)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator.cli import money
 from orchestrator.cli.terminal import cost, counted, duration, plain, tokens
 from orchestrator.cli.watched import Spent, Watched, seconds
 from orchestrator.gates import TRANSIENT
@@ -54,7 +55,7 @@ class Words:
         skipped = self.watched.apply(event)
         found = TELL.get(event.kind, _nothing)(self, event)
         notes = self._notes if event.kind is EventKind.RUN_STARTED else []
-        notes = [*notes, *_unprotected(event)]
+        notes = [*notes, *_budget(event), *_unprotected(event)]
         return [*([found] if found else []), *notes, *map(self._skipped, skipped)]
 
     def named(self, task: TaskId) -> str:
@@ -124,7 +125,14 @@ class Words:
     def rerouted(self, event: Event) -> Line | None:
         assert event.task is not None
         route = self.watched.tracker.route(event.task)
-        return Line("…", f"{self.named(event.task)}  goes on with {who(route)}", "yellow")
+        why = f": {plain(event.data['reason'], 200)}" if event.data.get("reason") else ""
+        return Line("…", f"{self.named(event.task)}  goes on with {who(route)}{why}", "yellow")
+
+    def short(self, event: Event) -> Line | None:
+        assert event.task is not None
+        mark, word = ("✗", "not started, budget") if event.data["stops"] else ("…", "budget")
+        reason = plain(event.data["reason"], 300)
+        return Line(mark, f"{self.named(event.task)}  {word}: {reason}", "yellow")
 
     def asked(self, event: Event) -> Line | None:
         assert event.task is not None
@@ -180,6 +188,7 @@ TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
     EventKind.GATE_CLOSED: Words.gate_closed,
     EventKind.GATE_OPENED: Words.gate_opened,
     EventKind.REROUTED: Words.rerouted,
+    EventKind.BUDGET_SHORT: Words.short,
     EventKind.CHECKPOINT_ASKED: Words.asked,
     EventKind.CHECKPOINT_ANSWERED: Words.answered,
     EventKind.RETRY_ASKED: Words.retried,
@@ -189,6 +198,13 @@ TELL: dict[EventKind, Callable[[Words, Event], Line | None]] = {
     EventKind.PLAN_CHECKED: Words.plan_checked,
     EventKind.RESULT_CHECKED: Words.result_checked,
 }
+
+
+def _budget(event: Event) -> list[Line]:
+    """What an engine that begins may spend: nobody is to find out by the bill."""
+    begins = event.kind in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED)
+    text = money.opening(event) if begins else None
+    return [Line("note:", text, "dim")] if text else []
 
 
 def _unprotected(event: Event) -> list[Line]:

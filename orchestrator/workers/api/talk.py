@@ -128,6 +128,10 @@ class Talk:
         spent, most = self.usage().cost_usd, self.attempt.max_usd
         if most is not None and spent is not None and spent * (count + 1) / count > most:
             return Failure.BUDGET, f"it spent ${spent:.4f}, and the next turn may exceed ${most:g}"
+        tokens, limit = self.usage().fresh_tokens, self.attempt.max_tokens
+        if limit is not None and tokens is not None and tokens * (count + 1) / count > limit:
+            told = f"it used {tokens} tokens, and the next turn may exceed {limit}"
+            return Failure.BUDGET, told
         return None
 
     def _finish(self, answer: ModelResponse) -> Outcome:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from orchestrator.model import Route, Score, Task, Tier
-from orchestrator.routing import ladder
+from orchestrator.routing import Policy, ladder
 from tests.build import task
 
 ALL = tuple(Tier)
-BANDS = {"haiku_max": 4, "sonnet_max": 8}
+POLICY = Policy()
 
 
 def owner(model: str | None) -> str | None:
@@ -30,7 +30,7 @@ def routes(
         tiers=tiers,
         models=models,
         provider=owner,
-        **(BANDS | {"asks_a_model": True} | more),
+        **({"policy": POLICY, "asks_a_model": True} | more),
     )
 
 

@@ -4,36 +4,92 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
+from orchestrator.estimates.past import Calibration, Group, Measured, Past, calibration, used
 from orchestrator.graph import TaskGraph
 from orchestrator.model import Estimate, Noun, Score, Task, TaskId, Tier, Usage
 from orchestrator.settings import EstimateSettings
 
+__all__ = [
+    "NOTHING",
+    "Calibration",
+    "Expected",
+    "Group",
+    "Measured",
+    "Past",
+    "bill",
+    "billing_rule",
+    "calibration",
+    "expect",
+    "kind_of",
+    "makespan_s",
+    "used",
+]
+
 NOTHING = Estimate(low=0, high=0)
+UNLEARNED = 0.3  # the confidence of a table (S2-56)
 TEST = re.compile(r"(?:^|/)(?:tests?|spec|__tests__)/|[._-](?:test|spec)\.|(?:^|/)test_")
 READING = ("mainly reading",)
 API = re.compile(r"\b(?:api|endpoints?|routes?|controllers?|handlers?|graphql|webhooks?)\b", re.I)
 
 
 class Expected(Noun):
-    """Of one attempt. `tokens` is work: what is read and written anew."""
+    """Of one attempt. `tokens` is work: what is read and written anew.
+
+    `billed` and `cost_usd` are what attempts like it came to; None: there were too few, or the plan says otherwise.
+    """
 
     kind: str
     tokens: Estimate
     duration_s: Estimate
     why: tuple[str, ...]
+    billed: Estimate | None = None
+    cost_usd: Estimate | None = None
+    samples: int = 0  # attempts that these figures are of; 0: they are of the table, or of the plan
+    confidence: float = UNLEARNED
+    success_rate: float | None = None
 
 
-def expect(task: Task, score: Score, tier: Tier | None, table: EstimateSettings) -> Expected:
-    """`tier` is None for a worker without a model: it uses no tokens."""
+def expect(
+    task: Task,
+    score: Score,
+    tier: Tier | None,
+    table: EstimateSettings,
+    learned: Group | None = None,
+) -> Expected:
+    """`tier` is None for a worker without a model: it uses no tokens. `learned`: attempts like it, enough of them."""
     if task.is_checkpoint:
         told = "asks a person: no tokens, and the waiting is not counted"
         return Expected(kind="checkpoint", tokens=NOTHING, duration_s=NOTHING, why=(told,))
-    kind, because = kind_of(task, score)
+    kind, because = (learned.kind, "its title") if learned else kind_of(task, score)
     tokens, token_rule = _tokens(task, score, tier, table, kind)
     duration_s, time_rule = _duration(task, score, table)
+    values: dict[str, Any] = {"kind": kind, "tokens": tokens, "duration_s": duration_s}
+    if learned is not None:
+        values |= {"samples": learned.n, "confidence": learned.confidence}
+        values |= {"success_rate": learned.success_rate}
+        if learned.tokens and tier is not None and task.estimated_tokens is None:
+            token_rule = _told(learned, learned.tokens)
+            values |= {"billed": _range(learned.tokens), "cost_usd": _range(learned.cost_usd)}
+            values |= {"tokens": _range(learned.work or learned.tokens)}
+        if learned.duration_s and task.estimated_duration_s is None:
+            time_rule = _told(learned, learned.duration_s)
+            values |= {"duration_s": _range(learned.duration_s)}
     why = (f"kind {kind}: {because}", f"tokens: {token_rule}", f"time: {time_rule}")
-    return Expected(kind=kind, tokens=tokens, duration_s=duration_s, why=why)
+    return Expected(**values, why=why)
+
+
+def _range(found: Measured | None) -> Estimate | None:
+    return None if found is None else Estimate(low=found.low, high=found.high)
+
+
+def _told(learned: Group, found: Measured) -> str:
+    like = f"{learned.kind} on {learned.model}"
+    told = f"{found.n} attempts of {like}, complexity {learned.complexity}"
+    if not learned.whole:
+        told = f"{found.n} attempts of {like}, brought to complexity {learned.complexity}"
+    return f"{told}: {found.mean:,.0f} in the mean"
 
 
 def kind_of(task: Task, score: Score) -> tuple[str, str]:

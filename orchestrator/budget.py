@@ -1,0 +1,349 @@
+"""May this attempt start: yes with how much, wait, or stop, with the reason. Pure; refuses to give the same dollar to two attempts.
+
+What is charged for an attempt, of dollars and of tokens each:
+
+* while it runs, what was set aside for it, or what it has told if that is more;
+* once it has told all, what it used; what of it nobody knows stays charged as it was set aside;
+* one that ended before it told everything: what it told and one turn more, the largest that was seen of it, as long as that
+  is less than what was set aside; one that told nothing: all that was set aside, but of tokens only what such an attempt
+  may need if nobody can price its model, as its client may be one that never tells;
+* one that a provider refused, or that never began: what it told, as refusals are not billed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple
+
+from orchestrator.history import History, Tried
+from orchestrator.model import Failure, Limit, Limits, PlanId, Route, TaskId, Usage
+
+UNBILLED = {  # the provider refused it, or it never began
+    Failure.RATE_LIMIT,
+    Failure.QUOTA,
+    Failure.OVERLOADED,
+    Failure.SERVER,
+    Failure.NETWORK,
+    Failure.UNAVAILABLE,
+    Failure.AUTH,
+    Failure.MISSING,
+    Failure.UNKNOWN_MODEL,
+    Failure.WORKSPACE,
+}
+CENT = 1e-9  # sums of floats are compared with so much slack
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Dollars and tokens; inf is no limit."""
+
+    usd: float = 0.0
+    tokens: float = 0.0
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.usd + other.usd, self.tokens + other.tokens)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.usd - other.usd, self.tokens - other.tokens)
+
+    def fits(self, room: Money) -> bool:
+        """What asks for nothing of one kind needs no room of that kind."""
+        dollars = self.usd <= 0 or self.usd <= room.usd + CENT
+        return dollars and (self.tokens <= 0 or self.tokens <= room.tokens + CENT)
+
+    def least(self, other: Money) -> Money:
+        return Money(min(self.usd, other.usd), min(self.tokens, other.tokens))
+
+    def most(self, other: Money) -> Money:
+        return Money(max(self.usd, other.usd), max(self.tokens, other.tokens))
+
+
+NOTHING, ENDLESS = Money(), Money(math.inf, math.inf)
+
+
+def money(limit: Limit) -> Money:
+    return Money(
+        math.inf if limit.usd is None else limit.usd,
+        math.inf if limit.tokens is None else limit.tokens,
+    )
+
+
+# --- what was charged -------------------------------------------------------------------------------
+
+
+class Charge(NamedTuple):
+    """`held` may be given to nobody else; `sure` of it is gone for good; `known` was used, as was told."""
+
+    held: Money
+    sure: Money
+    known: Money
+
+
+def charge(tried: Tried) -> Charge:
+    if not tried.route.asks_a_model:
+        return Charge(NOTHING, NOTHING, NOTHING)
+    set_aside = Money(tried.reserve.usd, tried.reserve.tokens) if tried.reserve else NOTHING
+    outcome = tried.outcome or tried.worked
+    told = (outcome.usage if outcome else None) or tried.so_far
+    known = _known(told)
+    if outcome is None:
+        return Charge(set_aside.most(known), known, known)
+    if outcome.failure in UNBILLED or _never_began(tried):
+        return Charge(known, known, known)
+    whole = outcome.usage is not None and not outcome.usage.lower_bound
+    one_more = known + Money(*tried.leap)
+    usd, tokens = (told.cost_usd, told.fresh_tokens) if told else (None, None)
+    unseen = set_aside.tokens
+    if tried.reserve and tried.reserve.unseen_tokens is not None and not tokens:
+        unseen = tried.reserve.unseen_tokens
+    held = Money(
+        _settle(usd, whole, set_aside.usd, one_more.usd),
+        _settle(tokens, whole, unseen, one_more.tokens),
+    )
+    return Charge(held, held, known)
+
+
+def _settle(told: float | None, whole: bool, set_aside: float, one_more: float) -> float:
+    if told is None:
+        return set_aside
+    if whole:
+        return told
+    return max(told, min(set_aside, one_more)) if told > 0 else set_aside
+
+
+def _known(usage: Usage | None) -> Money:
+    return Money(usage.cost_usd or 0.0, usage.fresh_tokens or 0) if usage else NOTHING
+
+
+def _never_began(tried: Tried) -> bool:
+    """It was stopped while its worktree was made."""
+    return tried.base is not None and tried.begin is None and tried.worked is None
+
+
+# --- what is left ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One limit, and what it was used for. `covers`: whose attempts stand under it, too."""
+
+    name: str
+    limit: Money
+    held: Money
+    sure: Money
+    known: Money
+    covers: Callable[[TaskId], bool]
+    raising: tuple[str, str]  # what to do about it, in dollars and in tokens
+
+    @property
+    def free(self) -> Money:
+        """To be given now."""
+        return self.limit - self.held
+
+    @property
+    def left(self) -> Money:
+        """To be given at most: if all that runs used no more than it has told by now."""
+        return self.limit - self.sure
+
+
+class Budget:
+    """Of one run at one moment. `elsewhere` is what other runs used `since` the day began, an ISO time."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        history: History,
+        plan_of: Callable[[TaskId], PlanId],
+        tasks: Mapping[TaskId, Limit],
+        plans: Mapping[PlanId, Limit],
+        elsewhere: Money = NOTHING,
+        since: str = "",
+    ) -> None:
+        """`tasks` and `plans` have limits of their own."""
+        self._limits, self._plan_of = limits, plan_of
+        self._tasks, self._plans, self._elsewhere = tasks, plans, elsewhere
+        self._since = datetime.fromisoformat(since) if since else None
+        self._charges = [
+            (task, tried, charge(tried))
+            for task, past in history.tasks.items()
+            for tried in past.tried
+        ]
+
+    def rooms(self, task: TaskId) -> list[Room]:
+        """All limits that an attempt of this task stands under, the narrowest first."""
+        plan = self._plan_of(task)
+        return [
+            self._room(
+                f"the task {task}",
+                money(self._limits.task).least(money(self._tasks.get(task, Limit()))),
+                lambda one: one == task,
+                ("budget.task_usd", "budget.task_tokens or its <token-budget>"),
+            ),
+            self._room(
+                f"the plan {plan}",
+                money(self._limits.plan).least(money(self._plans.get(plan, Limit()))),
+                lambda one: self._plan_of(one) == plan,
+                ("budget.plan_usd or its budget:", "budget.plan_tokens or its budget:"),
+            ),
+            self.run(),
+            self.day(),
+        ]
+
+    def run(self) -> Room:
+        return self._room(
+            "this run", money(self._limits.run), _all, ("--budget-usd", "--budget-tokens")
+        )
+
+    def day(self) -> Room:
+        """With what other runs used; of this one what ended before the day began is not of it."""
+        raising = ("budget.day_usd", "budget.day_tokens")
+        room = self._room("today", money(self._limits.day), _all, raising, self._since)
+        more = self._elsewhere
+        held, sure, known = room.held + more, room.sure + more, room.known + more
+        return Room(room.name, room.limit, held, sure, known, _all, raising)
+
+    def _room(
+        self,
+        name: str,
+        limit: Money,
+        covers: Callable[[TaskId], bool],
+        raising: tuple[str, str],
+        since: datetime | None = None,
+    ) -> Room:
+        mine = [
+            one for task, tried, one in self._charges if covers(task) and _is_after(tried, since)
+        ]
+        held, sure, known = (
+            (sum(part, NOTHING) for part in zip(*mine, strict=True)) if mine else (NOTHING,) * 3
+        )
+        return Room(name, limit, held, sure, known, covers, raising)
+
+
+def _all(_task: TaskId) -> bool:
+    return True
+
+
+def _is_after(tried: Tried, since: datetime | None) -> bool:
+    if since is None or tried.finished_at is None:
+        return True
+    return datetime.fromisoformat(tried.finished_at) >= since
+
+
+# --- may it start ------------------------------------------------------------------------------------
+
+
+class Verdict(Enum):
+    YES = auto()
+    WAIT = auto()  # what runs may release enough
+    STOP = auto()  # it never can
+
+
+class Asked(NamedTuple):
+    """An attempt that could start: the least that makes sense to give it, and the most."""
+
+    task: TaskId
+    need: Money
+    want: Money
+
+
+class Admission(NamedTuple):
+    """`amount` is set aside if it may start; inf where nothing limits it."""
+
+    verdict: Verdict
+    amount: Money = NOTHING
+    reason: str = ""
+
+
+def admit(
+    budget: Budget,
+    asked: Asked,
+    *,
+    ahead: Sequence[Asked] = (),
+    beside: Sequence[Asked] = (),
+    rivals: int = 1,
+) -> Admission:
+    """`ahead` wait for money already, and what they need is theirs; `beside` could start, too, right after it.
+
+    What is left over of each limit is shared with so many `rivals` as could still run at the same time: nobody gets all of
+    it, so that one long attempt does not keep all others waiting.
+    """
+    if asked.need == NOTHING:
+        return Admission(Verdict.YES)
+    amount, rooms = asked.want, budget.rooms(asked.task)
+    for room in rooms:
+        if not asked.need.fits(room.left):
+            return Admission(Verdict.STOP, reason=_refusal(room, asked))
+    for room in rooms:
+        free = room.free - _needs(ahead, room)
+        if not asked.need.fits(free):
+            return Admission(Verdict.WAIT, reason=_waiting(room, asked, free))
+        spare = (free - asked.need - _needs(beside, room)).most(NOTHING)
+        share = 1 if room.name.startswith("the task") else max(1, rivals)
+        amount = amount.least(asked.need + Money(spare.usd / share, spare.tokens / share))
+    return Admission(Verdict.YES, amount)
+
+
+def _needs(others: Sequence[Asked], room: Room) -> Money:
+    return sum((one.need for one in others if room.covers(one.task)), NOTHING)
+
+
+def _refusal(room: Room, asked: Asked) -> str:
+    usd = not Money(asked.need.usd).fits(room.left)
+    need, limit, left = _shown(usd, asked.need, room.limit, room.left)
+    return (
+        f"{room.name} may use {limit}, {left} of it is left, and {asked.task} may need {need}; "
+        f"raise {room.raising[0 if usd else 1]}"
+    )
+
+
+def _waiting(room: Room, asked: Asked, free: Money) -> str:
+    usd = not Money(asked.need.usd).fits(free)
+    need, limit, rest = _shown(usd, asked.need, room.limit, free)
+    return (
+        f"{room.name} may use {limit}, {rest} of it is neither used nor set aside, and {asked.task} may need "
+        f"{need}: it waits for what runs"
+    )
+
+
+def _shown(usd: bool, *amounts: Money) -> list[str]:
+    return [
+        f"${max(0.0, one.usd):.2f}" if usd else f"{max(0.0, one.tokens):,.0f} tokens"
+        for one in amounts
+    ]
+
+
+# --- something cheaper -------------------------------------------------------------------------------
+
+
+class Offer(NamedTuple):
+    """A route with what it may cost; `cost_usd` None: nobody knows."""
+
+    route: Route
+    cost_usd: float | None
+    tokens: float
+
+
+def choose(
+    primary: Offer, cheaper: Sequence[Offer], rooms: Sequence[Room], share: float
+) -> tuple[Offer, str]:
+    """Where the first choice costs more than this `share` of what is left: the first of the others that costs less and fits.
+
+    `cheaper` are asked in their order. The reason is empty where nothing changes.
+    """
+    left = min((room.left.usd for room in rooms), default=math.inf)
+    if primary.cost_usd is None or primary.cost_usd <= share * left or not share:
+        return primary, ""
+    for offer in cheaper:
+        if offer.cost_usd is None or offer.cost_usd >= primary.cost_usd:
+            continue
+        if all(Money(offer.cost_usd, offer.tokens).fits(room.left) for room in rooms):
+            reason = (
+                f"{primary.route.model or primary.route.worker} may cost ${primary.cost_usd:.2f}, more than {share:.0%} of "
+                f"the ${max(0.0, left):.2f} that are left, and {offer.route.model} ${offer.cost_usd:.2f}"
+            )
+            return offer, reason
+    return primary, ""

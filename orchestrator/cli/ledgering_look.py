@@ -1,0 +1,117 @@
+"""ledger tail and ledger check: what the ledger says, and whether it is whole. Refuses to write."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator import ledger, settings
+from orchestrator.cli.terminal import columns, cost, counted, duration, out, plain, show_json
+from orchestrator.ledger import Entry, Window
+from orchestrator.model.learned import LIVE
+
+DAMAGED = 4
+LOOK_S = 0.5
+
+
+def tail(number: int, *, follow: bool, as_json: bool) -> int:
+    folder = settings.ledger_folder()
+    found = ledger.read(folder)
+    entries = found.entries[-number:]
+    if as_json and not follow:
+        show_json({"version": 1, "outcomes": [_as_json(one, found) for one in entries]})
+        return 0
+    if not entries and not follow:
+        out().print(f"no outcomes yet in {folder / ledger.NAME}")
+    _show(entries, found, as_json=as_json)
+    while follow:
+        time.sleep(LOOK_S)
+        later = ledger.read(folder)
+        _show(later.entries[len(found.entries) :], later, as_json=as_json)
+        sys.stdout.flush()
+        found = later
+    return 0
+
+
+def _show(entries: tuple[Entry, ...], found: Window, *, as_json: bool) -> None:
+    """JSON goes line by line here: there is no end to wait for."""
+    import json
+
+    if as_json:
+        sys.stdout.writelines(json.dumps(_as_json(one, found)) + "\n" for one in entries)
+    elif entries:
+        for row in columns(_row(one, found) for one in entries):
+            out().print(row)
+
+
+def _row(one: Entry, found: Window) -> tuple[str, ...]:
+    return (
+        f"{one.timestamp[:19]}Z",
+        plain(f"{one.run_id} {one.task_id}", 60),
+        f"attempt {one.attempt}",
+        plain(one.model_version or one.worker, 40),
+        f"complexity {one.complexity_estimated}",
+        one.outcome + (f" ({plain(one.failure, 20)})" if one.failure else ""),
+        duration(one.duration_seconds),
+        cost(one.cost_usd),
+        " ".join(_marks(one, found)),
+    )
+
+
+def _marks(one: Entry, found: Window) -> Iterator[str]:
+    if one.origin != LIVE:
+        yield "imported"
+    if one.identity in found.false_accepts | found.false_rejects:
+        yield "amended"
+
+
+def _as_json(one: Entry, found: Window) -> dict[str, Any]:
+    amended = one.identity in found.false_accepts | found.false_rejects
+    return one.model_dump(mode="json", exclude={"checksum"}) | {"amended": amended}
+
+
+# --- check ----------------------------------------------------------------------------------------
+
+
+def check(*, as_json: bool) -> int:
+    folder = settings.ledger_folder()
+    found = ledger.read(folder)
+    code = DAMAGED if found.damaged or found.missing else 0
+    if as_json:
+        show_json(_document(folder, found, code))
+        return code
+    path = folder / ledger.NAME
+    for number, why in (*found.damaged, *found.strange):
+        out().print(f"{path}:{number} {plain(why)}")
+    for number in found.repeated:
+        out().print(f"{path}:{number} tells an attempt once more; the first line counts")
+    if found.missing:
+        out().print(
+            f"{path}: {counted(found.missing, 'byte is', 'bytes are')} missing at its end; the outcomes in them are lost. "
+            f"To hear no more of it: rm {folder / 'task_ledger.mark'}"
+        )
+    what = (
+        f"{counted(len(found.entries), 'outcome')}, {counted(len(found.amendments), 'amendment')}"
+    )
+    out().print(f"{path}: {what}, {counted(len(found.damaged), 'damaged line')}")
+    return code
+
+
+def _document(folder: Path, found: Window, code: int) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "file": str(folder / ledger.NAME),
+        "exit_code": code,
+        "outcomes": len(found.entries),
+        "retroactive": sum(one.origin != LIVE for one in found.entries),
+        "amendments": len(found.amendments),
+        "false_accepts": len(found.false_accepts),
+        "false_rejects": len(found.false_rejects),
+        "damaged": [{"line": number, "why": why} for number, why in found.damaged],
+        "missing_bytes": found.missing,
+        "repeated": list(found.repeated),
+        "newer": [{"line": number, "why": why} for number, why in found.strange],
+    }
