@@ -31,9 +31,8 @@ from orchestrator.workers.reading import (
 SYSTEM = "system.md"
 LOG = "codex_otel.trace_safe"  # what each request used and what was denied, at once; no texts
 QUIET = {"RUST_LOG": f"error,{LOG}=info"}
+FIRST = ("--json", "--skip-git-repo-check")
 ALWAYS = (
-    "--json",
-    "--skip-git-repo-check",
     *("-c", "analytics.enabled=false"),
     *("-c", "check_for_update_on_startup=false"),
     *("-c", "allow_login_shell=false"),  # a profile would put another PATH in the place of ours
@@ -104,8 +103,8 @@ class Codex(Client):
         own = self._lean and bool(attempt.system)
         return Call(
             argv=(
-                *("codex", "exec", *_session(attempt), *ALWAYS, *_confined(attempt)),
-                *(*self._profile(attempt, folder), "-"),
+                *("codex", "exec", *_session(attempt), *FIRST, *_confined(attempt)),
+                *(*ALWAYS, *self._profile(attempt, folder), "-"),
             ),
             stdin=attempt.prompt,
             env=QUIET,
