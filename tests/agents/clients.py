@@ -117,9 +117,12 @@ def environment(
     node = shutil.which("node")
     folders = [str(bin), *([str(Path(node).parent)] if node else []), "/usr/bin", "/bin"]
     proxy = canary.url if canary else NOWHERE
+    temporary = home.parent / "tmp"  # Codex makes no helpers for its sandbox in a home below it
+    temporary.mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join(dict.fromkeys(folders)),
         "HOME": str(home),
+        "TMPDIR": str(temporary),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         **{name: proxy for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")},

@@ -32,7 +32,7 @@ from tests.workers.columns import Column
 
 SYSTEM = "You work on one task of a larger plan, alone, in the current directory.\n"
 PROMPT = "Task 1 of plan contract: say hello\n"
-BASICS = ("PATH", "HOME", "LANG", "TERM")
+BASICS = ("PATH", "HOME", "TMPDIR", "LANG", "TERM")
 MARK = "CONTRACT_MARK"
 PATIENCE_S = 30.0
 SIGNALS = {Happens.INT: signal.SIGINT, Happens.TERM: signal.SIGTERM, Happens.KILL: signal.SIGKILL}
