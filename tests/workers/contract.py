@@ -213,7 +213,7 @@ async def play(
 
 def handed(number: int, try_: Try, column: Column, stage: Stage, last: Played | None) -> Attempt:
     route = Route(worker=column.name, model=column.model, confidence=1.0, reason="a test")
-    basics = {name: stage.env[name] for name in BASICS}
+    basics = {name: stage.env[name] for name in BASICS if name in stage.env}
     session = None
     if try_.goes_on:
         assert last is not None
