@@ -15,7 +15,7 @@ from tests import sandboxes
 from tests.agents import clients
 from tests.workers.cases import Case
 from tests.workers.columns import Column, columns
-from tests.workers.contract import judge, play, real_stage
+from tests.workers.contract import judge, only_environment, play, real_stage
 from tests.workers.test_agent import END, Script
 from tests.workers.test_claude import attempt
 
@@ -44,7 +44,10 @@ async def test_a_real_client_keeps_the_contract_in_a_sandbox(
         temporary = stage.place.root / "temporary"
         temporary.mkdir()
         chosen = settings.load(stage.place.root).sandbox.model_dump(exclude={"mode"})
-        fence = lay(stage.place.work, temporary, isolated=False, **chosen)
+        with only_environment(
+            stage.env
+        ):  # as the engine has it: its temporary folder is another one in there
+            fence = lay(stage.place.work, temporary, isolated=False, **chosen)
         played = await play(column, case, stage, fence=fence)
     judge(column, case, played)
 

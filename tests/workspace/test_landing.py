@@ -130,7 +130,9 @@ async def test_a_worktree_that_its_worker_removed_is_named(root: Path):
 async def test_a_worktree_that_its_worker_moved_away_keeps_its_files_where_they_are(root: Path):
     ours = await ground(root)
     place = await work_on(ours, "one", {"mine.txt": "mine"})
-    place.path.rename(root.parent / "elsewhere")  # git's own move refuses: there is a sealed `modules`
+    place.path.rename(
+        root.parent / "elsewhere"
+    )  # git's own move refuses: there is a sealed `modules`
     git(root.parent / "elsewhere", "worktree", "repair")
     with pytest.raises(GitRefused):
         await keep(ours, place)
