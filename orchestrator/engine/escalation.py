@@ -62,5 +62,6 @@ def _kept(candidates: Sequence[Candidate], plan: Cascade) -> Kept:
         rungs=tuple(step.tier for step in plan.steps),
         why=plan.reason,
         skipped={tiers[model]: why for model, why in plan.skipped if model in tiers},
+        caps={step.tier: step.cap_usd for step in plan.steps if step.cap_usd is not None},
         propensity=plan.propensity,
     )

@@ -117,20 +117,32 @@ class Treasurer:
 
     def _offer(self, task: Task, route: Route) -> Offer:
         usage = forecast(self._graph, task, route, self._crew)
-        if (reviewer := self._crew.reviewers.get(task.id)) is not None:
-            looks = forecast(self._graph, task, reviewer.route, self._crew)
-            usage = booking.add((usage, looks)) or usage
+        usage = booking.add((usage, self._look(task))) or usage
         return Offer(route, usage.cost_usd, usage.fresh_tokens or 0)
+
+    def _look(self, task: Task) -> Usage:
+        """What one review of it may use."""
+        reviewer = self._crew.reviewers.get(task.id)
+        if reviewer is None:
+            return Usage.nothing()
+        return forecast(self._graph, task, reviewer.route, self._crew)
 
     def _asked(self, start: Start) -> Asked:
         """Who can be priced needs what it may cost and may get all that one attempt may have."""
         settings, offer = self._crew.settings.budget, self._offer(start.task, start.route)
-        cap = Money(settings.attempt_usd or math.inf, settings.attempt_tokens or math.inf)
+        cap = Money(self._most_usd(start), settings.attempt_tokens or math.inf)
         usd, most = offer.cost_usd, cap.usd
         if usd is None:
             usd = most = settings.unknown_usd
         need = Money(usd, offer.tokens).least(cap)
         return Asked(start.task.id, need, Money(most, cap.tokens))
+
+    def _most_usd(self, start: Start) -> float:
+        """Of one attempt with its review: the settings' word, or the sum after which the next try takes over."""
+        most = self._crew.settings.budget.attempt_usd or math.inf
+        if (cap := start.route.cap_usd) is not None:
+            most = min(most, cap + (self._look(start.task).cost_usd or 0.0))
+        return most
 
     def _reserve(self, start: Start, asked: Asked, amount: Money) -> Reserve:
         """Where nothing limits it, what it may cost is set aside all the same: the day's other runs count it."""
@@ -186,7 +198,8 @@ class Treasurer:
         for tier in reversed(order[least : order.index(route.tier or Tier.HAIKU)]):
             if tier in worker.tiers and (model := worker.models.get(tier)) is not None:
                 update = {"tier": tier, "model": model, "provider": worker.provider(model)}
-                yield route.model_copy(update={**update, "estimated_cost_usd": None})
+                nothing = {"estimated_cost_usd": None, "cap_usd": None}  # known of the dearer one
+                yield route.model_copy(update={**update, **nothing})
 
 
 # --- of everybody who asks ----------------------------------------------------------------------------

@@ -191,6 +191,9 @@ class Route(Noun):
     strategy: Strategy | None = None  # None: it was recorded before strategies were
     propensity: float = 1.0  # how likely this choice was; below 1 only if it was drawn
     floor: Tier | None = None  # nothing but the plan's own word goes below it
+    cap_usd: float | None = (
+        None  # one that has spent so much seldom passes: the next try takes over
+    )
     estimated_tokens: int | None = None  # all that are billed
     estimated_cost_usd: float | None = None
     estimated_duration_s: float | None = None

@@ -27,6 +27,7 @@ class Kept(NamedTuple):
     why: str = ""
     skipped: Mapping[Tier, str] = {}
     propensity: float = 1.0
+    caps: Mapping[Tier, float] = {}  # dollars after which a try gives way to the next
 
 
 Keep = Callable[[Choice, Sequence[Tier]], Kept]
@@ -69,9 +70,10 @@ def ladder(
             tier=tier,
             model=models.get(tier),
             confidence=choice.confidence,
-            reason=why,
+            reason=_capped(why, kept.caps.get(tier)),
             strategy=choice.strategy,
             floor=choice.floor,
+            cap_usd=kept.caps.get(tier),
             propensity=kept.propensity,
             **_expected((forecasts or {}).get(tier, Forecast())),
         )
@@ -109,6 +111,10 @@ def _steps(
             reason = "; ".join([f"{last} did not pass", *told])
         steps.append((tier, reason))
     return [step for step in steps if not locked or step[0] is first]
+
+
+def _capped(why: str, cap: float | None) -> str:
+    return why if cap is None else f"{why}; it gives way at ${cap:.2f}"
 
 
 def _expected(forecast: Forecast) -> dict[str, float | int | None]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import ledger, settings
 from orchestrator.engine.escalation import keeper
 from orchestrator.engine.experience import Experience, trials
-from orchestrator.ledger import Entry
-from orchestrator.model import Score, Strategy, Task, Tier
+from orchestrator.ledger import Entry, seal
+from orchestrator.model import Failure, Score, Strategy, Task, Tier
 from orchestrator.routing import Choice, Forecast, every_rung
 from orchestrator.routing.evidence import Evidence
 from orchestrator.settings import load
 from tests.build import task
-from tests.ledger.outcomes import line
+from tests.engine.runs import run
+from tests.engine.test_budgets import Spender, prepare
+from tests.ledger.outcomes import line, stamp
 
 MODELS = {tier: f"{tier}-9" for tier in Tier}
 TIERS = tuple(Tier)
@@ -41,6 +45,18 @@ def entries(tier: str, passed: int, failed: int, cost: float) -> list[Entry]:
         )
         for number, outcome in enumerate(outcomes)
     ]
+
+
+def recently(lines: list[Entry]) -> list[Entry]:
+    when = stamp(datetime.now(UTC))
+    return [one.model_copy(update={"timestamp": when}) for one in lines]
+
+
+def checked_task() -> str:
+    return (
+        '<task type="auto" worker="agent"><name>Task 1: do it</name><files>1.txt</files><action>Do.</action>'
+        "<verify><automated>test -s 1.txt</automated></verify><done>x</done></task>\n"
+    )
 
 
 def kept(known: Experience, one: Task = CHECKED, choice: Choice = BAND) -> tuple[Tier, ...]:
@@ -95,6 +111,26 @@ def test_without_the_cascade_routing_does_not_depend_on_the_ledger(
     seen = [*entries("haiku", passed, failed, cost), *entries("opus", failed, passed, cost)]
     known = Experience(settings, evidence=Evidence.of(trials(seen)))
     assert kept(known) == every_rung(BAND, TIERS).rungs
+
+
+async def test_a_cheap_try_gives_way_at_its_cap(tmp_path: Path):
+    """One that has spent so much seldom passes: its client is told the sum, and the next model takes over."""
+    seen = [*entries("haiku", 18, 2, 0.04), *entries("opus", 15, 5, 0.7)]
+    ledger.append(settings.ledger_folder(), [seal(one) for one in recently(seen)])
+    prepare(tmp_path, checked_task())
+    agent = Spender(lambda a: [0.05] * (20 if a.route.tier is Tier.HAIKU else 2))
+    ran = await run(tmp_path, workers={"agent": agent})
+    assert ran.code == 0
+    first, *_, last = agent.handed
+    cap = first.route.cap_usd
+    assert first.route.tier is Tier.HAIKU
+    assert cap is not None
+    assert 4 * 0.04 < cap < 0.7
+    assert first.max_usd == pytest.approx(cap)
+    assert f"gives way at ${cap:.2f}" in first.route.reason
+    assert ran.failures("demo/1")[0] is Failure.BUDGET
+    assert sum(agent.spent[:-2]) <= (cap + 0.05) * (len(agent.handed) - 1)
+    assert (last.route.tier, last.route.cap_usd) == (Tier.OPUS, None)
 
 
 def test_a_trial_knows_who_failed_at_the_same_task_before():
