@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,11 @@ def _history(root: Path, run: str) -> History:
 
 
 @contextmanager
-def _undisturbed(root: Path, *, dry_run: bool) -> Iterator[Callable[[], str | None]]:
+def _undisturbed(root: Path, *, dry_run: bool) -> Iterator[Callable[[], Collection[str] | None]]:
     """No engine begins meanwhile. Where one works already, it is asked before each run which is its own."""
     with ExitStack() as stack:
         alone = not dry_run and _is_locked(root, stack)
-        yield (lambda: None) if alone else (lambda: journal.live_run(root))
+        yield (lambda: None) if alone else (lambda: journal.live_runs(root))
 
 
 def _is_locked(root: Path, stack: ExitStack) -> bool:
@@ -155,8 +155,8 @@ def show_disk(*, as_json: bool) -> None:
     if not found:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
         return
-    live = journal.live_run(root)
-    ends = {run: recorded.ended(row, live=live == run) for run, row in rows.items()}
+    live = journal.live_runs(root)
+    ends = {run: recorded.ended(row, live=run in (live or ())) for run, row in rows.items()}
     table = [(run, *_cells(one), ends.get(run, UNKNOWN_RUN)) for run, one in found.items()]
     head = ("RUN", "WORKTREES", "TRANSCRIPTS", "SET ASIDE", "TOTAL", "END")
     for line in columns([head, *table, ("all", *_cells(whole), "")]):

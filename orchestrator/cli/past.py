@@ -74,7 +74,7 @@ def reopen(
 ) -> Past:
     """The run of that name, else the newest. `changes` are new words of its Order."""
     learn_secrets(root)
-    live = journal.live_run(root)  # before the events: one that ends meanwhile is not broken off
+    live = journal.live_runs(root)  # before the events: one that ends meanwhile is not broken off
     with journal.reading(root) as book:
         if book.trouble:
             tell("warning", book.trouble, "yellow")
@@ -88,7 +88,7 @@ def reopen(
     for event in events:
         watched.apply(event)
     redact.spare((*project.names(root, loaded.plans), *_branch(watched)))
-    return Past(root, row, watched, events, tuple(stored), live == row.id)
+    return Past(root, row, watched, events, tuple(stored), row.id in (live or ()))
 
 
 def _branch(watched: Watched) -> Iterator[str]:

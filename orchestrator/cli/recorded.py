@@ -42,12 +42,12 @@ def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
     elif not rows:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
     else:
-        live, open_ = journal.live_run(root), past.expiries(root, rows)
+        live, open_ = journal.live_runs(root), past.expiries(root, rows)
         table = [
             (
                 row.id,
                 when(row.started_at),
-                ended(row, live=live == row.id)
+                ended(row, live=row.id in (live or ()))
                 + (f", a question {waiting.expires(open_[row.id])}" if row.id in open_ else ""),
                 plain(row.paths, 80),
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import anyio
 
 from orchestrator import disk, journal, project
 from orchestrator.engine import fencing, grounds, naming
@@ -18,6 +20,8 @@ from orchestrator.engine.fencing import Barrier, Boundary
 from orchestrator.engine.hub import Hub
 from orchestrator.engine.order import Order, Screen
 from orchestrator.engine.siblings import Siblings
+from orchestrator.engine.signals import heeded
+from orchestrator.engine.slots import Slots
 from orchestrator.engine.space import Space, refuse_shortage
 from orchestrator.engine.treasurer import remembered
 from orchestrator.graph import TaskGraph
@@ -33,14 +37,18 @@ from orchestrator.workspace.result import Start
 
 __all__ = [
     "Crew",
+    "Engine",
     "Experience",
     "Foreseen",
+    "Given",
     "Hub",
     "Order",
     "Screen",
     "Seat",
+    "Slots",
     "begin",
     "gather",
+    "held",
     "lessons",
     "likely",
     "policy",
@@ -49,9 +57,12 @@ __all__ = [
 ]
 
 
+Heed = Callable[[Hub], AbstractAsyncContextManager[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a run is made of, as it was when it began."""
+    """What a run is made of, as it was when it began, and who watches it now."""
 
     run: RunId
     order: Order
@@ -59,6 +70,7 @@ class Given:
     loaded: Loaded
     graph: TaskGraph
     crew: Crew
+    screen: Screen
 
 
 async def begin(
@@ -70,18 +82,14 @@ async def begin(
     screen: Screen,
     workers: Workers | None = None,
 ) -> tuple[RunId, int]:
-    """Run the plans from the start. The run's name and the exit code."""
+    """Run the plans from the start, alone in the project. The run's name and the exit code."""
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     crew = prepare(root, graph, settings, workers, order.quality)
-    graph = _weighed(graph, crew, screen)
     if not order.isolated:
         disk.refuse_unwritable(root / one.path for one in sources)
-    async with _held(root, settings, screen) as engine:
-        prune(root, settings.run.retention_days)
-        stored = [journal.store(one.id, one.path, one.content) for one in sources]
-        kept = order.model_copy(update={"beside": loaded.beside})
-        run = engine.book.begin(kept.model_dump(mode="json"), stored)
-        return run, await engine.play(Given(run, order, stored, loaded, graph, crew), [])
+    async with held(root, settings, screen.warn) as engine:
+        given = engine.new(sources, loaded, order, crew, screen)
+        return given.run, await engine.play(given)
 
 
 async def resume(
@@ -94,78 +102,122 @@ async def resume(
     workers: Workers | None = None,
 ) -> tuple[RunId, int]:
     """Go on with a run from the journal's own copy of its plans. `changes` are the new words of its Order."""
-    async with _held(root, settings, screen) as engine:
-        row = engine.book.find(name)
-        events = engine.book.events(row.id)
-        order = Order.model_validate({**row.asked, **remembered(events), **changes})
-        stored = engine.book.plans(row.id)
-        sources = [Source(one.id, one.path, one.content) for one in stored]
-        loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
-        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-        crew = prepare(root, graph, settings, workers, order.quality)
-        graph = _weighed(graph, crew, screen)
-        given = Given(row.id, order, stored, loaded, graph, crew)
-        return row.id, await engine.play(given, events, retry)
-
-
-def _weighed(graph: TaskGraph, crew: Crew, screen: Screen) -> TaskGraph:
-    """By what tasks like these took, where that is known."""
-    for note in crew.notes:
-        screen.warn(note)
-    return graph.weighed(crew.seconds) if crew.seconds else graph
+    async with held(root, settings, screen.warn) as engine:
+        given, events = engine.old(name, settings, screen, changes, workers)
+        return given.run, await engine.play(given, events, retry)
 
 
 @asynccontextmanager
-async def _held(root: Path, settings: Settings, screen: Screen) -> AsyncIterator[Engine]:
+async def held(
+    root: Path,
+    settings: Settings,
+    warn: Callable[[str], None],
+    slots: Slots | None = None,
+    heed: Heed = heeded,
+) -> AsyncIterator[Engine]:
     """The project, with the sole right to work in it, and nothing left running in it by an engine that is gone."""
     boundary = await fencing.choose(settings.sandbox)
     refuse_shortage(root, settings.run.min_free_mb)
-    with journal.writing(root) as book, Space(root, book, settings.run.min_free_mb) as space:
+    with journal.writing(root) as book:
         if book.trouble:
-            screen.warn(book.trouble)
-        for line in await end_leftovers(root, screen.warn):
-            screen.warn(f"ended what an earlier run had left running: {line}")
+            warn(book.trouble)
+        for line in await end_leftovers(root, warn):
+            warn(f"ended what an earlier run had left running: {line}")
         with brief.held(root):
-            yield Engine(root, settings, screen, book, space, boundary)
+            prune(root, settings.run.retention_days)
+            yield Engine(root, book, boundary, slots or Slots(), heed)
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The holder of a project."""
+    """The holder of a project. Runs share its journal, its slots, and the turn to hand over; `heed` says who can end them."""
 
     root: Path
-    settings: Settings
-    screen: Screen
     book: Journal
-    space: Space
     boundary: Boundary
+    slots: Slots
+    heed: Heed
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    live: dict[RunId, Hub] = field(default_factory=dict)
 
-    async def play(self, given: Given, events: Sequence[Event], retry: Sequence[str] = ()) -> int:
+    def new(
+        self,
+        sources: Sequence[Source],
+        loaded: Loaded,
+        order: Order,
+        crew: Crew,
+        screen: Screen,
+    ) -> Given:
+        """A run of these plans, on record from now on."""
+        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+        stored = [journal.store(one.id, one.path, one.content) for one in sources]
+        kept = order.model_copy(update={"beside": loaded.beside})
+        run = self.book.begin(kept.model_dump(mode="json"), stored)
+        return Given(run, order, stored, loaded, _weighed(graph, crew, screen), crew, screen)
+
+    def old(
+        self,
+        name: str | None,
+        settings: Settings,
+        screen: Screen,
+        changes: Mapping[str, object],
+        workers: Workers | None = None,
+    ) -> tuple[Given, list[Event]]:
+        """A run of the journal, with its past."""
+        row = self.book.find(name)
+        events = self.book.events(row.id)
+        order = Order.model_validate({**row.asked, **remembered(events), **changes})
+        stored = self.book.plans(row.id)
+        sources = [Source(one.id, one.path, one.content) for one in stored]
+        loaded = project.reload(self.root, sources, order.beside, isolated=order.isolated)
+        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+        crew = prepare(self.root, graph, settings, workers, order.quality)
+        graph = _weighed(graph, crew, screen)
+        return Given(row.id, order, stored, loaded, graph, crew, screen), events
+
+    async def play(
+        self, given: Given, events: Sequence[Event] = (), retry: Sequence[str] = ()
+    ) -> int:
         """A run from wherever it is: its past is applied by the code that its present is applied by. The exit code."""
         for told in await naming.spare(self.root, given.loaded.plans, given.crew):
-            self.screen.warn(told)
-        past = fold(events)
+            given.screen.warn(told)
+        past, settings = fold(events), given.crew.settings
         links = await fencing.links(self.boundary, self.root, given.order)
         with (
             Books(self.root, given.run) as books,
+            Space(self.root, self.book, settings.run.min_free_mb) as space,
             fencing.raised(
-                self.boundary, self.root, books.folder, given.order, self.settings, links
+                self.boundary, self.root, books.folder, given.order, settings, links
             ) as barrier,
-            Edits(self.root, given.stored, self.screen),
+            Edits(self.root, given.stored, given.screen),
         ):
             start = await self._start(given, past)
             ground = await self._ground(given, start, books, barrier) if start else None
             if ground is not None:
                 await grounds.lay_branch(ground, past)
-            hub = self._hub(given, ground, books, barrier)
+            hub = self._hub(given, ground, books, barrier, space)
             for event in events:
                 hub.replay(event)
-            hub.begin(EventKind.RUN_RESUMED if events else EventKind.RUN_STARTED, start)
-            if ground is not None:
-                await grounds.recover(ground, past, hub.slug, hub.record, self.screen.warn)
-            if events:
-                _catch_up(hub, retry)
-            return await hub.run()
+            with self._announced(hub):
+                hub.begin(EventKind.RUN_RESUMED if events else EventKind.RUN_STARTED, start)
+                if ground is not None:
+                    warn = given.screen.warn
+                    await grounds.recover(ground, past, hub.slug, hub.record, warn)
+                if events:
+                    _catch_up(hub, retry)
+                async with self.heed(hub):
+                    return await hub.run()
+
+    @contextmanager
+    def _announced(self, hub: Hub) -> Iterator[None]:
+        """Before its first event: who looks knows that somebody works on it."""
+        self.live[hub.id] = hub
+        self.book.announce(self.live)
+        try:
+            yield
+        finally:
+            del self.live[hub.id]
+            self.book.announce(self.live)
 
     async def _start(self, given: Given, past: History) -> Start | None:
         """Where it began; now, if it did not begin yet. None: in the plain directory."""
@@ -180,15 +232,18 @@ class Engine:
             self.root,
             given.run,
             start,
-            self.settings.workspace,
+            given.crew.settings.workspace,
             books.folder,
             given.crew.environment,
             [plan.path for plan in given.loaded.plans],
             barrier.fence,
         )
 
-    def _hub(self, given: Given, ground: Ground | None, books: Books, barrier: Barrier) -> Hub:
-        siblings = Siblings(self.settings.run.share_prompt_cache_s)
+    def _hub(
+        self, given: Given, ground: Ground | None, books: Books, barrier: Barrier, space: Space
+    ) -> Hub:
+        settings = given.crew.settings
+        siblings = Siblings(settings.run.share_prompt_cache_s)
         return Hub(
             run=given.run,
             root=self.root,
@@ -196,11 +251,20 @@ class Engine:
             graph=given.graph,
             crew=given.crew,
             order=given.order,
-            space=self.space,
-            screen=self.screen,
-            means=Means(self.root, self.settings, siblings, ground, barrier),
+            space=space,
+            screen=given.screen,
+            means=Means(self.root, settings, siblings, ground, barrier),
             books=books,
+            slots=self.slots,
+            turn=self.turn,
         )
+
+
+def _weighed(graph: TaskGraph, crew: Crew, screen: Screen) -> TaskGraph:
+    """By what tasks like these took, where that is known."""
+    for note in crew.notes:
+        screen.warn(note)
+    return graph.weighed(crew.seconds) if crew.seconds else graph
 
 
 def _catch_up(hub: Hub, retry: Sequence[str]) -> None:

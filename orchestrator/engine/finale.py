@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import anyio
+
 from orchestrator.engine import closing
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.crew import Crew
@@ -49,13 +51,14 @@ class Finale:
         screen: Screen,
         gatekeeper: Gatekeeper,
         space: Space,
+        turn: anyio.Lock,
         record: Callable[..., Event],
     ) -> None:
         self._run, self._plans, self._graph = run, plans, graph
         self._tracker, self._history = tracker, history
         self._means, self._crew, self._folder = means, crew, folder
         self._screen, self._record = screen, record
-        self._gatekeeper, self._space = gatekeeper, space
+        self._gatekeeper, self._space, self._turn = gatekeeper, space, turn
         self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
 
     # --- while the run goes on --------------------------------------------------------------------
@@ -128,7 +131,8 @@ class Finale:
             for plan in plans:
                 self._write(plan)
         else:
-            await self._hand_over(plans, interrupted)
+            async with self._turn:  # runs share the person's checkout
+                await self._hand_over(plans, interrupted)
         code = self.exit_code(interrupted=interrupted)
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
         for trouble in self._unwritten.values():

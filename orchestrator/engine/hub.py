@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import anyio.abc
 
 from orchestrator.engine import handing, mail
 from orchestrator.engine.attempt import Means, Try
+from orchestrator.engine.beside import Beside
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.desk import Desk
@@ -23,6 +23,7 @@ from orchestrator.engine.lookout import Lookout
 from orchestrator.engine.order import Order, Screen
 from orchestrator.engine.site import Site
 from orchestrator.engine.sites import Sites
+from orchestrator.engine.slots import Slots
 from orchestrator.engine.space import Space
 from orchestrator.engine.treasurer import Treasurer
 from orchestrator.errors import UsageError
@@ -38,7 +39,6 @@ from orchestrator.model import (
     PlanId,
     Reserve,
     RunId,
-    Task,
     TaskId,
     TaskState,
 )
@@ -65,22 +65,25 @@ class Hub:
         screen: Screen,
         means: Means,
         books: Books,
+        slots: Slots,
+        turn: anyio.Lock,
     ) -> None:
         self.id, self.plans, self.graph = run, plans, graph
         self.crew, self.order, self.space, self.screen = crew, order, space, screen
-        self.means, self.books = means, books
+        self.means, self.books, self._slots = means, books, slots
         self.history = History()
         self.gatekeeper = Gatekeeper(crew, self.record)
         self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
         self.interrupted = False
-        self._beside: dict[TaskId, set[str]] = {}  # files of those that ran beside a task's try
+        self._cut = anyio.CancelScope()
+        self._beside = Beside(graph, self.tracker)
         self._busy = set[TaskId]()  # tasks that something is being done for
         self._closing = set[PlanId]()
         self._checking_result = False
         self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
-        self._staff(root)
+        self._staff(root, turn)
 
-    def _staff(self, root: Path) -> None:
+    def _staff(self, root: Path, turn: anyio.Lock) -> None:
         """Who does the parts; each knows only what it is handed."""
         shared: dict[str, Any] = {
             "run": self.id,
@@ -106,6 +109,7 @@ class Hub:
             folder=self.books.folder,
             gatekeeper=self.gatekeeper,
             space=self.space,
+            turn=turn,
             record=self.record,
         )
         self._sites = Sites(
@@ -142,7 +146,6 @@ class Hub:
         """The first event of this engine: how many at once, and what each task's tries are."""
         told = {**self.means.told, **self.crew.told, **self.treasurer.told}
         data: dict[str, Any] = {"workers": self.order.workers, **told}
-        self.space.journal.announce(self.id)
         if ground is not None and kind is EventKind.RUN_STARTED:
             data["ground"] = ground.model_dump(mode="json")
         self.record(kind, data)
@@ -164,18 +167,30 @@ class Hub:
         self.record(EventKind.RETRY_ASKED, {}, task=task)
 
     async def run(self) -> int:
-        """Signals are heard to the very end: nothing may stop while the person's branch is moved."""
+        """Whatever was cut off, its end is not: it is recorded, and handed over where that is safe."""
         with self._send, self._mail:
-            async with anyio.create_task_group() as all_of_it:
-                work = anyio.CancelScope()
-                await all_of_it.start(self._watch_signals, work)
-                with work:
+            self._slots.enter(self.id, lambda: len(self.tracker.running), self._look)
+            try:
+                with self._cut:
                     await self._work()
                 self._take_finished()
                 self.interrupt(INTERRUPTED)
-                code = await self._finale.end(interrupted=self.interrupted)
-                all_of_it.cancel_scope.cancel()
-        return code
+            finally:
+                self._slots.leave(self.id)
+            return await self._finale.end(interrupted=self.interrupted)
+
+    def drain(self) -> None:
+        """What runs ends, and nothing more begins."""
+        self.interrupted = True
+        self._send.send_nowait(mail.Drain())
+
+    def stop(self) -> None:
+        """At once; no try is spent for it."""
+        self.interrupted = True
+        self._cut.cancel()
+
+    def _look(self) -> None:
+        self._send.send_nowait(mail.Look())
 
     async def _work(self) -> None:
         async with anyio.create_task_group() as group:
@@ -205,7 +220,7 @@ class Hub:
             self._close_plans(group)
             self.gatekeeper.reroute(self.tracker, self.history)
             self._land_open(group)
-            while given := self.treasurer.next():
+            while given := self._next():
                 self._launch(*given, group)
             if self.tracker.done and not self._closing and self._is_checked(group):
                 return  # also if the budget has just refused the last one
@@ -237,12 +252,21 @@ class Hub:
 
     # --- attempts ---------------------------------------------------------------------------------
 
+    def _next(self) -> tuple[Start, Reserve | None] | None:
+        """What may start now. Other runs have their part of the slots."""
+        if self.tracker.ready() and not self._slots.may_start(self.id):
+            return None
+        given = self.treasurer.next()
+        if given is None:
+            self._slots.rest(self.id)
+        return given
+
     def _launch(self, start: Start, reserve: Reserve | None, group: anyio.abc.TaskGroup) -> None:
         task = start.task
         attempt, site = self._sites.hand(start, reserve)
         base = site.place.base if site else None
         data = handing.started(attempt, self.crew.scores[task.id], base, reserve)
-        self._introduce(task)
+        self._beside.introduce(task.id)
         self.record(EventKind.ATTEMPT_STARTED, data, task=task.id, attempt=start.number)
         self._busy.add(task.id)
         group.start_soon(self._carry_out, self._trying(attempt, site))
@@ -257,18 +281,11 @@ class Hub:
             means=self.means,
             base=past.base,
             is_first=not any(map(handing.has_worked, past.tried[: attempt.number - 1])),
-            exempt=() if site else self._beside[attempt.task],
+            exempt=() if site else self._beside.files(attempt.task),
             record=partial(self.record, task=attempt.task, attempt=attempt.number),
             show=partial(self.screen.doing, attempt.task),
             site=site,
         )
-
-    def _introduce(self, task: Task) -> None:
-        """Who runs at the same time may write what it declares; the guards must know, also later."""
-        files = self._beside[task.id] = set()
-        for other in self.tracker.running:
-            files.update(self.graph.tasks[other].files or ())
-            self._beside.setdefault(other, set()).update(task.files or ())
 
     async def _carry_out(self, trying: Try) -> None:
         attempt = trying.attempt
@@ -350,6 +367,7 @@ class Hub:
     def _finished(self, task: TaskId, number: int, outcome: Outcome) -> None:
         self._busy.discard(task)
         self.attempt_over(task, number, outcome)
+        self._slots.freed()
 
     def _seen(self, kind: EventKind, task: TaskId, data: Mapping[str, Any]) -> None:
         if self.tracker.states[task] is TaskState.RUNNING:
@@ -362,21 +380,6 @@ class Hub:
             await anyio.sleep(POLL_S)
             if self._desk.is_due or self.gatekeeper.is_due(self.tracker):
                 await self._send.send(mail.Look())
-
-    async def _watch_signals(
-        self, scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]
-    ) -> None:
-        """Ready before the first attempt: no signal may fall between."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            task_status.started()
-            async for number in signals:
-                if self.interrupted or number != signal.SIGINT:
-                    self.interrupted = True
-                    scope.cancel()
-                    continue
-                self.interrupted = True
-                self.screen.warn("finishing what runs; Ctrl-C again stops it at once")
-                await self._send.send(mail.Drain())
 
     # --- the end ----------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +49,7 @@ __all__ = [
     "RunRow",
     "StoredPlan",
     "is_live",
-    "live_run",
+    "live_runs",
     "locked",
     "make_home",
     "reading",
@@ -101,10 +101,10 @@ class Journal:
         self.lost = self._last - count  # events that were there once, and are not any more
         self.ends_short = self._reached.seq > last  # some of them are the newest
 
-    def announce(self, run: RunId) -> None:
-        """Which run the holder of the lock works on; only the lock says that it still does."""
+    def announce(self, runs: Iterable[RunId]) -> None:
+        """Which runs the holder of the lock works on; only the lock says that it still does."""
         assert self._lock is not None
-        _sign(self._lock, run)
+        _sign(self._lock, runs)
 
     def begin(self, asked: Mapping[str, Any], plans: Sequence[StoredPlan]) -> RunId:
         """A new run with its own copy of the plans; the name is unique and short enough to type."""
@@ -237,7 +237,7 @@ def locked(root: Path) -> Iterator[int]:
             if time.monotonic() >= limit:
                 raise JournalLocked(_held(root, *_signed(lock)))
             time.sleep(GLANCE_S / 20)
-        _sign(lock, "")
+        _sign(lock)
         yield lock
     finally:
         os.close(lock)
@@ -282,28 +282,29 @@ def _no_run_in(root: Path) -> UnknownRun:
     return UnknownRun(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
 
 
-def _sign(lock: int, run: str) -> None:
-    """Who holds it and for which run, for people; only the lock itself says that it is held."""
+def _sign(lock: int, runs: Iterable[RunId] = ()) -> None:
+    """Who holds it and for which runs, for people; only the lock itself says that it is held."""
+    words = " ".join([str(os.getpid()), *runs]).encode()
     with suppress(OSError):  # a full disk
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()} {run}".encode(), 0)
+        os.pwrite(lock, words, 0)
+        os.ftruncate(lock, len(words))
 
 
-def _signed(lock: int) -> tuple[str, RunId]:
-    pid, _, run = os.pread(lock, 100, 0).decode().partition(" ")
-    return pid, RunId(run)
+def _signed(lock: int) -> tuple[str, frozenset[RunId]]:
+    pid, *runs = os.pread(lock, os.fstat(lock).st_size, 0).decode().split() or [""]
+    return pid, frozenset(map(RunId, runs))
 
 
-def _held(root: Path, pid: str, run: RunId) -> str:
-    who = f", run {run}" if run else ""
+def _held(root: Path, pid: str, runs: Collection[RunId]) -> str:
+    who = f", run{'s' if len(runs) > 1 else ''} {', '.join(sorted(runs))}" if runs else ""
     return (
         f"another orchestrator works in {root} (pid {pid or 'unknown'}{who}); wait for it, or answer it with "
         "approve, reject or retry"
     )
 
 
-def live_run(root: Path) -> RunId | None:
-    """The run of the engine that holds the project's lock now; empty while it has not begun one."""
+def live_runs(root: Path) -> frozenset[RunId] | None:
+    """Those of the engine that holds the project's lock now; empty while it has begun none. None: nobody holds it."""
     path = root / HOME / "journal.lock"
     if not path.exists():
         return None
@@ -319,7 +320,7 @@ def live_run(root: Path) -> RunId | None:
 
 
 def is_live(root: Path) -> bool:
-    return live_run(root) is not None
+    return live_runs(root) is not None
 
 
 def make_home(root: Path) -> Path:

@@ -57,14 +57,14 @@ class Seen(NamedTuple):
 
 
 class Tidy:
-    """Of one project. `live`: the run of the engine that works now, empty where it has none yet."""
+    """Of one project. `live`: the runs of the engine that works now, empty where it has none yet."""
 
     def __init__(
         self,
         root: Path,
         settings: WorkspaceSettings,
         wish: Wish,
-        live: Callable[[], str | None],
+        live: Callable[[], Collection[str] | None],
         past: Callable[[str], History],
     ) -> None:
         self._root, self._settings, self._wish = root, settings, wish
@@ -76,7 +76,7 @@ class Tidy:
         seen = await _look(repository) if repository else None
         found = list[Left]()
         for run, row in rows.items():
-            if self._live() in (run, ""):
+            if (live := self._live()) is not None and (run in live or not live):
                 found.append(Left(run, "run", run, False, "an engine works on it"))
                 continue
             aside = self._aside(row)  # before worktrees add to it

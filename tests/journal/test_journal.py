@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator import journal
 from orchestrator.errors import JournalCorrupt, JournalLocked, JournalTooNew, UnknownRun
-from orchestrator.model import EventKind, PlanId, TaskId
+from orchestrator.model import EventKind, PlanId, RunId, TaskId
 
 PLAN = journal.store(PlanId("p"), "plans/p-PLAN.md", b"---\r\n\xff raw bytes")
 
@@ -35,9 +35,11 @@ def test_what_was_appended_is_read_back_in_order(tmp_path: Path):
 def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path):
     with journal.writing(tmp_path) as book:
         run = book.begin({}, [PLAN])
-        assert journal.live_run(tmp_path) == ""
-        book.announce(run)
-        assert journal.live_run(tmp_path) == run
+        assert journal.live_runs(tmp_path) == frozenset()
+        book.announce([run, RunId("another")])
+        assert journal.live_runs(tmp_path) == {run, "another"}
+        book.announce([run])
+        assert journal.live_runs(tmp_path) == {run}
         with pytest.raises(JournalLocked, match="another orchestrator"), journal.writing(tmp_path):
             pass
         with journal.reading(tmp_path) as reader:

@@ -123,7 +123,7 @@ def test_a_file_in_which_nothing_is_yet_has_no_run(tmp_path: Path):
 
 def test_a_second_writer_is_told_who_is_the_first(tmp_path: Path):
     with journal.writing(tmp_path) as book:
-        book.announce(RunId("261128-abcde"))
+        book.announce([RunId("261128-abcde")])
         with pytest.raises(JournalLocked, match=r"pid \d+, run 261128-abcde"):
             journal.refuse_second(tmp_path)
     journal.refuse_second(tmp_path)
