@@ -1,6 +1,6 @@
 """`learn` on a long ledger, beside DuckDB's and polars' own reading and grouping of the same file: time and peak memory.
 
-`python -m bench.learn [LINES]` (needs the extra `bench`; a million by default). Each measurement is a process of its own,
+`python -m bench.learn [LINES]` (with the extra `bench` the other two as well; a million by default). Each measurement is a process of its own,
 in turn, on the same file, after one reading that nobody counts. Ours checks each line's checksum and drops attempts that
 are told twice, and holds nothing but sums; theirs do neither. The file lies in a temporary folder and is removed.
 """
@@ -16,12 +16,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from orchestrator.ledger import NAME
 from orchestrator.ledger.line import sealed
 
 LINES = 1_000_000
+PACKAGES = {"learn": "orchestrator", "duckdb": "duckdb", "polars": "polars"}
 MODELS = (  # tier, model id, pass rate, dollars
     ("haiku", "claude-haiku-4-5-20251001", 0.62, 0.04),
     ("sonnet", "claude-sonnet-4-5-20250929", 0.71, 0.56),
@@ -45,7 +47,7 @@ def main() -> None:
             write(file, count, days)
             print(f"\n{what}: {file.stat().st_size / 1e6:,.0f} MB, times in seconds")
             file.read_bytes().count(b"\n")
-            show({who: run(who, file) for who in ("learn", "duckdb", "polars")})
+            show({who: run(who, file) for who in PACKAGES})
 
 
 def write(file: Path, count: int, days: float) -> None:
@@ -102,7 +104,10 @@ def lines(count: int, end: datetime, span: timedelta) -> Iterator[bytes]:
         )
 
 
-def run(who: str, file: Path) -> dict[str, float]:
+def run(who: str, file: Path) -> dict[str, float] | None:
+    """None: it is not installed."""
+    if find_spec(PACKAGES[who]) is None:
+        return None
     since = (datetime.now(UTC) - timedelta(days=30)).isoformat().replace("+00:00", "Z")
     argv = [sys.executable, "-m", "bench.learn", who, str(file), since]
     told = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -126,14 +131,13 @@ def peak_mb() -> float:
 
 
 def ours(file: Path, since: str) -> int:
+    """What `learn` does, and how many groups it has compared."""
     from orchestrator.intelligence.comparison import Policy
-    from orchestrator.intelligence.learner import Pool, learn
+    from orchestrator.intelligence.learner import learn
     from orchestrator.ledger import Samples
 
     learned = learn(Samples(file.parent, since), Policy())
-    assert learned.loaded
-    pool = len(learned.rules) + len(learned.others)
-    return pool or len(Pool(Policy()).groups)
+    return learned.groups
 
 
 def duckdb(file: Path, since: str) -> int:
@@ -155,12 +159,16 @@ def polars(file: Path, since: str) -> int:
     return recent.group_by("complexity_estimated", "model_version").agg(*sums).collect().height
 
 
-def show(found: dict[str, dict[str, float]]) -> None:
+def show(found: dict[str, dict[str, float] | None]) -> None:
     mine = found["learn"]
+    assert mine is not None
     for who, one in found.items():
+        if one is None:
+            print(f"  {who:8} not installed (pip install 'orchestrator[bench]')")
+            continue
         ratio = f"{mine['s'] / one['s']:.2f}x the time, {mine['mb'] / one['mb']:.2f}x the memory"
         print(
-            f"  {who:8} {one['s']:7.2f} wall  {one['cpu_s']:7.2f} CPU  {one['mb']:7,.0f} MB"
+            f"  {who:8} {one['s']:7.2f} wall  {one['cpu_s']:7.2f} CPU  {one['mb']:7,.0f} MB  {one['groups']:4.0f} groups"
             + ("" if who == "learn" else f"   (learn: {ratio})")
         )
 

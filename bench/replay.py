@@ -9,17 +9,25 @@ import json
 import random
 import statistics
 import sys
+import tomllib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchestrator.model import Tier
-from orchestrator.routing.beliefs import Beliefs, Candidate
-from orchestrator.routing.cascade import Ask, plan_rungs
-from orchestrator.routing.evidence import PERFECT, Evidence, Trial, Trust
+from orchestrator import complexity, engine, settings
+from orchestrator.engine import Experience
+from orchestrator.engine.escalation import Trying, drawn, keeper
+from orchestrator.model import Position, Route, RunId, Task, TaskId, Tier
+from orchestrator.routing import Forecast, ladder
+from orchestrator.routing.evidence import PERFECT, Audit, Evidence, Trial, Trust
 
 DATA = Path(__file__).parents[2] / "shared/data/routing/fleet_a.csv.gz"
+DEFAULTS = tomllib.loads(settings.shipped().read_text("utf-8"))
+SHIPPED = settings.Settings.model_validate({"workers": {}, "prices": {}, **DEFAULTS})
+HERE = Position(line=1, column=1)
 SHUFFLES, RESAMPLES = 30, 2000
 IMPERFECT = Trust(1.0, 0.2, 0.05)
 UNSOUND = "Claude 3.7 Sonnet"  # its flags contradict its own headline
@@ -146,38 +154,88 @@ def oracle(one: Fleet, trust: Trust, chance: random.Random) -> dict[str, Result]
     }
 
 
-def uncapped(one: Fleet, trust: Trust, chance: random.Random) -> dict[str, Result]:
-    """The product for clients that cannot stop at a cap."""
-    return learned(one, trust, chance, capped=False)
-
-
 def learned(
-    one: Fleet, trust: Trust, chance: random.Random, *, capped: bool = True
+    one: Fleet,
+    trust: Trust,
+    chance: random.Random,
+    *,
+    capped: bool = True,
+    told: bool = False,
+    beside: int = 0,
 ) -> dict[str, Result]:
-    """The product: from an empty ledger, one task after the other, knowing only what its checks said."""
-    candidates = [Candidate(tier, model) for tier, model in zip(Tier, one.models, strict=True)]
-    ask, known, found = Ask(trust, again=False), Evidence(), {}
-    for task in chance.sample(list(one.results), len(one.results)):
-        cascade = plan_rungs(candidates, Beliefs(known, candidates, 5), ask, chance.random())
-        paid, failed = 0.0, ()
-        for step in cascade.steps:
-            made = one.results[task][one.models.index(step.model)]
-            cap = step.cap_usd if capped and step.cap_usd is not None else made.cost
+    """The product as it is shipped: from an empty ledger, one task after the other, knowing only what its checks said.
+
+    `told`: somebody has amended so many outcomes that it knows how often its checks are wrong. `beside`: so many tasks
+    run at once with each, and their outcomes are not known yet. `capped`: clients can stop at a sum.
+    """
+    run, known = RunId(str(chance.random())), Evidence(audits=amended(trust) if told else {})
+    found, ended = {}, deque[list[Trial]]()
+    for name in chance.sample(list(one.results), len(one.results)):
+        while len(ended) > beside:
+            known = reduce(Evidence.learn, ended.popleft(), known)
+        tries, done = list[Trial](), one.results[name]
+        for route in rungs(one, name, known, run):
+            made = done[one.models.index(route.model or "")]
+            cap = route.cap_usd if capped and route.cap_usd is not None else made.cost
             stopped = made.cost > cap  # by its client, after the call that crosses it
             if stopped:
                 made = Result(False, min(made.cost, cap + made.step))
             passed = not stopped and accepts(made.right, trust, chance)
-            known = known.learn(Trial(step.model, passed, made.cost, after=failed))
-            paid += made.cost
-            failed = (*failed, step.model)
+            after = tuple(each.model for each in tries)
+            tries.append(Trial(route.model or "", passed, made.cost, after=after))
             if passed:
                 break
-        found[task] = Result(made.right, paid)
+        found[name] = Result(made.right, sum(each.cost_usd or 0.0 for each in tries))
+        ended.append(tries)
     return found
+
+
+def rungs(one: Fleet, name: str, known: Evidence, run: RunId) -> list[Route]:
+    """What a run does for a task with a check, by the code of runs. One try per model: of no second try is the outcome known."""
+    task = Task(
+        id=TaskId(name), ordinal=1, position=HERE, name="Do it", commands=("true",), complexity=5
+    )
+    score, models = complexity.score(task), dict(zip(Tier, one.models, strict=True))
+    trying = Trying(drawn(run, task.id), again=False)
+    forecasts: dict[Tier | None, Forecast] = {tier: Forecast() for tier in Tier}
+    routes = ladder(
+        task,
+        score,
+        worker="bench",
+        tiers=tuple(Tier),
+        models=models,
+        asks_a_model=True,
+        provider=str,
+        policy=engine.policy(SHIPPED),
+        keep=keeper(task, score, Experience(SHIPPED, evidence=known), models, forecasts, trying),
+        forecasts=forecasts,
+    )
+    return [
+        route
+        for number, route in enumerate(routes)
+        if route.model != routes[number - 1].model or not number
+    ]
+
+
+def amended(trust: Trust) -> dict[Audit, int]:
+    """What was found of 2000 outcomes: as often wrong as such checks are."""
+    wrong, right = round(1000 * trust.accepts_wrong), round(1000 * trust.rejects_right)
+    return {
+        Audit(1.0, accepted=True, right=False): wrong,
+        Audit(1.0, accepted=False, right=False): 1000 - wrong,
+        Audit(1.0, accepted=False, right=True): right,
+        Audit(1.0, accepted=True, right=True): 1000 - right,
+    }
 
 
 ROUTER = "this router, from an empty ledger"
 WITHOUT = "the same without caps"
+ROUTERS: Mapping[str, Policy] = {
+    ROUTER: learned,
+    "the same, five tasks at once": partial(learned, beside=4),
+    "the same, told how checks err": partial(learned, told=True),
+    WITHOUT: partial(learned, capped=False),
+}
 POLICIES: Mapping[str, Policy] = {
     "always strong": fixed((2,)),
     "always middle": fixed((1,)),
@@ -187,8 +245,7 @@ POLICIES: Mapping[str, Policy] = {
     "cheap then strong": fixed((0, 2)),
     "middle then strong": fixed((1, 2)),
     "cheap then middle, ends below": fixed((0, 1)),
-    ROUTER: learned,
-    WITHOUT: uncapped,
+    **ROUTERS,
     "oracle": oracle,
 }
 
@@ -238,7 +295,7 @@ def compare(
     )
     found = {}
     for name, policy in policies.items():
-        often = shuffles if policy in (learned, uncapped) else _enough(trust, shuffles)
+        often = shuffles if policy in ROUTERS.values() else _enough(trust, shuffles)
         made = measure(one, policy, trust, often)
         cost = sum(each.cost for each in made.values())
         gaps = [100 * (made[task].right - strong[task].right) for task in strong]
@@ -280,7 +337,7 @@ def study(results: Mapping[str, Mapping[str, Result]], shuffles: int, some: int)
 
 def _three(one: Fleet, shuffles: int) -> dict[str, Any]:
     figures = compare(one, PERFECT, shuffles, {ROUTER: learned})[ROUTER]
-    without = compare(one, PERFECT, max(1, shuffles // 3), {WITHOUT: uncapped})[WITHOUT]
+    without = compare(one, PERFECT, max(1, shuffles // 3), {WITHOUT: ROUTERS[WITHOUT]})[WITHOUT]
     plan = " then ".join(WORDS[place] for place in best_plan(one))
     return {
         "models": one.models,

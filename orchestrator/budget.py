@@ -2,11 +2,12 @@
 
 What is charged for an attempt, of dollars and of tokens each:
 
-* while it runs, what was set aside for it, or what it has told if that is more;
+* while it runs or may still be reviewed, what was set aside for it, or what it has told if that is more;
 * once it has told all, what it used; what of it nobody knows stays charged as it was set aside;
+* one whose reviewer told nothing of its cost: all dollars that were set aside;
 * one that ended before it told everything: what it told and one turn more, the largest that was seen of it, as long as that
-  is less than what was set aside; one that told nothing: all that was set aside, but of tokens only what such an attempt
-  may need if nobody can price its model, as its client may be one that never tells;
+  is less than what was set aside; one that told nothing: all that was set aside, but only what such an attempt may need if
+  nobody can price its model, as its client may be one that never tells;
 * one that a provider refused, or that never began: what it told, as refusals are not billed.
 """
 
@@ -35,6 +36,7 @@ UNBILLED = {  # the provider refused it, or it never began
     Failure.WORKSPACE,
 }
 CENT = 1e-9  # sums of floats are compared with so much slack
+UNSURE = 0.5  # of a tier that money alone has chosen: nobody has said that it is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,15 @@ def money(limit: Limit) -> Money:
     )
 
 
+def of_plan(limits: Limits, own: Limit) -> Money:
+    """The stricter of the settings' word and the plan's own, if nobody has asked for another instead."""
+    found, other = money(limits.plan).least(money(own)), limits.instead
+    return Money(
+        found.usd if other.usd is None else other.usd or math.inf,
+        found.tokens if other.tokens is None else other.tokens or math.inf,
+    )
+
+
 # --- what was charged -------------------------------------------------------------------------------
 
 
@@ -82,29 +93,47 @@ class Charge(NamedTuple):
     sure: Money
     known: Money
 
+    def plus(self, other: Charge) -> Charge:
+        return Charge(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+FREE = Charge(NOTHING, NOTHING, NOTHING)
+
 
 def charge(tried: Tried) -> Charge:
     if not tried.route.asks_a_model:
-        return Charge(NOTHING, NOTHING, NOTHING)
+        return FREE
     set_aside = Money(tried.reserve.usd, tried.reserve.tokens) if tried.reserve else NOTHING
-    outcome = tried.outcome or tried.worked
+    outcome = tried.latest
     told = (outcome.usage if outcome else None) or tried.so_far
-    known = _known(told)
-    if outcome is None:
+    known = known_of(told)
+    if tried.in_review and tried.outcome is None:
+        known += known_of(tried.reviewing)
+    if outcome is None or _may_cost_more(tried):
         return Charge(set_aside.most(known), known, known)
     if outcome.failure in UNBILLED or _never_began(tried):
         return Charge(known, known, known)
     whole = outcome.usage is not None and not outcome.usage.lower_bound
     one_more = known + Money(*tried.leap)
     usd, tokens = (told.cost_usd, told.fresh_tokens) if told else (None, None)
-    unseen = set_aside.tokens
-    if tried.reserve and tried.reserve.unseen_tokens is not None and not tokens:
-        unseen = tried.reserve.unseen_tokens
+    if _has_silent_review(tried):
+        usd = None
+    unseen = _unseen(tried, set_aside, usd, tokens)
     held = Money(
-        _settle(usd, whole, set_aside.usd, one_more.usd),
-        _settle(tokens, whole, unseen, one_more.tokens),
+        _settle(usd, whole, unseen.usd, one_more.usd),
+        _settle(tokens, whole, unseen.tokens, one_more.tokens),
     )
     return Charge(held, held, known)
+
+
+def _unseen(tried: Tried, set_aside: Money, usd: float | None, tokens: int | None) -> Money:
+    """What stands for that which it did not tell."""
+    own, found = tried.reserve, set_aside
+    if own is not None and own.unseen_usd is not None and not usd:
+        found = Money(own.unseen_usd, found.tokens)
+    if own is not None and own.unseen_tokens is not None and not tokens:
+        found = Money(found.usd, own.unseen_tokens)
+    return found
 
 
 def _settle(told: float | None, whole: bool, set_aside: float, one_more: float) -> float:
@@ -115,8 +144,21 @@ def _settle(told: float | None, whole: bool, set_aside: float, one_more: float) 
     return max(told, min(set_aside, one_more)) if told > 0 else set_aside
 
 
-def _known(usage: Usage | None) -> Money:
+def known_of(usage: Usage | None) -> Money:
     return Money(usage.cost_usd or 0.0, usage.fresh_tokens or 0) if usage else NOTHING
+
+
+def _may_cost_more(tried: Tried) -> bool:
+    """Its reviewer is paid out of what was set aside for it."""
+    open_yet = tried.outcome is None and tried.verified is None
+    return open_yet and tried.reserve is not None and tried.reserve.with_review
+
+
+def _has_silent_review(tried: Tried) -> bool:
+    """A reviewer was asked, and nobody knows what it has cost: its client may be one that never tells."""
+    told = tried.review.usage if tried.review else tried.reviewing
+    was_asked = tried.in_review or tried.review is not None
+    return was_asked and (told is None or told.cost_usd is None)
 
 
 def _never_began(tried: Tried) -> bool:
@@ -151,7 +193,7 @@ class Room:
 
 
 class Budget:
-    """Of one run at one moment. `elsewhere` is what other runs used `since` the day began, an ISO time."""
+    """Of one run at one moment. `elsewhere` is what other runs used `since` the day began, an ISO time, and what they hold now."""
 
     def __init__(
         self,
@@ -160,7 +202,7 @@ class Budget:
         plan_of: Callable[[TaskId], PlanId],
         tasks: Mapping[TaskId, Limit],
         plans: Mapping[PlanId, Limit],
-        elsewhere: Money = NOTHING,
+        elsewhere: Charge = FREE,
         since: str = "",
     ) -> None:
         """`tasks` and `plans` have limits of their own."""
@@ -175,19 +217,20 @@ class Budget:
 
     def rooms(self, task: TaskId) -> list[Room]:
         """All limits that an attempt of this task stands under, the narrowest first."""
-        plan = self._plan_of(task)
+        plan, own = self._plan_of(task), self._tasks.get(task, Limit())
+        is_wide = money(self._limits.task).tokens < money(own).tokens
         return [
             self._room(
                 f"the task {task}",
-                money(self._limits.task).least(money(self._tasks.get(task, Limit()))),
+                money(self._limits.task).least(money(own)),
                 lambda one: one == task,
-                ("budget.task_usd", "budget.task_tokens or its <token-budget>"),
+                ("budget.task_usd", "budget.task_tokens" if is_wide else "its <token-budget>"),
             ),
             self._room(
                 f"the plan {plan}",
-                money(self._limits.plan).least(money(self._plans.get(plan, Limit()))),
+                of_plan(self._limits, self._plans.get(plan, Limit())),
                 lambda one: self._plan_of(one) == plan,
-                ("budget.plan_usd or its budget:", "budget.plan_tokens or its budget:"),
+                ("--plan-budget-usd", "--plan-budget-tokens"),
             ),
             self.run(),
             self.day(),
@@ -202,8 +245,7 @@ class Budget:
         """With what other runs used; of this one what ended before the day began is not of it."""
         raising = ("budget.day_usd", "budget.day_tokens")
         room = self._room("today", money(self._limits.day), _all, raising, self._since)
-        more = self._elsewhere
-        held, sure, known = room.held + more, room.sure + more, room.known + more
+        held, sure, known = Charge(room.held, room.sure, room.known).plus(self._elsewhere)
         return Room(room.name, room.limit, held, sure, known, _all, raising)
 
     def _room(
@@ -248,6 +290,7 @@ class Asked(NamedTuple):
     task: TaskId
     need: Money
     want: Money
+    why: str = ""  # where its dollars come from, if not from a price
 
 
 class Admission(NamedTuple):
@@ -256,6 +299,13 @@ class Admission(NamedTuple):
     verdict: Verdict
     amount: Money = NOTHING
     reason: str = ""
+    limit: str = ""
+    raising: str = ""
+
+    def put_off(self) -> Admission:
+        """It cannot start, and what runs may change that."""
+        told = self.reason.partition("; raise ")[0]
+        return Admission(Verdict.WAIT, NOTHING, f"{told}: it waits for what runs", self.limit)
 
 
 def admit(
@@ -276,11 +326,11 @@ def admit(
     amount, rooms = asked.want, budget.rooms(asked.task)
     for room in rooms:
         if not asked.need.fits(room.left):
-            return Admission(Verdict.STOP, reason=_refusal(room, asked))
+            return _refusal(room, asked)
     for room in rooms:
         free = room.free - _needs(ahead, room)
         if not asked.need.fits(free):
-            return Admission(Verdict.WAIT, reason=_waiting(room, asked, free))
+            return _waiting(room, asked, free)
         spare = (free - asked.need - _needs(beside, room)).most(NOTHING)
         share = 1 if room.name.startswith("the task") else max(1, rivals)
         amount = amount.least(asked.need + Money(spare.usd / share, spare.tokens / share))
@@ -291,21 +341,25 @@ def _needs(others: Sequence[Asked], room: Room) -> Money:
     return sum((one.need for one in others if room.covers(one.task)), NOTHING)
 
 
-def _refusal(room: Room, asked: Asked) -> str:
+def _refusal(room: Room, asked: Asked) -> Admission:
     usd = not Money(asked.need.usd).fits(room.left)
-    need, limit, left = _shown(usd, asked.need, room.limit, room.left)
-    return (
-        f"{room.name} may use {limit}, {left} of it is left, and {asked.task} may need {need}; "
-        f"raise {room.raising[0 if usd else 1]}"
-    )
+    raising = room.raising[0 if usd else 1]
+    told = f"{_told(room, asked, room.left, 'left', usd)}; raise {raising}"
+    return Admission(Verdict.STOP, NOTHING, told, room.name, raising)
 
 
-def _waiting(room: Room, asked: Asked, free: Money) -> str:
+def _waiting(room: Room, asked: Asked, free: Money) -> Admission:
     usd = not Money(asked.need.usd).fits(free)
-    need, limit, rest = _shown(usd, asked.need, room.limit, free)
+    told = _told(room, asked, free, "neither used nor set aside", usd)
+    where = " in all projects" if room.name == "today" else ""
+    return Admission(Verdict.WAIT, NOTHING, f"{told}: it waits for what runs{where}", room.name)
+
+
+def _told(room: Room, asked: Asked, rest: Money, how: str, usd: bool) -> str:
+    need, limit, some = _shown(usd, asked.need, room.limit, rest)
+    why = f" ({asked.why})" if usd and asked.why else ""
     return (
-        f"{room.name} may use {limit}, {rest} of it is neither used nor set aside, and {asked.task} may need "
-        f"{need}: it waits for what runs"
+        f"{room.name} may use {limit}, {some} of it is {how}, and {asked.task} may need {need}{why}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,3 +30,9 @@ def wall() -> float:
         with suppress(OSError, ValueError):
             ahead = float(Path(path).read_text())
     return time.time() + ahead
+
+
+def at(unix_s: float) -> str:
+    """In the person's own time zone, with the day where it is not today's."""
+    moment, now = datetime.fromtimestamp(unix_s).astimezone(), datetime.now().astimezone()
+    return moment.strftime("%H:%M" if moment.date() == now.date() else "%Y-%m-%d %H:%M")

@@ -20,12 +20,13 @@ FOLDER = ".orchestrator/inbox"
 
 
 class Letter(Noun):
-    """One command. `answer` goes with `answer` only."""
+    """One command. `answer` goes with `answer` only; `cancel` is of the whole run, and `by` says who wants it."""
 
-    do: Literal["answer", "retry"]
+    do: Literal["answer", "retry", "cancel"]
     run: RunId
-    task: TaskId
+    task: TaskId | None = None
     answer: Answer | None = None
+    by: str = ""
 
 
 def post(root: Path, letter: Letter) -> Path:

@@ -152,7 +152,12 @@ def _note(answer: Answer | None) -> str:
 
 
 def _failure(last: Outcome | None) -> Iterator[str]:
-    if last is not None and not last.ok:
+    if last is not None and last.failure is Failure.SHORTAGE:
+        told = (
+            "There was no budget to end this task. Its changes may still be there: go on from them"
+        )
+        yield f"{told}.\n{_tail(last.detail)}"
+    elif last is not None and not last.ok:
         there = "Its changes may still be there. Find the cause and mend it"
         if last.failure is Failure.CONFLICT:
             there = (

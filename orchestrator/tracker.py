@@ -23,6 +23,7 @@ from orchestrator.graph import TaskGraph
 from orchestrator.graph.writes import normal, overlaps
 from orchestrator.model import (
     Answer,
+    Cap,
     Event,
     EventKind,
     Failure,
@@ -64,7 +65,8 @@ REACTIONS = {
     Failure.NO_RESULT: Reaction.NEXT_TRY,
     Failure.KILLED: Reaction.NEXT_TRY,
     Failure.MAX_TURNS: Reaction.NEXT_TRY,
-    Failure.BUDGET: Reaction.NEXT_TRY,
+    Failure.BUDGET: Reaction.NEXT_RUNG,  # the same model under the same cap would come no farther
+    Failure.SHORTAGE: Reaction.SAME_TRY,  # as soon as its budget has more room than it had
     Failure.DENIED: Reaction.NEXT_TRY,
     Failure.SCOPE: Reaction.NEXT_TRY,
     Failure.SECRET: Reaction.NEXT_TRY,
@@ -96,13 +98,7 @@ class Start:
 
 
 class Tracker:
-    def __init__(
-        self,
-        graph: TaskGraph,
-        *,
-        capacity: int,
-        fail_fast: bool = False,
-    ) -> None:
+    def __init__(self, graph: TaskGraph, *, capacity: int, fail_fast: bool = False) -> None:
         self._graph = graph
         self._ladders: dict[TaskId, tuple[Route, ...]] = {}
         self._reviewers: dict[TaskId, Route] = {}
@@ -111,19 +107,14 @@ class Tracker:
         self._attempts = dict.fromkeys(graph, 0)
         self._rung = dict.fromkeys(graph, 0)  # place on the ladder of the next try
         self._worker: dict[TaskId, str] = {}  # of the latest attempt
-        self._fought: dict[
-            TaskId, set[str]
-        ] = {}  # files in which its work did not fit to the result
-        self._touched: dict[
-            TaskId, set[str]
-        ] = {}  # what a running task is seen to write besides its <files>
+        self._caps: dict[TaskId, tuple[Cap | None, ...]] = {}  # of it, of dollars and of tokens
+        self._fought: dict[TaskId, set[str]] = {}  # files in which its work did not fit
+        self._touched: dict[TaskId, set[str]] = {}  # what it is seen to write besides its <files>
         self.held: set[TaskId] = set()  # their work waits for a person
         self.refused: set[TaskId] = set()  # the budget has no room for their next try
         self.states = dict.fromkeys(graph, TaskState.WAITING)
         self.stopped: str | None = None  # why no new attempt may start
-        self.closed: dict[
-            str, float
-        ] = {}  # gate -> Unix seconds: until then nothing starts behind it
+        self.closed: dict[str, float] = {}  # gate -> Unix seconds: nothing starts before
 
     @property
     def running(self) -> list[TaskId]:
@@ -243,6 +234,8 @@ class Tracker:
         self._move(task, TaskState.RUNNING)
         self._worker[task] = event.data.get("route", {}).get("worker", "")
         self._attempts[task] += 1
+        reserve = event.data.get("reserve") or {}
+        self._caps[task] = (reserve.get("usd_cap"), reserve.get("tokens_cap"))
 
     def _saw(self, task: TaskId, event: Event) -> None:
         self._touched.setdefault(task, set()).update(event.data["files"])
@@ -254,6 +247,8 @@ class Tracker:
             self._move(task, TaskState.SUCCEEDED)
             return
         reaction = REACTIONS[outcome.failure]
+        if outcome.failure is Failure.BUDGET:
+            reaction = self._after_cap(task)
         if reaction is Reaction.STOP and self._was_sent_back(task):
             reaction = Reaction.SAME_TRY
         if reaction is Reaction.STOP:
@@ -266,6 +261,18 @@ class Tracker:
             self._move(task, TaskState.WAITING)
         else:
             self._fail(task)
+
+    def _after_cap(self, task: TaskId) -> Reaction:
+        """Who is dearer gets less done under the same cap of dollars. Records of before such caps were told mean the next try."""
+        caps, ladder = self._caps.get(task, ()), self._ladders[task]
+        if not any(caps):
+            return Reaction.NEXT_TRY
+        above = self._next_rung(task, Reaction.NEXT_RUNG)
+        if caps == (Cap.ATTEMPT, None) and above < len(ladder):
+            here, then = ladder[self._rung[task]].usd_per_token, ladder[above].usd_per_token
+            if here is not None and then is not None and then > here:
+                return Reaction.FAIL
+        return Reaction.NEXT_RUNG
 
     def _was_sent_back(self, task: TaskId) -> bool:
         """From a worker that had taken over to its own: the other one's trouble stops nobody."""

@@ -19,6 +19,7 @@ from orchestrator.budget import (
     NOTHING,
     Asked,
     Budget,
+    Charge,
     Money,
     Offer,
     Room,
@@ -28,7 +29,7 @@ from orchestrator.budget import (
     choose,
 )
 from orchestrator.engine.crew import Crew
-from orchestrator.engine.order import Order
+from orchestrator.engine.neighbours import Neighbours
 from orchestrator.engine.treasurer import Treasurer, day_begins, limits
 from orchestrator.graph import build
 from orchestrator.history import History, Tried, fold
@@ -48,6 +49,7 @@ from orchestrator.model import (
     Tier,
     Usage,
 )
+from orchestrator.order import Order
 from orchestrator.tracker import Tracker
 from tests.build import plan, task
 
@@ -91,6 +93,23 @@ def test_s2_36_what_was_set_aside_is_replaced_by_what_was_used():
 
 def test_s2_36_it_is_settled_when_the_worker_is_done_and_not_only_after_its_checks():
     assert charge(tried(worked=Outcome(usage=usage(0.25, 120)))).held == Money(0.25, 120)
+
+
+def test_s2_36_what_a_reviewer_may_use_is_not_given_to_others():
+    passed = Outcome(usage=usage(0.25, 120))
+    reserve = Reserve(usd=5.0, tokens=900, with_review=True)
+    waits = tried(worked=passed, reserve=reserve)
+    assert charge(waits) == (Money(5.0, 900), Money(0.25, 120), Money(0.25, 120))
+    looks = tried(worked=passed, reserve=reserve, in_review=True, reviewing=usage(0.5, 30))
+    assert charge(looks).known == Money(0.75, 150)
+    assert charge(tried(worked=passed, verified=passed, reserve=reserve)).held == Money(0.25, 120)
+
+
+def test_s2_36_a_reviewer_that_told_nothing_keeps_all_dollars():
+    ended = Outcome(failure=Failure.INTERRUPTED, usage=usage(0.25, 120, lower_bound=True))
+    assert charge(tried(ended, in_review=True, leap=(0.1, 10))).held == Money(5.0, 130)
+    told = tried(ended, in_review=True, reviewing=usage(0.1, 30), leap=(0.1, 10))
+    assert charge(told).held == Money(0.35, 130)
 
 
 def test_s2_36_what_is_left_falls_below_nothing_only_where_a_client_used_more_than_it_was_given():
@@ -210,8 +229,15 @@ def test_the_day_counts_other_runs_and_not_what_ended_before_it():
     given = Limits(day=Limit(usd=10.0))
     old = tried(Outcome(usage=usage(3.0)), finished_at="2026-01-01T23:59:59Z")
     new = tried(Outcome(usage=usage(2.0)), finished_at="2026-01-02T00:00:00Z")
-    day = budget(given, old, new, elsewhere=Money(4.0), since="2026-01-02T00:00:00+00:00").day()
-    assert day.free.usd == pytest.approx(10 - 2 - 4)
+    day = budget(
+        given,
+        old,
+        new,
+        elsewhere=Charge(Money(5.0), Money(4.0), Money(4.0)),
+        since="2026-01-02T00:00:00+00:00",
+    ).day()
+    assert day.free.usd == pytest.approx(10 - 2 - 5)
+    assert day.left.usd == pytest.approx(10 - 2 - 4)  # what others hold, they may release
 
 
 def test_a_day_begins_at_midnight_where_the_person_is():
@@ -341,7 +367,12 @@ class World:
         routes = {
             one: tuple(
                 ROUTE.model_copy(
-                    update={"tier": tier, "model": str(tier), "estimated_cost_usd": usd}
+                    update={
+                        "tier": tier,
+                        "model": str(tier),
+                        "estimated_cost_usd_high": usd,
+                        "estimated_fresh_tokens_high": 1000,
+                    }
                 )
                 for tier in (Tier.HAIKU, Tier.SONNET)
             )
@@ -366,7 +397,7 @@ class World:
             crew,
             order,
             self.say,
-            lambda *_: Usage.nothing(),
+            Neighbours(Path("/dev/null/none"), RunId("r")),
         )
         self.say(EventKind.RUN_STARTED, {**crew.told, **self.treasurer.told})
 
@@ -434,10 +465,11 @@ class World:
             found = found.model_copy(update={"lower_bound": True})
             if client.style == "end":
                 found = Usage(lower_bound=True)
-        outcome = Outcome(failure=failure, usage=found).model_dump(mode="json")
-        number = self.tracker.attempts(task)
-        self.say(EventKind.WORKER_FINISHED, {"outcome": outcome}, task, number)
-        self.say(EventKind.ATTEMPT_FINISHED, {"outcome": outcome}, task, number)
+        outcome = Outcome(failure=failure, usage=found)
+        number, told = self.tracker.attempts(task), outcome.model_dump(mode="json")
+        self.say(EventKind.WORKER_FINISHED, {"outcome": told}, task, number)
+        told = self.treasurer.excuse(task, outcome).model_dump(mode="json")
+        self.say(EventKind.ATTEMPT_FINISHED, {"outcome": told}, task, number)
 
     def check_spending(self) -> None:
         spent = sum((one.spent for one in self.every), NOTHING)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import estimates, settings
-from orchestrator.estimates import Past, calibration
+from orchestrator.estimates import Past, calibration, settle
+from orchestrator.estimates.names import Names
 from orchestrator.estimates.past import Group, Measured, used
 from orchestrator.graph import build
 from orchestrator.model import Estimate, Failure, Score, TaskId, Tier, Usage
@@ -37,7 +38,7 @@ def past(*tokens: int, tier: str = "sonnet", complexity: int = 6) -> Past:
 
 
 def found(given: Past, complexity: int = 6, model: str = "sonnet-9") -> Group | None:
-    return given.find("api-impl", complexity, worker="agent", tier=Tier.SONNET, model=model)
+    return given.find("api-impl", complexity, worker="agent", model=model)
 
 
 def test_s2_55_the_mean_with_its_range_its_confidence_and_its_success():
@@ -108,13 +109,38 @@ def test_other_complexities_stand_in_brought_to_this_one():
 def test_c_10_another_model_or_tier_never_shares_its_counts():
     given = past(*[1000] * 5)
     assert found(given, model="sonnet-8") is None
-    assert given.find("api-impl", 6, worker="agent", tier=Tier.OPUS, model="opus-9") is None
-    assert given.find("other", 6, worker="agent", tier=Tier.SONNET, model="sonnet-9") is None
+    assert given.find("api-impl", 6, worker="agent", model="opus-9") is None
+    assert given.find("other", 6, worker="agent", model="sonnet-9") is None
 
 
-def test_c_10_an_alias_is_the_newest_of_its_own_versions():
-    assert found(past(*[1000] * 5), model="sonnet") is not None
-    assert found(past(*[1000] * 5), model="somebody/sonnet-9") is not None
+def names(*seen: tuple[str | None, str]) -> Names:
+    return settle([("w", asked, answered) for asked, answered in seen])[1]
+
+
+def test_c_10_an_alias_is_the_id_that_answered_to_it_last():
+    known = names(("haiku", "h-4"), ("haiku", "h-5"), ("sonnet", "s-4"), ("haiku", "haiku"))
+    assert (known.resolve("w", "haiku"), known.resolve("w", "sonnet")) == ("h-5", "s-4")
+    assert known.resolve("other", "haiku") == "haiku"
+    own = [one._replace(asked="sonnet") for one in past(*[1000] * 5).every]
+    assert found(Past(own), model="sonnet") is not None
+
+
+def test_c_10_only_a_date_is_no_part_of_a_name():
+    dated = ("gpt-5-2025-08-07", "h-4-5-20251001", "h-4@20250514")
+    known = names(*((None, one) for one in dated), (None, "gpt-5-mini"), (None, "gpt-5.1"))
+    asked = ("gpt-5", "some/h-4-5", "h-4")
+    assert tuple(known.resolve("w", one) for one in asked) == dated
+    assert [known.find("w", one) for one in ("gpt", "gpt-5-m", "h", "h-4-5-2025")] == [None] * 4
+    assert known.resolve("w", "some/gpt-5-mini") == "gpt-5-mini"
+    assert names((None, "gpt-5-mini")).find("w", "gpt-5") is None
+    assert found(past(*[1000] * 5), model="sonnet") is None  # sonnet-9 is another name
+
+
+def test_what_ended_before_anybody_had_answered_is_of_the_id_that_answered_before_it():
+    seen = [("haiku", "haiku"), ("haiku", "h-4"), ("haiku", "haiku"), ("haiku", "h-5")]
+    ids, _ = settle([("w", *one) for one in seen])
+    assert ids == ["h-5", "h-4", "h-4", "h-5"]
+    assert settle([("w", "h-4", "h-4")])[0] == ["h-4"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ PACKAGE = REPOSITORY / "orchestrator"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 EVERYWHERE = {"anyio", "pydantic", "structlog", "tenacity"}
-ONE_ROOM = {"typer": "cli", "rich": "cli"}
+ONE_ROOM = {"typer": "cli", "rich": "cli", "starlette": "web"}
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION, LONGEST_CHAIN = 400, 40, 8, 7
 
 
@@ -101,6 +101,8 @@ def test_import_chains_between_rooms_are_short():
     rooms: dict[str, set[str]] = defaultdict(set)
     for path, tree in trees():
         room = path.parts[0].removesuffix(".py")
+        if room == "__main__":
+            continue  # the door is no room
         ours = {name.split(".")[1] for name in imports(tree) if name.startswith("orchestrator.")}
         rooms[room] |= ours - {room}
     depth: dict[str, int] = {}

@@ -23,6 +23,7 @@ from orchestrator.cli import (
     reporting,
     routes,
     run,
+    service,
     setup,
     tidying,
 )
@@ -82,6 +83,11 @@ app.add_typer(runs, name="runs")
 app.command("show", cls=Command)(look.show)
 app.command("explain", cls=Command)(look.explain)
 app.command("logs", cls=Command)(logs.logs)
+app.command("watch", cls=Command)(service.watch)
+app.command("serve", cls=Command)(service.serve)
+app.command("trust", cls=Command)(service.trust)
+app.command("cancel", cls=Command)(service.cancel)
+app.command("notify", cls=Command)(service.notify)
 app.command("approve", cls=Command)(answer.approve)
 app.command("reject", cls=Command)(answer.reject)
 app.command("learn", cls=Command)(learning.learn)
@@ -165,6 +171,7 @@ def _misused(error: Any) -> tuple[int, str]:
     if type(error).__name__ == "NoArgsIsHelpError":
         err().print(message)
         return USAGE, message
+    message = " ".join(message.split())
     _error(USAGE, message)
     if context is not None:
         err().print(f"  next: {context.command_path} --help")

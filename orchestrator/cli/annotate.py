@@ -186,7 +186,7 @@ def _said(one: Diagnostic) -> str:
 
 
 def _report(ground: Ground, additions: Any) -> Iterator[str]:
-    from orchestrator.cli.terminal import plain
+    from orchestrator.views.text import plain
 
     for task in ground.plan.tasks:
         addition = additions.get(task.ordinal)
@@ -211,8 +211,8 @@ def _write(one: Draft) -> None:
 
 
 def _show(made: list[Draft], *, written: bool) -> None:
-    from orchestrator.cli.diagnostics import near
-    from orchestrator.cli.terminal import counted, out, plain
+    from orchestrator.cli.terminal import out
+    from orchestrator.views.text import counted, near, plain
 
     for one in made:
         name = plain(near(one.file.parent, one.file.name))
@@ -231,7 +231,7 @@ def _show(made: list[Draft], *, written: bool) -> None:
 def _show_diff(made: list[Draft]) -> None:
     import sys
 
-    from orchestrator.cli.diagnostics import near
+    from orchestrator.views.text import near
 
     for one in made:
         name = near(one.file.parent, one.file.name)

@@ -25,8 +25,8 @@ def approve(
 
     With --option where it is a choice. A running engine takes the answer, else the next resume.
     """
-    from orchestrator.cli.screen.asking import person
     from orchestrator.model import Answer
+    from orchestrator.views.asking import person
 
     return _post(
         name, task, Answer(approved=True, option=option, note=note, by=person(), via="command")
@@ -38,20 +38,21 @@ def reject(name: Run, task: TaskName, note: Note = "") -> int:
 
     It fails, and what depends on it is skipped.
     """
-    from orchestrator.cli.screen.asking import person
     from orchestrator.model import Answer
+    from orchestrator.views.asking import person
 
     return _post(name, task, Answer(approved=False, note=note, by=person(), via="command"))
 
 
 def _post(name: str, task_name: str, answer: Answer) -> int:
-    from orchestrator import inbox
-    from orchestrator.cli import past, waiting
-    from orchestrator.cli.screen.words import said
-    from orchestrator.cli.terminal import NEXT, command, out
-    from orchestrator.engine import answers
+    from orchestrator import answers, inbox
+    from orchestrator.cli import past
+    from orchestrator.cli.terminal import out
     from orchestrator.errors import UsageError
     from orchestrator.inbox import Letter
+    from orchestrator.views import waiting
+    from orchestrator.views.text import NEXT, command
+    from orchestrator.views.words import said
 
     found = past.reopen(past.here(), name)
     task = found.task(task_name)

@@ -10,12 +10,15 @@ from typing import Any
 import anyio
 
 from orchestrator import journal, settings
-from orchestrator.cli import past, recorded
-from orchestrator.cli.terminal import columns, err, out, plain, show_json
+from orchestrator.cli import past
+from orchestrator.cli.terminal import err, out, show_json
 from orchestrator.errors import JournalLocked
 from orchestrator.history import History, fold
 from orchestrator.journal import RunRow
 from orchestrator.model import RunId
+from orchestrator.settings import WorkspaceSettings
+from orchestrator.views.past import ended
+from orchestrator.views.text import columns, plain
 from orchestrator.workspace import Repository, Unfit, examine, weight
 from orchestrator.workspace.tidy import Left, Tidy, Wish
 from orchestrator.workspace.weight import Weight
@@ -43,6 +46,16 @@ def clean(words: Sequence[str], *, dry_run: bool, rescued: bool, as_json: bool) 
     else:
         _show(left, dry_run=dry_run, rescued=rescued)
     return 0
+
+
+async def tidy(root: Path, chosen: WorkspaceSettings) -> list[Left]:
+    """What `runs clean` removes, by who holds the project: no engine can begin meanwhile but its own."""
+    rows: dict[str, RunRow] = {row.id: row for row in past.names(root)}
+    wish = Wish(dry_run=False, rescued=False)
+    tidy_ = Tidy(
+        root, chosen, wish, lambda: journal.live_runs(root), lambda run: _history(root, run)
+    )
+    return await _carry_out(root, tidy_, rows)
 
 
 def _chosen(root: Path, words: Sequence[str]) -> dict[str, RunRow]:
@@ -156,7 +169,7 @@ def show_disk(*, as_json: bool) -> None:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
         return
     live = journal.live_runs(root)
-    ends = {run: recorded.ended(row, live=run in (live or ())) for run, row in rows.items()}
+    ends = {run: ended(row, live=run in (live or ())) for run, row in rows.items()}
     table = [(run, *_cells(one), ends.get(run, UNKNOWN_RUN)) for run, one in found.items()]
     head = ("RUN", "WORKTREES", "TRANSCRIPTS", "SET ASIDE", "TOTAL", "END")
     for line in columns([head, *table, ("all", *_cells(whole), "")]):

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import redact
-from orchestrator.cli.terminal import counted, err, plain
+from orchestrator.cli.terminal import err
 from orchestrator.errors import PlanError
 from orchestrator.model import Diagnostic, Severity
+from orchestrator.views.text import counted, plain
 
 if TYPE_CHECKING:
     from rich.console import Console

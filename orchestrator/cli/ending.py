@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import journal
-from orchestrator.cli import handover, money, waiting
-from orchestrator.cli.screen import asking
-from orchestrator.cli.screen.words import reason, sums, weakness, who
-from orchestrator.cli.terminal import command, counted, lines, out, plain
-from orchestrator.cli.watched import Watched
-from orchestrator.engine import answers
-from orchestrator.engine.gatekeeper import at
+from orchestrator import answers, journal
+from orchestrator.cli.terminal import out
+from orchestrator.clock import at
 from orchestrator.history import Tried
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
 from orchestrator.reader.discover import project_root
 from orchestrator.tracker import REACTIONS, Reaction
+from orchestrator.views import asking, handover, money, waiting
+from orchestrator.views.text import command, counted, lines, plain
+from orchestrator.views.watched import Watched
+from orchestrator.views.words import reason, sums, weakness, who
 
 MARKS = {
     TaskState.FAILED: ("✗", "red"),
@@ -85,7 +84,7 @@ def show_steps(end: End) -> None:
 
 def next_steps(watched: Watched, run: RunId, code: int) -> Iterator[str]:
     if money.refused(watched) and code != 130:
-        yield f"raise the budget: {command('resume', run, '--budget-usd', 'N')}, or what the line above names"
+        yield from money.steps(watched, run)
         return
     if code == 4 and not watched.in_state(TaskState.WAITING):
         yield f"free some room, or put right what is said above, then: {command('resume', run)}"
@@ -182,6 +181,8 @@ def _open(watched: Watched, task: TaskId) -> str:
     missing = [one for one in before if watched.states[one] is not TaskState.SUCCEEDED]
     if missing:
         return f"{WAITS}{', '.join(missing)}"
+    if task in money.refused(watched):
+        return f"refused by its budget: {watched.history.shortages[task].limit or 'see above'}"
     if short := money.waits(watched, task):
         return short
     last = watched.outcome(task)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.estimates import Expected
     from orchestrator.graph import TaskGraph
     from orchestrator.model import Estimate, Route, Score, TaskId
+    from orchestrator.project import Source
     from orchestrator.settings import BudgetSettings, Settings
 
 MOST_WORKERS = 10
@@ -54,21 +56,41 @@ def estimate(
     of [estimate] in the settings. All are of first tries: a task that fails costs more.
     """
     from orchestrator import engine
-    from orchestrator.cli import plans
+    from orchestrator.cli import plans, routes
     from orchestrator.cli.terminal import show_json, tell
 
-    found, graph = plans.loaded(paths)
+    (found, notes), graph = plans.loaded(paths)
     known = engine.gather(found)
     for note in known.notes:
         tell("warning", note)
-    lines = {line.task: line for line in _lines(graph, known)}
-    spans = _spans(graph, lines, known)
     if as_json:
-        show_json(_document(graph, lines, spans, known, found.budget))
+        show_json(_foreseen(graph, known))
     else:
+        lines = {line.task: line for line in _lines(graph, known)}
+        spans = _spans(graph, lines, known)
         _show(graph, lines, spans, found, why=why)
         _show_calibration(known)
+        firsts = {task: line.route for task, line in lines.items() if line.route is not None}
+        routes.show_notes((*notes, *routes.varied(graph, firsts, found)))
     return 0
+
+
+def foresee(root: Path, sources: Sequence[Source]) -> dict[str, Any]:
+    """What --json prints of these plans; PlanError with all that is wrong with them."""
+    from orchestrator import engine, project
+    from orchestrator.cli import homes
+    from orchestrator.intelligence import runs
+
+    chosen = runs.load(root).settings
+    others = homes.beside(root, root, [root / one.path for one in sources])
+    loaded = project.load(root, sources, chosen.reader, others)
+    return _foreseen(loaded.checked(), engine.gather(chosen))
+
+
+def _foreseen(graph: TaskGraph, known: Experience) -> dict[str, Any]:
+    lines = {line.task: line for line in _lines(graph, known)}
+    spans = _spans(graph, lines, known)
+    return _document(graph, lines, spans, known, known.settings.budget)
 
 
 def _lines(graph: TaskGraph, known: Experience) -> Iterator[Line]:
@@ -131,13 +153,15 @@ def _show(
     *,
     why: bool,
 ) -> None:
-    from orchestrator.cli.terminal import columns, out, plain
+    from orchestrator.cli.terminal import out, room
+    from orchestrator.views.text import columns, plain
 
+    width = room()
     head = ("TASK", "", "COMPLEXITY", "MODEL", "TOKENS", "COST", "TIME")
     rows = [
         (
             task,
-            plain(graph.tasks[task].title, TITLE),
+            plain(graph.tasks[task].title, TITLE if width else None),
             str(line.score.value) if line.route else "",
             _model(line),
             _range(line.tokens(), _tokens),
@@ -146,7 +170,7 @@ def _show(
         )
         for task, line in lines.items()
     ]
-    shown = columns([head, *rows])
+    shown = columns([head, *rows], width=width, names=(1, 3))
     out().print(shown[0], style="bold")
     for row, line in zip(shown[1:], lines.values(), strict=True):
         out().print(row)
@@ -162,8 +186,8 @@ def _show_totals(
     spans: Mapping[int, tuple[float, float]],
     found: Settings,
 ) -> None:
-    from orchestrator.cli import money
     from orchestrator.cli.terminal import out
+    from orchestrator.views import money
 
     tokens, cost = _sums(lines)
     out().print(f"all first tries: {_range(tokens, _tokens)} tokens, {_cost(cost)}", style="bold")
@@ -194,7 +218,8 @@ def _show_totals(
 def _show_calibration(known: Experience) -> None:
     """How good the estimates of earlier runs were; nothing where there are none."""
     from orchestrator import estimates
-    from orchestrator.cli.terminal import columns, counted, out, plain
+    from orchestrator.cli.terminal import out
+    from orchestrator.views.text import columns, counted, plain
 
     rows = [
         (
@@ -227,13 +252,13 @@ def _range(pair: tuple[float, float] | tuple[int, int], shown: Any) -> str:
 
 
 def _tokens(count: float) -> str:
-    from orchestrator.cli.terminal import tokens
+    from orchestrator.views.text import tokens
 
     return tokens(round(count))
 
 
 def _cost(pair: tuple[float, float] | None) -> str:
-    from orchestrator.cli.terminal import UNKNOWN, cost
+    from orchestrator.views.text import UNKNOWN, cost
 
     return UNKNOWN if pair is None else _range(pair, cost)
 
@@ -243,7 +268,7 @@ def _time(taken: Estimate) -> str:
 
 
 def _clock(seconds: float) -> str:
-    from orchestrator.cli.terminal import duration
+    from orchestrator.views.text import duration
 
     return (
         duration(seconds)
@@ -262,7 +287,7 @@ def _document(
     found: BudgetSettings,
 ) -> dict[str, Any]:
     from orchestrator import estimates
-    from orchestrator.cli import money
+    from orchestrator.views import money
 
     tokens, cost = _sums(lines)
     return {

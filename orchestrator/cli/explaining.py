@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from orchestrator.cli import drawing, money, waiting
+from orchestrator import answers
+from orchestrator.cli import drawing
 from orchestrator.cli.ending import transcript
 from orchestrator.cli.past import Past
-from orchestrator.cli.recorded import when
-from orchestrator.cli.screen import asking
-from orchestrator.cli.screen.words import reason, said, weakness, who
-from orchestrator.cli.terminal import columns, cost, duration, lines, out, plain, tokens
-from orchestrator.cli.watched import seconds
-from orchestrator.engine import answers
-from orchestrator.engine.gatekeeper import at
+from orchestrator.cli.terminal import out
+from orchestrator.clock import at
 from orchestrator.history import Tried
 from orchestrator.model import (
     Check,
@@ -28,6 +24,10 @@ from orchestrator.model import (
     TaskState,
 )
 from orchestrator.tracker import REACTIONS, Reaction
+from orchestrator.views import asking, money, waiting
+from orchestrator.views.text import columns, cost, duration, lines, plain, tokens, when
+from orchestrator.views.watched import seconds
+from orchestrator.views.words import reason, said, weakness, who
 
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
@@ -80,6 +80,7 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         took = f", {duration(seconds(tried))}" if tried.outcome else ""
         yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
         yield "  why", f"{tried.route.reason} ({_decided(tried.route)})"
+        yield from (("  left out", f"{model}: {why}") for model, why in tried.route.left_out)
         if expected := _expected(tried.route):
             yield "  expected", expected
         for check in tried.before:
@@ -116,7 +117,7 @@ def _work(tried: Tried) -> Iterator[Row]:
         yield "  session", tried.session
     if tried.model and tried.model != tried.route.model:
         yield "  model", f"{tried.model} was what answered"
-    usage = tried.outcome.usage if tried.outcome else tried.so_far
+    usage = tried.latest.usage if tried.latest else tried.so_far
     if usage is not None and usage.tokens:
         least = "at least " if usage.lower_bound else ""
         basis = f" ({usage.cost_basis})" if usage.cost_usd is not None else ""

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import anyio
 
 from orchestrator import journal, ledger, prices, settings
-from orchestrator.cli.terminal import counted
 from orchestrator.errors import OrchestratorError, UnknownRun
 from orchestrator.process import sandbox
+from orchestrator.views.text import counted
 from orchestrator.workers import Condition, Worker, registry
 
 MOST_LINES = 5  # of a damaged ledger, one by one

@@ -33,7 +33,7 @@ def learn(
     routing_heuristics.json beside the ledger; docs/learning.md has the method.
     """
     from orchestrator import settings
-    from orchestrator.cli import past, schedules
+    from orchestrator.cli import ledgering_look, past, schedules
     from orchestrator.ledger import heuristics
 
     chosen, folder = settings.load(past.here()), settings.ledger_folder()
@@ -53,8 +53,19 @@ def learn(
             saving if dry_run else f"Saving recommendations to {path}",
             next_run,
         )
-        _tell_damage(damaged)
+        ledgering_look.tell_damage(damaged)
     return 0
+
+
+def relearn(chosen: Settings) -> int:
+    """As `learn` does, without a word. How many rules there are now."""
+    from orchestrator import settings
+    from orchestrator.ledger import heuristics
+
+    folder = settings.ledger_folder()
+    learned, _, document, _ = _learn(folder, chosen)
+    _write(folder / heuristics.NAME, document)
+    return len(learned.rules)
 
 
 def _write(path: Path, document: Mapping[str, object]) -> None:
@@ -79,28 +90,12 @@ def _show(learned: Learned, policy: Policy, chosen: Settings, saving: str, next_
         out().print(line)
 
 
-def _tell_damage(lines: int) -> None:
-    from orchestrator.cli.terminal import tell
-
-    if lines:
-        word = "line is" if lines == 1 else "lines are"
-        tell("warning", f"{lines} {word} damaged, and passed over. Next: orchestrator ledger check")
-
-
 def _learn(folder: Path, chosen: Settings) -> tuple[Learned, Policy, dict[str, object], int]:
     from orchestrator import clock, ledger
-    from orchestrator.intelligence import learner, lessons
-    from orchestrator.intelligence.comparison import Method, Policy
+    from orchestrator.intelligence import learner, lessons, reporting
     from orchestrator.ledger import heuristics
 
-    words = chosen.learning
-    haiku_max, sonnet_max = chosen.routing.ends
-    policy = Policy(
-        method=Method(words.confidence),
-        **words.model_dump(include=set(Policy.model_fields) & set(type(words).model_fields)),
-        haiku_max=haiku_max,
-        sonnet_max=sonnet_max,
-    )
+    words, policy = chosen.learning, reporting.policy(chosen)
     now = clock.wall()
     samples = ledger.Samples(folder, _stamp(now - words.window_days * DAY_S, "microseconds"))
     learned = learner.learn(samples, policy, heuristics.read(folder).evidence)

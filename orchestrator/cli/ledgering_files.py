@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,26 +10,24 @@ from typing import Any
 
 from orchestrator import clock, complexity, disk, ledger, settings
 from orchestrator.cli import past
-from orchestrator.cli.terminal import counted, out, plain, show_json, tell
+from orchestrator.cli.terminal import out, show_json, tell
 from orchestrator.errors import RecordError, UsageError
 from orchestrator.intelligence import exports, imports
 from orchestrator.ledger import Amendment, Entry, heuristics, token_stats
 from orchestrator.model import Position, Task, TaskId
+from orchestrator.views.text import counted, plain
 
 DAMAGED = 4
-AVERAGES = (heuristics.NAME, token_stats.NAME)
 MOST_REFUSED = 20  # lines, one by one
 
 
 def take(file: Path, *, as_json: bool) -> int:
-    if file.name in AVERAGES:
-        raise UsageError(
-            f"{file} holds averages and no outcomes. Next: import the ledger that it was made from"
-        )
     try:
-        lines = file.read_bytes().split(b"\n")
+        data = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror}); name another") from error
+    _refuse_averages(file, data)
+    lines = data.split(b"\n")
     folder = settings.ledger_folder()
     weights = settings.load(past.here()).complexity.model_dump()
 
@@ -41,7 +40,9 @@ def take(file: Path, *, as_json: bool) -> int:
     code = DAMAGED if found.refused else 0
     if as_json:
         refused = [{"line": number, "why": why} for number, why in found.refused]
-        figures = {"imported": len(found.entries), "known": found.known, "refused": refused}
+        names = ("known", "amended", "passed")
+        figures = {"imported": len(found.entries), "refused": refused}
+        figures |= {name: getattr(found, name) for name in names}
         show_json({"version": 1, "exit_code": code, **figures})
         return code
     for number, why in found.refused[:MOST_REFUSED]:
@@ -49,8 +50,32 @@ def take(file: Path, *, as_json: bool) -> int:
     if len(found.refused) > MOST_REFUSED:
         tell("warning", f"and {len(found.refused) - MOST_REFUSED} more such lines")
     known = f", {found.known} were there already" if found.known else ""
-    out().print(f"✓ imported {counted(len(found.entries), 'outcome')} as retroactive{known}")
+    amended = f", {found.amended} of them as amended" if found.amended else ""
+    passed = f", {counted(found.passed, 'line')} of no outcome passed over" if found.passed else ""
+    what = f"{counted(len(found.entries), 'outcome')} as retroactive{amended}{known}{passed}"
+    out().print(f"✓ imported {what}")
     return code
+
+
+def _refuse_averages(file: Path, data: bytes) -> None:
+    """By what is in it: a copy may have any name."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
+    rules = isinstance(found, dict) and "learned_recommendations" in found
+    if rules or file.name == heuristics.NAME:
+        raise UsageError(
+            f"{file} holds rules and no outcomes. Next: orchestrator learn makes them, from a ledger that is imported"
+        )
+    if file.name == token_stats.NAME or (isinstance(found, dict) and _is_averages(found)):
+        raise UsageError(
+            f"{file} holds averages and no outcomes. Next: import the ledger that it was made from"
+        )
+
+
+def _is_averages(found: dict[str, Any]) -> bool:
+    return bool(found) and all(isinstance(one, dict) and "count" in one for one in found.values())
 
 
 def give(view: str, file: Path | None) -> int:

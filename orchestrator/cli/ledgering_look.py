@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import ledger, settings
-from orchestrator.cli.terminal import columns, cost, counted, duration, out, plain, show_json
+from orchestrator.cli.terminal import out, room, show_json, tell
 from orchestrator.ledger import Entry, Window
 from orchestrator.model.learned import LIVE
+from orchestrator.views.text import columns, cost, counted, duration, plain
 
 DAMAGED = 4
 LOOK_S = 0.5
@@ -21,11 +22,15 @@ def tail(number: int, *, follow: bool, as_json: bool) -> int:
     folder = settings.ledger_folder()
     found = ledger.read(folder)
     entries = found.entries[-number:]
+    code = DAMAGED if found.damaged and not entries and not follow else 0
     if as_json and not follow:
-        show_json({"version": 1, "outcomes": [_as_json(one, found) for one in entries]})
-        return 0
+        told = [_as_json(one, found) for one in entries]
+        show_json({"version": 1, "outcomes": told, "damaged_lines": len(found.damaged)})
+        return code
     if not entries and not follow:
-        out().print(f"no outcomes yet in {folder / ledger.NAME}")
+        none = "no outcome can be read" if code else "no outcomes yet"
+        out().print(f"{none} in {folder / ledger.NAME}")
+    tell_damage(len(found.damaged))
     _show(entries, found, as_json=as_json)
     while follow:
         time.sleep(LOOK_S)
@@ -33,7 +38,13 @@ def tail(number: int, *, follow: bool, as_json: bool) -> int:
         _show(later.entries[len(found.entries) :], later, as_json=as_json)
         sys.stdout.flush()
         found = later
-    return 0
+    return code
+
+
+def tell_damage(lines: int) -> None:
+    if lines:
+        word = "line is" if lines == 1 else "lines are"
+        tell("warning", f"{lines} {word} damaged, and passed over. Next: orchestrator ledger check")
 
 
 def _show(entries: tuple[Entry, ...], found: Window, *, as_json: bool) -> None:
@@ -43,18 +54,18 @@ def _show(entries: tuple[Entry, ...], found: Window, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.writelines(json.dumps(_as_json(one, found)) + "\n" for one in entries)
     elif entries:
-        for row in columns(_row(one, found) for one in entries):
+        for row in columns((_row(one, found) for one in entries), width=room(), names=(1, 3)):
             out().print(row)
 
 
 def _row(one: Entry, found: Window) -> tuple[str, ...]:
     return (
         f"{one.timestamp[:19]}Z",
-        plain(f"{one.run_id} {one.task_id}", 60),
+        plain(f"{one.run_id} {one.task_id}"),
         f"attempt {one.attempt}",
-        plain(one.model_version or one.worker, 40),
+        plain(one.model_version or one.worker),
         f"complexity {one.complexity_estimated}",
-        one.outcome + (f" ({plain(one.failure, 20)})" if one.failure else ""),
+        one.outcome + (f" ({plain(one.failure)})" if one.failure else ""),
         duration(one.duration_seconds),
         cost(one.cost_usd),
         " ".join(_marks(one, found)),

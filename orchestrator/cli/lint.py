@@ -143,7 +143,7 @@ def _print(rows: Iterable[str]) -> None:
 
 def _summary(checked: Checked, said: Sequence[Diagnostic]) -> str:
     from orchestrator.cli import diagnostics
-    from orchestrator.cli.terminal import counted
+    from orchestrator.views.text import counted
 
     tasks = checked.tasks
     size = f"{counted(len(tasks), 'plan')}, {counted(sum(tasks.values()), 'task')}"

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.cli.diagnostics import near
 from orchestrator.cli.rules import page
-from orchestrator.cli.terminal import columns, plain
 from orchestrator.model import Diagnostic, Severity
 from orchestrator.model.codes import CODES
+from orchestrator.views.text import columns, near, plain
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

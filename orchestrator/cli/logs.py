@@ -99,8 +99,9 @@ def _copy(file: Path, start: int) -> int:
 def _follow(folder: Path, task: TaskId, run: str, tried: Tried, *, checks: bool) -> None:
     """Until the task is over, or nobody works on the run any more."""
     from orchestrator.cli import past
-    from orchestrator.cli.terminal import NEXT, command, err
+    from orchestrator.cli.terminal import err
     from orchestrator.tracker import FINAL
+    from orchestrator.views.text import NEXT, command
 
     ends = {
         file: file.stat().st_size if file.exists() else 0

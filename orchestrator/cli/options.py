@@ -51,6 +51,28 @@ BudgetTokens = Annotated[
 ]
 
 
+PlanBudgetUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--plan-budget-usd",
+        metavar="N",
+        min=0,
+        help="Dollars that each plan may use, in place of its own `budget:` and of the settings; 0: no limit.",
+        show_default=False,
+    ),
+]
+PlanBudgetTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--plan-budget-tokens",
+        metavar="N",
+        min=0,
+        help="The same in tokens that are read and written anew.",
+        show_default=False,
+    ),
+]
+
+
 class Level(StrEnum):
     """The engine's own Quality; `--help` must not wait for what that needs."""
 

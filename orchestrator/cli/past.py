@@ -1,59 +1,27 @@
-"""A recorded run, opened to be looked at or answered: the journal's own plans and events. Refuses to change it."""
+"""The runs of the project that one stands in, with what is missing of them told on stderr. Refuses to change them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 import anyio
 
-from orchestrator import journal, project, redact, settings, workspace
+from orchestrator import journal, workspace
 from orchestrator.cli.terminal import tell
-from orchestrator.cli.watched import Watched
-from orchestrator.engine import Order
-from orchestrator.errors import SettingsError, UnknownRun, UsageError
-from orchestrator.graph import TaskGraph
-from orchestrator.history import Expiry, fold
-from orchestrator.journal import RunRow, StoredPlan
-from orchestrator.model import Event, RunId, Task, TaskId, TaskState
-from orchestrator.project import Source
+from orchestrator.errors import UnknownRun
+from orchestrator.history import fold
+from orchestrator.journal import RunRow
+from orchestrator.model import RunId
+from orchestrator.order import Order
 from orchestrator.reader.discover import project_root
+from orchestrator.views.past import INTERRUPTED, Past, expiries, learn_secrets, names, open_run
+from orchestrator.views.watched import Watched
 
-INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    root: Path
-    row: RunRow
-    watched: Watched
-    events: tuple[Event, ...]
-    stored: tuple[StoredPlan, ...]
-    live: bool  # an engine works on it now, as far as the lock and the events tell
-
-    @property
-    def graph(self) -> TaskGraph:
-        return self.watched.graph
-
-    @property
-    def broken_off(self) -> bool:
-        """Its engine died in it."""
-        return self.row.exit_code is None and not self.live
-
-    def state(self, task: TaskId) -> str:
-        """Of a run that is broken off nothing runs."""
-        state = self.watched.states[task]
-        return INTERRUPTED if state is TaskState.RUNNING and self.broken_off else str(state)
-
-    def task(self, name: str) -> Task:
-        try:
-            return project.task_named(self.graph, name)
-        except UsageError as wrong:
-            raise UsageError(f"run {self.row.id}: {wrong}") from None
+__all__ = ["INTERRUPTED", "Past", "expiries", "learn_secrets", "names", "reopen"]
 
 
 def here() -> Path:
@@ -61,41 +29,14 @@ def here() -> Path:
     return project_root(Path.cwd())
 
 
-def learn_secrets(root: Path) -> None:
-    """Of the project's env_files: our own environment is known already. One that cannot be read is told where it is needed."""
-    with suppress(SettingsError):
-        chosen = settings.load(root).workspace
-        redact.pardon(chosen.public_env)
-        redact.learn(settings.env_files(root, chosen.env_files))
-
-
 def reopen(
     root: Path, name: str | None, changes: Mapping[str, object] = MappingProxyType({})
 ) -> Past:
-    """The run of that name, else the newest. `changes` are new words of its Order."""
-    learn_secrets(root)
-    live = journal.live_runs(root)  # before the events: one that ends meanwhile is not broken off
-    with journal.reading(root) as book:
-        if book.trouble:
-            tell("warning", book.trouble, "yellow")
-        row = book.find(name)
-        stored, events = book.plans(row.id), tuple(book.events(row.id))
-    sources = [Source(one.id, one.path, one.content) for one in stored]
-    order = Order.model_validate({**row.asked, **changes})
-    loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
-    graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-    watched = Watched(graph, order)
-    for event in events:
-        watched.apply(event)
-    redact.spare((*project.names(root, loaded.plans), *_branch(watched)))
-    return Past(root, row, watched, events, tuple(stored), row.id in (live or ()))
-
-
-def _branch(watched: Watched) -> Iterator[str]:
-    """Of the person, where the run began."""
-    branch = (watched.history.ground or {}).get("branch")
-    if branch:
-        yield branch
+    """The run of that name, else the newest; what is missing of it is told. `changes` are new words of its Order."""
+    found = open_run(root, name, changes)
+    if found.trouble:
+        tell("warning", found.trouble, "yellow")
+    return found
 
 
 def tell_of_loss(root: Path) -> None:
@@ -103,28 +44,6 @@ def tell_of_loss(root: Path) -> None:
     with suppress(UnknownRun), journal.reading(root) as book:
         if book.trouble:
             tell("warning", book.trouble, "yellow")
-
-
-def names(root: Path) -> list[RunRow]:
-    """Newest first; none if nothing ever ran here."""
-    try:
-        with journal.reading(root) as book:
-            return book.runs()
-    except UnknownRun:
-        return []
-
-
-def expiries(root: Path, rows: Sequence[RunRow]) -> dict[RunId, Expiry]:
-    """Of the runs with an open question that grows too old: when the first of them does."""
-    ended = (0, 1)  # all was answered
-    found: dict[RunId, Expiry] = {}
-    for row in rows:
-        if row.exit_code not in ended:
-            with journal.reading(root) as book:
-                every = fold(book.events(row.id)).tasks.values()
-            open_ = [one.expiry for one in every if one.expiry and one.answer is None]
-            found |= {row.id: min(open_)} if open_ else {}
-    return found
 
 
 def waiting_results(root: Path, plans: Sequence[str]) -> dict[str, str]:
@@ -168,3 +87,11 @@ def _newest(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
             for plan in plans
         }
     return {plan: row for plan, row in newest.items() if row is not None}
+
+
+def can_be_had(watched: Watched, root: Path) -> bool:
+    """Nobody has taken the result, and what stood in the way of it can be away by now."""
+    told = watched.history.delivery
+    if told is None or told["why"] is None or not told.get("passes"):
+        return False
+    return anyio.run(workspace.untaken, root, told["branch"]) is not None

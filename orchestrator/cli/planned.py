@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import disk, project, prompt, settings
-from orchestrator.cli import diagnostics, drawing, money, plans
-from orchestrator.cli.terminal import counted, duration, lines, out, plain, show_json
+from orchestrator.cli import diagnostics, drawing, plans
+from orchestrator.cli.terminal import out, show_json
 from orchestrator.model import Plan, Task
 from orchestrator.model.goals import Setup
+from orchestrator.views import money
+from orchestrator.views.text import counted, duration, lines, plain
 
 LINE = 100
 

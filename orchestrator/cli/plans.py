@@ -13,7 +13,7 @@ from orchestrator.cli.options import Json, Paths
 
 if TYPE_CHECKING:
     from orchestrator.graph import TaskGraph
-    from orchestrator.settings import Settings
+    from orchestrator.intelligence.runs import Chosen
 
 
 class Format(StrEnum):
@@ -54,17 +54,18 @@ def graph(
     return 0
 
 
-def loaded(paths: list[Path]) -> tuple[Settings, TaskGraph]:
-    """Of named files, and of what is unfinished in folders; of all plans there if none is."""
-    from orchestrator import project, settings
+def loaded(paths: list[Path]) -> tuple[Chosen, TaskGraph]:
+    """Of named files, and of what is unfinished in folders; of all plans there if none is. With the settings of a run."""
+    from orchestrator import project
     from orchestrator.cli import diagnostics, homes
+    from orchestrator.intelligence import runs
     from orchestrator.reader import discover
 
     root, files = live(paths)
     sources = project.sources(root, files)
     others = homes.beside(root, discover.project_root(paths[0]), files)
-    chosen = settings.load(root)
-    read = project.load(root, sources, chosen.reader, others)
+    chosen = runs.load(root)
+    read = project.load(root, sources, chosen.settings.reader, others)
     diagnostics.warn(root, project.misnamed(root, paths))
     return chosen, diagnostics.checked(root, read)
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from orchestrator import journal
-from orchestrator.cli import documents, ending, handover, money, past, planned, waiting
+from orchestrator.cli import ending, past, planned
 from orchestrator.cli.past import Past
-from orchestrator.cli.screen.words import left_over, said, sums
-from orchestrator.cli.terminal import columns, cost, duration, out, plain, show_json, tokens
-from orchestrator.cli.watched import seconds
-from orchestrator.history import Expiry
+from orchestrator.cli.terminal import out, show_json
 from orchestrator.journal import RunRow
-from orchestrator.model import Check, Event, Task, TaskState
+from orchestrator.model import Event, Task, TaskState
+from orchestrator.views import handover, money, waiting
+from orchestrator.views.documents import past_document, run_document
+from orchestrator.views.past import ended
+from orchestrator.views.text import columns, cost, duration, plain, tokens, when
+from orchestrator.views.watched import seconds
+from orchestrator.views.words import left_over, said, sums
 
 INTERRUPTED = 130
-ENDS = {
-    None: "not ended",
-    0: "done",
-    1: "tasks failed",
-    3: "settings or workers",
-    4: "no room, or a SUMMARY is not written",
-    5: "waits for a person",
-    INTERRUPTED: "interrupted",
-}
 STYLES = {
     TaskState.SUCCEEDED: "green",
     TaskState.FAILED: "red",
@@ -38,7 +30,7 @@ STYLES = {
 def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
     if as_json:
         open_ = past.expiries(root, rows)
-        show_json({"version": 1, "runs": [_run(row, open_.get(row.id)) for row in rows]})
+        show_json({"version": 1, "runs": [run_document(row, open_.get(row.id)) for row in rows]})
     elif not rows:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
     else:
@@ -60,7 +52,7 @@ def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
 def show_run(found: Past, *, as_json: bool) -> None:
     watched, row = found.watched, found.row
     if as_json:
-        show_json(_document(found))
+        show_json(past_document(found))
         return
     state = ended(row, live=found.live)
     out().print(f"run {row.id}  started {when(row.started_at)}  {state}", style="bold")
@@ -122,17 +114,6 @@ def show_events(found: Past, *, as_json: bool) -> None:
         out().print(line)
 
 
-def when(at: str) -> str:
-    """Here and now people read their own clock."""
-    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def ended(row: RunRow, *, live: bool) -> str:
-    if row.exit_code is None:
-        return "running" if live else "broken off"
-    return f"{ENDS.get(row.exit_code, 'ended')} (exit {row.exit_code})"
-
-
 def last_check(found: Past, task: Task) -> str:
     last = found.watched.outcome(task.id)
     checks = last.verdict.checks if last and last.verdict else ()
@@ -157,51 +138,6 @@ def _row(found: Past, task: Task) -> tuple[str, ...]:
         duration(sum(times)) if times else "-",
         plain(task.title, 50),
     )
-
-
-def _run(row: RunRow, expiry: Expiry | None) -> dict[str, Any]:
-    return {
-        "run": row.id,
-        "started_at": row.started_at,
-        "exit_code": row.exit_code,
-        "expires_at": waiting.iso(expiry.at) if expiry else None,
-        "plans": row.paths.split(" "),
-        "asked": dict(row.asked),
-    }
-
-
-def _document(found: Past) -> dict[str, Any]:
-    watched = found.watched
-    total = watched.total()
-    tasks = [
-        {
-            **documents.task_document(watched, task),
-            "state": found.state(task),
-            "checks": _checks(watched.outcome(task)),
-        }
-        for task in found.graph
-    ]
-    return {
-        "version": 1,
-        "run": found.row.id,
-        "exit_code": found.row.exit_code,
-        "started_at": found.row.started_at,
-        "ended_at": watched.history.ended_at,
-        "plans": [one.path for one in found.stored],
-        "attempts": total.attempts,
-        "tokens": total.tokens,
-        "cost_usd": total.cost_usd,
-        "lower_bound": not total.whole,
-        "budget": money.document(watched),
-        "result": handover.document(watched),
-        "closed": waiting.documents(watched),
-        "tasks": tasks,
-    }
-
-
-def _checks(last: Any) -> list[dict[str, Any]]:
-    checks: tuple[Check, ...] = last.verdict.checks if last and last.verdict else ()
-    return [check.model_dump(mode="json") for check in checks]
 
 
 def _event(event: Event) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.cli import past
-from orchestrator.cli.terminal import counted, err, out, show_json, tell
+from orchestrator.cli.terminal import err, out, show_json, tell
 from orchestrator.journal import rescue
 from orchestrator.journal.rescue import Rescued
+from orchestrator.views.text import counted
 
 RESULTS = "what had landed is in git: git branch --list 'orchestrator/*', git for-each-ref refs/orchestrator"
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from orchestrator import engine
 from orchestrator.cli import drawing
-from orchestrator.cli.screen.words import who
-from orchestrator.cli.terminal import columns, counted, out, plain, show_json
+from orchestrator.cli.routes import varied
+from orchestrator.cli.terminal import out, show_json
 from orchestrator.engine import Crew
 from orchestrator.graph import TaskGraph
 from orchestrator.model import Quality, Task
 from orchestrator.settings import Settings
+from orchestrator.views.text import columns, counted, plain
+from orchestrator.views.words import who
 
 
 def show(
@@ -38,7 +40,8 @@ def show(
         for row in _describe(task, crew):
             out().print(row)
     out().print()
-    for note in (*notes, *crew.notes):
+    firsts = {task: tries[0] for task, tries in crew.ladders.items()}
+    for note in (*notes, *crew.notes, *varied(graph, firsts, settings)):
         out().print(f"note: {note}")
     out().print("dry run: nothing was started and nothing was written")
 

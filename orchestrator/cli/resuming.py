@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from orchestrator import engine, inbox, journal, settings
-from orchestrator.cli import documents, handover, past, starting
-from orchestrator.cli.diagnostics import near
-from orchestrator.cli.screen.words import Words
-from orchestrator.cli.terminal import NEXT, command, err, show_json, tell
-from orchestrator.engine import answers
+from orchestrator import answers, engine, inbox, journal
+from orchestrator.cli import past, starting
+from orchestrator.cli.terminal import err, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.history import are_green
 from orchestrator.inbox import Letter
+from orchestrator.intelligence import runs
 from orchestrator.journal import StoredPlan
 from orchestrator.model import TaskId
+from orchestrator.views import documents
+from orchestrator.views.text import NEXT, command, near
+from orchestrator.views.words import Words
 
 
 def resume(
@@ -23,7 +24,7 @@ def resume(
 ) -> int:
     root = past.here()
     found = past.reopen(root, name, changes)
-    if found.row.exit_code == 0 and not handover.can_be_had(found.watched, root):
+    if found.row.exit_code == 0 and not past.can_be_had(found.watched, root):
         tell("nothing to do", f"run {found.row.id} is done")
         if as_json:
             show_json(documents.document(found.watched, found.row.id, 0, ()))
@@ -58,8 +59,10 @@ def _go_on(
 ) -> int:
     journal.refuse_second(found.root)
     flags = {"run": {"workers": changes.get("workers")}, "sandbox": {"mode": sandbox}}
-    chosen = settings.load(found.root, flags)
+    chosen, notes = runs.load(found.root, flags)
     _warn_of_edits(found, again)
+    for note in notes:
+        err().print(f"note: {note}")
     return starting.watch(
         found.root,
         Words(found.watched, found.root),

@@ -10,12 +10,12 @@ import anyio
 
 from orchestrator import journal
 from orchestrator.cli import past
-from orchestrator.cli.diagnostics import near
-from orchestrator.cli.terminal import command, counted, out, plain, show_json, tell
+from orchestrator.cli.terminal import out, show_json, tell
 from orchestrator.errors import RecordError, SettingsError, UsageError
 from orchestrator.history import History, fold
 from orchestrator.model import RunId
 from orchestrator.reader import discover
+from orchestrator.views.text import command, counted, near, plain
 from orchestrator.workspace import GitRefused, Repository, Unfit, examine, undo
 from orchestrator.workspace.undo import Landed, Step, Stuck, Undo
 

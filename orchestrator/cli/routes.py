@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,12 +49,13 @@ def route(paths: Plans = None, complexity: Complexity = None, as_json: Json = Fa
 
 
 def _number(complexity: int, *, as_json: bool) -> int:
-    from orchestrator import engine, settings
+    from orchestrator import engine
     from orchestrator.cli import past
     from orchestrator.cli.terminal import out, show_json, tell
+    from orchestrator.intelligence import runs
     from orchestrator.routing.tiers import route_to_model
 
-    chosen = settings.load(past.here())
+    chosen, _ = runs.load(past.here())
     rules, trouble = engine.lessons(chosen)
     if trouble:
         tell("warning", trouble)
@@ -70,49 +72,84 @@ def _plans(paths: list[Path], as_json: bool) -> int:
     from orchestrator.cli import plans
     from orchestrator.cli.terminal import show_json, tell
 
-    chosen, graph = plans.loaded(paths)
+    (chosen, notes), graph = plans.loaded(paths)
     known = engine.gather(chosen)
     for note in known.notes:
         tell("warning", note)
     weights = chosen.complexity.model_dump()
     scores = {task: complexity.score(graph.tasks[task], weights) for task in graph}
-    found = engine.likely(graph.tasks.values(), scores, chosen, graph=graph, known=known)
+    found = engine.planned(graph.tasks.values(), scores, chosen, graph=graph, known=known)
+    firsts = {task: tries[0] for task, (tries, _) in found.items()}
+    notes = (*notes, *varied(graph, firsts, chosen))
     if as_json:
         tasks = [_document(graph, task, scores[task], found.get(task)) for task in graph]
-        show_json({"version": 1, "tasks": tasks})
+        show_json({"version": 1, "tasks": tasks, "notes": notes})
     else:
         _show(graph, chosen, scores, found)
+        show_notes(notes)
     return 0
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """What else decides, below what was decided."""
+    from orchestrator.cli.terminal import out
+
+    for note in notes:
+        out().print(f"note: {note}")
+
+
+def varied(graph: TaskGraph, firsts: Mapping[TaskId, Route], chosen: Settings) -> Iterator[str]:
+    """That a run may do otherwise."""
+    from orchestrator import engine
+
+    some = [task for task, one in firsts.items() if engine.may_vary(graph.tasks[task], one, chosen)]
+    if some:
+        yield (
+            f"a run may try out other models than these for {', '.join(some)}, where they may cost less "
+            "(routing.explore), and plans anew by what it sees"
+        )
 
 
 def _show(
     graph: TaskGraph,
     chosen: Settings,
     scores: dict[TaskId, Score],
-    found: dict[TaskId, tuple[Route, str]],
+    found: Mapping[TaskId, tuple[Sequence[Route], str]],
 ) -> None:
-    from orchestrator.cli.terminal import columns, cost, out, plain
+    from orchestrator.cli.terminal import out, room
+    from orchestrator.views.text import columns, cost, plain
 
+    width = room()
     head = ("TASK", "", "COMPLEXITY", "WORKER", "MODEL", "DECIDED BY", "SURE", "COST")
     rows = [head]
     for task in graph:
-        title = plain(graph.tasks[task].title, TITLE)
+        title = plain(graph.tasks[task].title, TITLE if width else None)
         if task not in found:
             rows.append((task, title, "", "a person", "", "", "", ""))
             continue
-        first = found[task][0]
+        first = found[task][0][0]
         named = (first.worker, str(first.tier or first.model or ""), str(first.strategy))
         sure = f"{first.confidence:.0%}"
         rows.append(
             (task, title, str(scores[task].value), *named, sure, cost(first.estimated_cost_usd))
         )
-    shown = columns(rows)
+    shown = columns(rows, width=width, names=(1,))
     out().print(shown[0], style="bold")
     for row, task in zip(shown[1:], graph, strict=True):
         out().print(row)
         if task in found:
-            out().print(f"    {plain(_reason(*found[task]))}", style="dim")
+            tries, told = found[task]
+            for row in (_reason(tries[0], told), *_ladder(tries)):
+                out().print(f"    {plain(row)}", style="dim")
     out().print("costs are estimates of first tries; orchestrator estimate has their ranges")
+
+
+def _ladder(tries: Sequence[Route]) -> Iterator[str]:
+    """Who tries after whom, and who does not."""
+    names = [str(one.model or one.worker) for one in tries]
+    if tries[0].tier is not None:
+        yield f"tries: {', then '.join(names)}"
+    yield from (f"left out: {model}, {why}" for model, why in tries[0].left_out)
 
 
 def _reason(first: Route, told: str) -> str:
@@ -121,17 +158,20 @@ def _reason(first: Route, told: str) -> str:
 
 
 def _document(
-    graph: TaskGraph, task: TaskId, score: Score, found: tuple[Route, str] | None
+    graph: TaskGraph, task: TaskId, score: Score, found: tuple[Sequence[Route], str] | None
 ) -> dict[str, Any]:
     names = (
         *("worker", "tier", "model", "strategy", "confidence", "propensity", "floor"),
-        *("estimated_tokens", "estimated_cost_usd", "estimated_duration_s"),
+        *("estimated_tokens", "estimated_cost_usd", "estimated_duration_s", "left_out"),
     )
-    told = found[0].model_dump(mode="json") if found else {}
+    steps = ("tier", "model", "reason", "cap_usd")
+    tries = [one.model_dump(mode="json") for one in found[0]] if found else []
+    told = tries[0] if tries else {}
     return {
         "id": task,
         "name": graph.tasks[task].title,
         "complexity": score.value if found else None,
         **{name: told.get(name) for name in names},
-        "reason": _reason(*found) if found else None,
+        "reason": _reason(found[0][0], found[1]) if found else None,
+        "tries": [{name: one[name] for name in steps} for one in tries],
     }

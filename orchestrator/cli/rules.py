@@ -32,7 +32,8 @@ def _unknown(word: str) -> UsageError:
 
 
 def explain(code: str) -> int:
-    from orchestrator.cli.terminal import columns, out
+    from orchestrator.cli.terminal import out
+    from orchestrator.views.text import columns
 
     if code.lower() == "all":
         rows = [(one, severity.value, title) for one, (severity, title) in CODES.items()]

@@ -16,6 +16,8 @@ from orchestrator.cli.options import (
     Level,
     NewestRun,
     Paths,
+    PlanBudgetTokens,
+    PlanBudgetUsd,
     Quality,
     Run,
     Sandbox,
@@ -51,6 +53,8 @@ def run(
     workers: Workers = None,
     budget_usd: BudgetUsd = None,
     budget_tokens: BudgetTokens = None,
+    plan_budget_usd: PlanBudgetUsd = None,
+    plan_budget_tokens: PlanBudgetTokens = None,
     quality: Quality = Level.SHINY,
     only: Only = None,
     start: From = None,
@@ -73,6 +77,7 @@ def run(
         chosen=(_split(only), _split(start), _split(skip)),
         workers=workers,
         budget=(budget_usd, budget_tokens),
+        plan_budget=(plan_budget_usd, plan_budget_tokens),
         quality=quality.value,
         again=again,
         yes=yes,
@@ -91,6 +96,8 @@ def resume(
     workers: Workers = None,
     budget_usd: BudgetUsd = None,
     budget_tokens: BudgetTokens = None,
+    plan_budget_usd: PlanBudgetUsd = None,
+    plan_budget_tokens: PlanBudgetTokens = None,
     yes: Yes = False,
     wait: Wait = False,
     fail_fast: FailFast = False,
@@ -107,6 +114,7 @@ def resume(
     changes = {"workers": workers, "yes": yes, "wait": wait, "fail_fast": fail_fast}
     # of a budget 0 is a word, too
     budget = {"budget_usd": budget_usd, "budget_tokens": budget_tokens}
+    budget |= {"plan_budget_usd": plan_budget_usd, "plan_budget_tokens": plan_budget_tokens}
     given: dict[str, object] = {key: value for key, value in changes.items() if value}
     given |= {key: value for key, value in budget.items() if value is not None}
     return resuming.resume(name, given, sandbox, as_json=as_json)

@@ -41,7 +41,8 @@ def doctor(as_json: Json = False) -> int:
     Exit 3 if something is missing.
     """
     from orchestrator.cli import health, past
-    from orchestrator.cli.terminal import columns, out, show_json
+    from orchestrator.cli.terminal import out, show_json
+    from orchestrator.views.text import columns
 
     findings = health.examine(past.here())
     failed = any(one.mark is health.Mark.PROBLEM for one in findings)
@@ -61,8 +62,9 @@ def init() -> int:
     """
     from orchestrator import journal, settings
     from orchestrator.cli import past
-    from orchestrator.cli.terminal import NEXT, is_interactive, out, tell
+    from orchestrator.cli.terminal import is_interactive, out, tell
     from orchestrator.disk import write_whole
+    from orchestrator.views.text import NEXT
 
     root = past.here()
     path = root / journal.HOME / "config.toml"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator.cli.terminal import counted, plain
 from orchestrator.settings import WorkspaceSettings
+from orchestrator.views.text import counted, plain
 from orchestrator.workspace import Choice, Entry, Facts, Repository
 
 OWN = ".orchestrator/config.toml"  # its settings count as they are

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator import disk, engine, project, prompt, settings, workspace
-from orchestrator.cli import diagnostics, documents, ending, past, rehearsal, screen, standing
-from orchestrator.cli.screen.words import Words
-from orchestrator.cli.terminal import NEXT, command, err, plain, show_json, tell
-from orchestrator.cli.watched import Watched
-from orchestrator.engine import Order
+from orchestrator import disk, engine, project, prompt, workspace
+from orchestrator.cli import diagnostics, ending, past, rehearsal, screen, standing
+from orchestrator.cli.terminal import err, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
+from orchestrator.intelligence import runs, sharing
 from orchestrator.model import Quality, RunId
+from orchestrator.order import Order
 from orchestrator.project import Loaded, Source
 from orchestrator.reader import discover
 from orchestrator.settings import Settings
+from orchestrator.views import documents
+from orchestrator.views.text import NEXT, command, plain
+from orchestrator.views.watched import Watched
+from orchestrator.views.words import Words
 from orchestrator.workspace import Choice, Facts
 
 
@@ -35,6 +38,7 @@ class Asked:
     )  # only, from, skip
     workers: int | None = None
     budget: tuple[float | None, int | None] = (None, None)  # dollars, tokens
+    plan_budget: tuple[float | None, int | None] = (None, None)  # of each plan
     quality: str = Quality.SHINY
     again: bool = False
     yes: bool = False
@@ -58,6 +62,7 @@ class Ready:
     graph: TaskGraph
     choice: Choice
     facts: Facts | None
+    notes: tuple[str, ...]  # of its settings
 
 
 def run(asked: Asked) -> int:
@@ -67,7 +72,7 @@ def run(asked: Asked) -> int:
             show_json(documents.NOTHING)
         return 0
     # refuses before anything is shown
-    engine.prepare(ready.root, ready.graph, ready.settings, quality=ready.order.quality)
+    crew = engine.prepare(ready.root, ready.graph, ready.settings, quality=ready.order.quality)
     _warn_of_context(ready)
     if not asked.again:
         _note_open_runs(ready)
@@ -75,7 +80,7 @@ def run(asked: Asked) -> int:
         ready.root,
         Words(Watched(ready.graph, ready.order), ready.root, _notes(ready)),
         lambda seen: engine.begin(
-            ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen
+            ready.root, ready.sources, ready.loaded, ready.order, ready.settings, seen, crew=crew
         ),
         as_json=asked.as_json,
     )
@@ -111,7 +116,7 @@ def prepare(asked: Asked) -> Ready | None:
         "workspace": {"mode": asked.modes[0]},
         "sandbox": {"mode": asked.modes[1]},
     }
-    chosen = settings.load(root, flags)
+    chosen, notes = runs.load(root, flags)
     beside = () if asked.ignore_deps else project.others(root, files)
     sources = tuple(project.sources(root, files))
     loaded = project.load(root, sources, chosen.reader, beside)
@@ -123,7 +128,7 @@ def prepare(asked: Asked) -> Ready | None:
     order = _order(asked, chosen, choice)
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     facts = None if isinstance(looked, workspace.Unfit) or not choice.isolated else looked
-    return Ready(root, chosen, order, sources, loaded, graph, choice, facts)
+    return Ready(root, chosen, order, sources, loaded, graph, choice, facts, notes)
 
 
 def choose(root: Path, asked: Asked) -> list[Path]:
@@ -159,13 +164,15 @@ def watch(
     as_json: bool,
 ) -> int:
     """The engine and the screen side by side, then the report."""
-    with screen.choose(words, as_json=as_json) as seen:
-        run_id, code = anyio.run(_side_by_side, seen, begin)
-    summaries = ending.relative(root, list(seen.written))
-    if as_json:
-        show_json(documents.document(words.watched, run_id, code, summaries))
-    else:
-        ending.report(ending.End(words.watched, run_id, code, root), summaries)
+    watched = words.watched
+    with sharing.shared(root, lambda: watched.run, lambda told: tell("warning", told, "yellow")):
+        with screen.choose(words, as_json=as_json) as seen:
+            run_id, code = anyio.run(_side_by_side, seen, begin)
+        summaries = ending.relative(root, list(seen.written))
+        if as_json:
+            show_json(documents.document(watched, run_id, code, summaries))
+        else:
+            ending.report(ending.End(watched, run_id, code, root), summaries)
     return code
 
 
@@ -190,6 +197,8 @@ def _order(asked: Asked, chosen: Settings, choice: Choice) -> Order:
         workers=chosen.run.workers,
         budget_usd=asked.budget[0],
         budget_tokens=asked.budget[1],
+        plan_budget_usd=asked.plan_budget[0],
+        plan_budget_tokens=asked.plan_budget[1],
         quality=Quality(asked.quality),
         isolated=choice.isolated,
         include_dirty=asked.include_dirty,
@@ -215,7 +224,7 @@ def _note_open_runs(ready: Ready) -> None:
 
 
 def _notes(ready: Ready) -> list[str]:
-    return standing.notes(
+    where = standing.notes(
         ready.root,
         [one.path for one in ready.sources],
         [file for task in ready.graph.tasks.values() for file in task.files or ()],
@@ -224,6 +233,7 @@ def _notes(ready: Ready) -> list[str]:
         ready.settings.workspace,
         include_dirty=ready.order.include_dirty,
     )
+    return [*where, *ready.notes]
 
 
 def _warn_of_context(ready: Ready) -> None:

@@ -5,25 +5,20 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import select
-import shlex
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from orchestrator import redact
+from orchestrator.views.text import NEXT, lines
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from rich.console import Console
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-UNKNOWN = "?"
-NEXT = " Next: "  # between what is wrong and what to do, in one message
 
 
 class Stream(io.FileIO):
@@ -105,6 +100,12 @@ def is_screen() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
 
+def room(margin: int = 0) -> int | None:
+    """How wide a table may be; None: it goes to a file or a program, where nothing is cut."""
+    columns = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else 0
+    return columns - margin if columns else None
+
+
 def show_json(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
@@ -121,62 +122,3 @@ def told(kind: str, text: str) -> Iterator[tuple[str, str]]:
 def tell(kind: str, text: str, style: str = "") -> None:
     for mark, words in told(kind, text):
         err().print(f"{mark} {words}", style=style if mark != " " else "")
-
-
-def command(*words: str) -> str:
-    """What to type, as a shell reads it."""
-    return shlex.join(("orchestrator", *words))
-
-
-def plain(text: str, limit: int | None = None) -> str:
-    """One line that a terminal shows and does not obey, and cut where no secret is."""
-    line = " ".join(CONTROL.sub(" ", COLOUR.sub("", redact.text(text))).split())
-    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
-
-
-def lines(text: str) -> list[str]:
-    """The same for a text of many lines: indentation is kept, empty ends are not."""
-    rows = COLOUR.sub("", redact.text(text)).replace("\t", "    ").strip("\r\n").splitlines()
-    return [CONTROL.sub(" ", row).rstrip() for row in rows]
-
-
-def shared_indent_removed(text: str) -> list[str]:
-    from textwrap import dedent
-
-    return lines(dedent(text.strip("\r\n")).strip())
-
-
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return UNKNOWN
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
-
-
-def tokens(count: int | None) -> str:
-    if count is None:
-        return UNKNOWN
-    if count < 10_000:
-        return str(count)
-    return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.2f}M"
-
-
-def cost(usd: float | None) -> str:
-    return UNKNOWN if usd is None else f"${usd:.2f}" if usd >= 0.1 or not usd else f"${usd:.4f}"
-
-
-def counted(count: int, noun: str, many: str | None = None) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
-
-
-def columns(rows: Iterable[tuple[str, ...]], gap: str = "  ") -> list[str]:
-    """Rows of text with aligned columns; the last one is as long as it is."""
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]

@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+from anyio import to_thread
 
 from orchestrator import disk, journal, project
 from orchestrator.engine import fencing, grounds, naming
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, prune
-from orchestrator.engine.crew import Crew, Workers, likely, policy, prepare
+from orchestrator.engine.crew import Crew, Workers, likely, may_vary, planned, policy, prepare
 from orchestrator.engine.edits import Edits
 from orchestrator.engine.experience import Experience, Foreseen, Seat, gather, lessons
 from orchestrator.engine.fencing import Barrier, Boundary
+from orchestrator.engine.finale import Turn
 from orchestrator.engine.hub import Hub
-from orchestrator.engine.order import Order, Screen
+from orchestrator.engine.renewal import as_begun
+from orchestrator.engine.screen import Screen
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.signals import heeded
 from orchestrator.engine.slots import Slots
@@ -28,6 +31,7 @@ from orchestrator.graph import TaskGraph
 from orchestrator.history import History, fold
 from orchestrator.journal import Journal, StoredPlan
 from orchestrator.model import Event, EventKind, RunId
+from orchestrator.order import Order
 from orchestrator.process import brief
 from orchestrator.process.leftover import end_leftovers
 from orchestrator.project import Loaded, Source
@@ -51,6 +55,8 @@ __all__ = [
     "held",
     "lessons",
     "likely",
+    "may_vary",
+    "planned",
     "policy",
     "prepare",
     "resume",
@@ -81,10 +87,12 @@ async def begin(
     settings: Settings,
     screen: Screen,
     workers: Workers | None = None,
+    crew: Crew | None = None,
 ) -> tuple[RunId, int]:
-    """Run the plans from the start, alone in the project. The run's name and the exit code."""
-    graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-    crew = prepare(root, graph, settings, workers, order.quality)
+    """Run the plans from the start, alone in the project. The run's name and the exit code. `crew`: who has prepared one."""
+    if crew is None:
+        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+        crew = prepare(root, graph, settings, workers, order.quality)
     if not order.isolated:
         disk.refuse_unwritable(root / one.path for one in sources)
     async with held(root, settings, screen.warn) as engine:
@@ -103,7 +111,7 @@ async def resume(
 ) -> tuple[RunId, int]:
     """Go on with a run from the journal's own copy of its plans. `changes` are the new words of its Order."""
     async with held(root, settings, screen.warn) as engine:
-        given, events = engine.old(name, settings, screen, changes, workers)
+        given, events = await engine.old(name, settings, screen, changes, workers)
         return given.run, await engine.play(given, events, retry)
 
 
@@ -155,7 +163,7 @@ class Engine:
         run = self.book.begin(kept.model_dump(mode="json"), stored)
         return Given(run, order, stored, loaded, _weighed(graph, crew, screen), crew, screen)
 
-    def old(
+    async def old(
         self,
         name: str | None,
         settings: Settings,
@@ -163,7 +171,7 @@ class Engine:
         changes: Mapping[str, object],
         workers: Workers | None = None,
     ) -> tuple[Given, list[Event]]:
-        """A run of the journal, with its past."""
+        """A run of the journal, with its past. The ledger is read in a thread: other runs go on meanwhile."""
         row = self.book.find(name)
         events = self.book.events(row.id)
         order = Order.model_validate({**row.asked, **remembered(events), **changes})
@@ -171,7 +179,10 @@ class Engine:
         sources = [Source(one.id, one.path, one.content) for one in stored]
         loaded = project.reload(self.root, sources, order.beside, isolated=order.isolated)
         graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
-        crew = prepare(self.root, graph, settings, workers, order.quality)
+        crew = await to_thread.run_sync(
+            prepare, self.root, graph, settings, workers, order.quality, row.id
+        )
+        crew = as_begun(crew, events)
         graph = _weighed(graph, crew, screen)
         return Given(row.id, order, stored, loaded, graph, crew, screen), events
 
@@ -184,7 +195,7 @@ class Engine:
         past, settings = fold(events), given.crew.settings
         links = await fencing.links(self.boundary, self.root, given.order)
         with (
-            Books(self.root, given.run) as books,
+            Books(self.root, given.run, given.crew.strength) as books,
             Space(self.root, self.book, settings.run.min_free_mb) as space,
             fencing.raised(
                 self.boundary, self.root, books.folder, given.order, settings, links
@@ -256,7 +267,7 @@ class Engine:
             means=Means(self.root, settings, siblings, ground, barrier),
             books=books,
             slots=self.slots,
-            turn=self.turn,
+            turn=Turn(self.turn, given.order.unattended),
         )
 
 

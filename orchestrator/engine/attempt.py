@@ -17,7 +17,7 @@ from orchestrator.engine import siblings
 from orchestrator.engine.calling import call
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.fencing import Barrier, explained
-from orchestrator.engine.review import STRENGTH, Reviewer, judged, warning, with_touched
+from orchestrator.engine.review import STRENGTH, Reviewer, both, judged, warning, with_touched
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
 from orchestrator.model import (
@@ -35,7 +35,7 @@ from orchestrator.model import (
 )
 from orchestrator.settings import Settings
 from orchestrator.verify import guard
-from orchestrator.workers import Worker, booking
+from orchestrator.workers import Worker
 from orchestrator.workspace import GitRefused, Ground, Unprepared, leaks
 from orchestrator.workspace.scope import undeclared
 
@@ -165,10 +165,13 @@ class Try:
         try:
             review, ended = await self._look(self.reviewer, outcome)
         except (GitRefused, OSError) as trouble:
-            detail = f"it could not be reviewed: {trouble}"
-            return outcome.model_copy(update={"failure": Failure.WORKSPACE, "detail": detail})
+            update = {
+                "failure": Failure.WORKSPACE,
+                "detail": f"it could not be reviewed: {trouble}",
+            }
+            return outcome.model_copy(update={**update, "usage": _least(outcome.usage)})
         self.record(EventKind.REVIEWED, {"review": review.model_dump(mode="json")})
-        spent = booking.add(one for one in (outcome.usage, review.usage) if one is not None)
+        spent = both(outcome.usage, review.usage or Usage(lower_bound=True))
         outcome = judged(outcome.model_copy(update={"usage": spent}), review, ended)
         if not outcome.ok or outcome.verdict is None:
             return outcome
@@ -181,11 +184,11 @@ class Try:
         asked = reviewer.ask(self._fenced, self.means.root, diff, outcome.usage)
         if self.site is not None:
             async with self.site.untouched() as touched:
-                review, ended = await reviewer.look(asked, self.show)
+                review, ended = await reviewer.look(asked, self.show, self.record)
             return with_touched(review, touched, undone=True), ended
         place, files = Path(self.attempt.workspace), self.task.files or ()
         prints = disk.fingerprint(place, files)
-        review, ended = await reviewer.look(asked, self.show)
+        review, ended = await reviewer.look(asked, self.show, self.record)
         now = disk.fingerprint(place, files)
         touched = [file for file in files if prints[file] != now[file]]
         return with_touched(review, touched, undone=False), ended
@@ -317,6 +320,11 @@ class Try:
         failed = verify.failure(after)
         failure, detail = failed or (None, outcome.detail)
         return outcome.model_copy(update={"verdict": verdict, "failure": failure, "detail": detail})
+
+
+def _least(usage: Usage | None) -> Usage:
+    """A reviewer may have been asked, and nobody knows what it used."""
+    return (usage or Usage()).model_copy(update={"lower_bound": True})
 
 
 def _changed_none(work: Work, files: Collection[str]) -> bool:

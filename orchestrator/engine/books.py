@@ -6,19 +6,21 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import structlog
 
-from orchestrator import ledger, redact
+from orchestrator import clock, ledger, redact
+from orchestrator.engine.neighbours import Neighbours
 from orchestrator.errors import RecordError
 from orchestrator.history import History, Tried
 from orchestrator.journal import HOME
-from orchestrator.ledger import Entry
-from orchestrator.ledger.day import Day
-from orchestrator.model import Event, Plan, RunId, Task, TaskId, Tier, Usage
+from orchestrator.ledger import Amendment, Entry
+from orchestrator.model import Check, Event, Plan, RunId, Task, TaskId, Tier
 from orchestrator.settings import ledger_folder
 
 RUNS = f"{HOME}/runs"
@@ -27,11 +29,14 @@ RUNS = f"{HOME}/runs"
 class Books:
     """Of one run. Enter it before the first attempt: it makes the folder and opens the log."""
 
-    def __init__(self, root: Path, run: RunId) -> None:
-        self.root, self.run = root, run
+    def __init__(
+        self, root: Path, run: RunId, strength: Callable[[Task, Sequence[Check]], float]
+    ) -> None:
+        """`strength` of a task's check, by how its commands stood before the work."""
+        self.root, self.run, self._strength = root, run, strength
         self.folder = root / RUNS / run
         self._file: TextIO | None = None
-        self._day = Day(ledger_folder() / ledger.NAME, run)
+        self.neighbours = Neighbours(ledger_folder(), run)
         self._said_loss = False
 
     def __enter__(self) -> Books:
@@ -52,6 +57,7 @@ class Books:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.neighbours.close()
         if self._file is not None:
             with suppress(OSError):  # a full disk costs the log, never the run
                 self._file.close()
@@ -67,14 +73,10 @@ class Books:
         words = re.sub(r"[^A-Za-z0-9]+", "-", task)[-40:].strip("-")
         return f"{place:03}-{words}"
 
-    def used_elsewhere(self, since: str, unknown_usd: float) -> Usage:
-        """Since an ISO time: what other runs of the user used, as the ledger has it."""
-        return self._day.used(since, unknown_usd)
-
     def note(self, plan: Plan, task: Task, history: History, event: Event) -> str | None:
         """One canonical log line and one ledger line for a finished attempt; the trouble, if there was some."""
         tried = next(one for one in history.of(task.id).tried if one.number == event.attempt)
-        line = self._entry(plan, task, history, tried)
+        line = self.entry(plan, task, history, tried)
         if line is None:
             return None
         shown = redact.words(line.model_dump(exclude={"v", "timestamp", "checksum", "route"}))
@@ -88,19 +90,37 @@ class Books:
 
     def catch_up(self, plans: dict[TaskId, tuple[Plan, Task]], history: History) -> str | None:
         """Lines that a crash kept from the ledger; those that are there are not repeated."""
+        ended = [one.finished_at for task in plans for one in history.of(task).tried]
+        since = min(filter(None, ended), default=None)
+        if since is None:
+            return None
         try:
-            known = {one.identity for one in ledger.read(ledger_folder()).entries}
+            known = {one.identity for one in ledger.read(ledger_folder(), since).entries}
         except (OSError, RecordError) as refused:
             return f"the ledger cannot be read: {refused}"
         missing = [
             line
             for task, (plan, place) in plans.items()
             for tried in history.of(task).tried
-            if (line := self._entry(plan, place, history, tried)) and line.identity not in known
+            if (line := self.entry(plan, place, history, tried)) and line.identity not in known
         ]
         return self._append(missing)
 
-    def _append(self, lines: list[Entry]) -> str | None:
+    def amend(self, plan: Plan, task: Task, attempt: int, by: str) -> str | None:
+        """An attempt that passed was wrong after all. The trouble, if there was some."""
+        now = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="seconds")
+        line = Amendment(
+            run_id=self.run,
+            task_id=ledger.normalise_id(f"{plan.id}/{task.ordinal}"),
+            attempt=attempt,
+            outcome="failed",
+            by=by,
+            note="seen by the run itself",
+            timestamp=now,
+        )
+        return self._append([line])
+
+    def _append(self, lines: Sequence[Entry | Amendment]) -> str | None:
         try:
             lost = ledger.append(ledger_folder(), lines)
         except (OSError, RecordError) as refused:
@@ -114,7 +134,7 @@ class Books:
             "the outcomes in them are lost. Next: orchestrator doctor"
         )
 
-    def _entry(self, plan: Plan, task: Task, history: History, tried: Tried) -> Entry | None:
+    def entry(self, plan: Plan, task: Task, history: History, tried: Tried) -> Entry | None:
         if tried.outcome is None or tried.finished_at is None:
             return None
         return ledger.entry(
@@ -128,6 +148,7 @@ class Books:
             tried.outcome,
             tried.finished_at,
             _escalated_from(history, task.id, tried),
+            self._strength(task, history.of(task.id).base),
         )
 
 

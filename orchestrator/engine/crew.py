@@ -10,21 +10,23 @@ from typing import Any
 
 from orchestrator import complexity, process, redact, routing
 from orchestrator.engine import experience
-from orchestrator.engine.escalation import keeper
+from orchestrator.engine.escalation import PLAIN, Trying, is_risky, keeper
 from orchestrator.engine.experience import Experience, Seat
+from orchestrator.engine.proof import expected_strength
 from orchestrator.engine.review import Reviewer
 from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
-from orchestrator.model import Quality, Route, Score, Task, TaskId, Tier
+from orchestrator.model import Check, Quality, Route, RunId, Score, Strategy, Task, TaskId, Tier
 from orchestrator.model.learned import Rule
 from orchestrator.process.leftover import MARK
-from orchestrator.routing import Forecast, Policy
+from orchestrator.routing import Policy
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
 
 Workers = Mapping[str, Worker]
 Ladder = tuple[Route, ...]
 NO_RULES: Mapping[int, Rule] = MappingProxyType({})
+NO_ANSWERS: Mapping[Tier, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ class Crew:
     environment: Mapping[str, str]
     settings: Settings
     notes: tuple[str, ...] = ()  # what could not be read of what was learned
+    known: Experience | None = None  # None: the tables of the settings alone
+    quality: Quality = Quality.SHINY
+
+    def strength(self, task: Task, before: Sequence[Check]) -> float:
+        """What a pass of its check proves. `before`: how its commands stood; nothing where nobody looked."""
+        return expected_strength(task, self.settings, task.id in self.reviewers, before)
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -60,8 +68,9 @@ def prepare(
     settings: Settings,
     workers: Workers | None = None,
     quality: Quality = Quality.SHINY,
+    run: RunId | None = None,
 ) -> Crew:
-    """WorkerNotInstalled with every task that nobody can do."""
+    """WorkerNotInstalled with every task that nobody can do. `run`: one that goes on, and knows its own outcomes."""
     asked: Sequence[str] = list(workers or ())
     if workers is None:
         workers = registry.known(settings)
@@ -73,7 +82,7 @@ def prepare(
         task: complexity.score(graph.tasks[task], settings.complexity.model_dump())
         for task in graph
     }
-    known = experience.gather(settings)
+    known = experience.gather(settings, run)
     ladders = _everyones(graph, scores, known, workers, asked, quality)
     return Crew(
         workers=workers,
@@ -85,6 +94,8 @@ def prepare(
         notes=known.notes,
         environment=_environment(root, settings),
         settings=settings,
+        known=known,
+        quality=quality,
     )
 
 
@@ -120,15 +131,15 @@ def _reviewers(
     return {
         task: _reviewer(graph, graph.tasks[task], *wanted, workers, asked)
         for task, every in ladders.items()
-        if (wanted := _review_of(graph.tasks[task], every[0], quality))
+        if (wanted := _asks_for_review(graph.tasks[task], every[0][0].asks_a_model, quality))
     }
 
 
-def _review_of(task: Task, ladder: Ladder, quality: Quality) -> tuple[Tier, str] | None:
+def _asks_for_review(task: Task, asks_a_model: bool, quality: Quality) -> tuple[Tier, str] | None:
     """The tier of who looks at it, and who asks for that."""
     if task.review is not None:
         return task.review, f'review="{task.review}" in the plan'
-    if quality is Quality.CHROME and ladder[0].asks_a_model:
+    if quality is Quality.CHROME and asks_a_model:
         return Tier.OPUS, "--quality chrome, which has each task reviewed,"
     return None
 
@@ -189,6 +200,19 @@ def likely(
     known: Experience | None = None,
 ) -> dict[TaskId, tuple[Route, str]]:
     """The first try of each task and why, also where its worker is not installed; without checkpoints."""
+    found = planned(tasks, scores, settings, graph=graph, known=known)
+    return {task: (tries[0], told) for task, (tries, told) in found.items()}
+
+
+def planned(
+    tasks: Iterable[Task],
+    scores: Mapping[TaskId, Score],
+    settings: Settings,
+    *,
+    graph: TaskGraph | None = None,
+    known: Experience | None = None,
+) -> dict[TaskId, tuple[Ladder, str]]:
+    """All tries of each, before any run has tried something out."""
     known = known or Experience(settings)
     workers = registry.known(settings)
     asked = registry.order(settings, workers)
@@ -202,10 +226,17 @@ def likely(
         if not chosen:
             raise WorkerNotInstalled("\n".join(registry.unable([task], workers, asked)))
         fresh = graph is None or starts_fresh(task, graph)
-        route = _ladders(task, scores[task.id], known, chosen[:1], fresh=fresh)[0][0]
+        tries = _ladders(task, scores[task.id], known, chosen[:1], fresh=fresh)[0]
+        route = tries[0]
         missing = "" if able else f"; {route.worker} is not installed here"
-        found[task.id] = (route, f"{route.worker} {route.model or ''}: {route.reason}{missing}")
+        found[task.id] = (tries, f"{route.worker} {route.model or ''}: {route.reason}{missing}")
     return found
+
+
+def may_vary(task: Task, route: Route, settings: Settings) -> bool:
+    """A run may try out other models than it says."""
+    ours = route.strategy is Strategy.CASCADE and not is_risky(task)
+    return ours and settings.routing.explore
 
 
 def policy(
@@ -236,22 +267,7 @@ def _ladders(
     quality: Quality = Quality.SHINY,
 ) -> tuple[tuple[Route, ...], ...]:
     """One per worker that can do it, the first choice first. SettingsError where a tier that is needed has no model."""
-    forecasts = {w.name: _forecasts(task, score, known, w, fresh=fresh) for w in able}
-    ladders = [
-        routing.ladder(
-            task,
-            score,
-            worker=worker.name,
-            tiers=worker.tiers,
-            models=worker.models,
-            asks_a_model=worker.asks_a_model,
-            provider=worker.provider,
-            policy=policy(known.settings, known.rules, quality),
-            keep=keeper(task, score, known, worker.models, forecasts[worker.name]),
-            forecasts=forecasts[worker.name],
-        )
-        for worker in able
-    ]
+    ladders = [ladder(task, score, known, one, fresh=fresh, quality=quality) for one in able]
     for route in ladders[0]:
         if route.tier is not None and route.model is None:
             raise SettingsError(
@@ -261,14 +277,43 @@ def _ladders(
     return tuple(one for one in ladders if all(r.tier is None or r.model for r in one))
 
 
-def _forecasts(
-    task: Task, score: Score, known: Experience, worker: Worker, *, fresh: bool
-) -> dict[Tier | None, Forecast]:
+def ladder(
+    task: Task,
+    score: Score,
+    known: Experience,
+    worker: Worker,
+    *,
+    fresh: bool,
+    quality: Quality = Quality.SHINY,
+    trying: Trying = PLAIN,
+    answers: Mapping[Tier, str] = NO_ANSWERS,
+) -> Ladder:
+    """Of one worker. `answers`: ids that were seen to answer on a tier, besides what is known already."""
+    seats = _seats(worker)
+    known = known.facing(list(seats.values()))
+    forecasts = {
+        tier: known.foresee(task, score, seat, fresh=fresh).forecast for tier, seat in seats.items()
+    }
+    ids = {**known.ids(worker.name, worker.models), **answers}
+    reviewed = _asks_for_review(task, worker.asks_a_model, quality) is not None
+    return routing.ladder(
+        task,
+        score,
+        worker=worker.name,
+        tiers=worker.tiers,
+        models=worker.models,
+        asks_a_model=worker.asks_a_model,
+        provider=worker.provider,
+        policy=policy(known.settings, known.rules, quality),
+        keep=keeper(task, score, known, ids, forecasts, trying, reviewed=reviewed),
+        forecasts=forecasts,
+        answers=ids,
+    )
+
+
+def _seats(worker: Worker) -> dict[Tier | None, Seat]:
     """None stands for a worker that has no tiers."""
     own = None if not worker.asks_a_model else worker.name
     models: dict[Tier | None, str | None] = {t: worker.models.get(t) for t in worker.tiers}
     models = models or {None: own}
-    seats = {t: Seat(worker.name, worker.provider(m), t, m) for t, m in models.items()}
-    return {
-        tier: known.foresee(task, score, seat, fresh=fresh).forecast for tier, seat in seats.items()
-    }
+    return {t: Seat(worker.name, worker.provider(m), t, m) for t, m in models.items()}

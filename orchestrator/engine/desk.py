@@ -9,12 +9,14 @@ import anyio
 import anyio.abc
 from anyio.streams.memory import MemoryObjectSendStream
 
-from orchestrator import clock, inbox
-from orchestrator.engine import answers, mail
-from orchestrator.engine.order import Order, Screen
+from orchestrator import answers, clock, inbox
+from orchestrator.engine import hindsight, mail
+from orchestrator.engine.books import Books
+from orchestrator.engine.screen import Screen
 from orchestrator.graph import TaskGraph
 from orchestrator.history import Expiry, History
 from orchestrator.model import Answer, Event, EventKind, RunId, Task, TaskId, TaskState
+from orchestrator.order import Order
 from orchestrator.settings import CheckpointSettings
 from orchestrator.tracker import Tracker
 
@@ -30,17 +32,20 @@ class Desk:
         graph: TaskGraph,
         tracker: Tracker,
         history: History,
+        books: Books,
         order: Order,
         screen: Screen,
         settings: CheckpointSettings,
         record: Callable[..., Event],
         retry: Callable[[TaskId], None],
+        stop: Callable[[], None],
         send: MemoryObjectSendStream[mail.Mail],
     ) -> None:
         self._run, self._root, self._graph = run, root, graph
-        self._tracker, self._history = tracker, history
+        self._tracker, self._history, self._books = tracker, history, books
         self._order, self._screen, self._settings = order, screen, settings
-        self._record, self._retry, self._send = record, retry, send
+        self._record, self._retry, self._stop, self._send = record, retry, stop, send
+        self._has_looked = False
         self._asking: dict[TaskId, anyio.CancelScope] = {}
 
     @property
@@ -88,6 +93,10 @@ class Desk:
             return  # left open, or somebody else was faster
         data = {"answer": answer.model_dump(mode="json")}
         self._record(EventKind.CHECKPOINT_ANSWERED, data, task=task)
+        if not answer.approved and answer.is_of_a_person:
+            found = hindsight.rejected(task, self._graph, self._history)
+            if trouble := found and self._books.amend(*found, "a person"):
+                self._screen.warn(trouble)
         if task in self._asking:
             self._asking.pop(task).cancel()
 
@@ -112,12 +121,22 @@ class Desk:
                 pass  # an engine that is gone took it, and had no time to put it away
             elif trouble:
                 self._screen.warn(trouble)
+            elif letter.task is None:
+                self._cancel(letter)
             elif letter.do == "retry":
                 self._retry(letter.task)
             else:
                 self.take(letter.task, letter.answer)
             inbox.discard(path)
+        self._has_looked = True
+
+    def _cancel(self, letter: inbox.Letter) -> None:
+        """One that was there when this engine began was meant for the one before it."""
+        if self._has_looked:
+            reason = f"cancelled by {letter.by or 'a person'}"
+            self._record(EventKind.DRAINING, {"reason": reason, "cancelled": True})
+            self._stop()
 
     def _is_taken(self, letter: inbox.Letter) -> bool:
-        past = self._history.tasks.get(letter.task)
+        past = self._history.tasks.get(letter.task) if letter.task else None
         return past is not None and letter.answer is not None and past.answer == letter.answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.engine.order import Screen
+from orchestrator.engine.screen import Screen
 from orchestrator.journal import StoredPlan
 
 

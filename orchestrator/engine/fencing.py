@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from orchestrator.engine.order import Order
 from orchestrator.errors import SettingsError
 from orchestrator.model import Noun, Outcome
+from orchestrator.order import Order
 from orchestrator.process import sandbox
-from orchestrator.process.fence import Fence, lay
+from orchestrator.process.fence import PRIVATE, Fence, lay
 from orchestrator.settings import SandboxSettings, Settings
 from orchestrator.workspace import links as linked
 
@@ -94,6 +94,7 @@ def raised(
     temporary.mkdir(exist_ok=True)
     temporary.chmod(0o1777)
     try:
+        (root / PRIVATE).mkdir(mode=0o700, parents=True, exist_ok=True)
         make_caches(settings.sandbox.caches)
         named = settings.sandbox.model_dump(exclude={"mode"})
         fence = lay(root, temporary, isolated=order.isolated, links=inner, **named)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 
-from orchestrator.engine import closing
+from orchestrator.engine import closing, hindsight
 from orchestrator.engine.attempt import Means
+from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.gatekeeper import Gatekeeper
-from orchestrator.engine.order import Screen
+from orchestrator.engine.screen import Screen
 from orchestrator.engine.space import Space
 from orchestrator.errors import RecordError
 from orchestrator.graph import TaskGraph
@@ -29,13 +31,22 @@ from orchestrator.model import (
     TaskState,
 )
 from orchestrator.tracker import REACTIONS, Reaction, Tracker
-from orchestrator.workspace import GitRefused
+from orchestrator.workspace import GitRefused, Ground, message
+from orchestrator.workspace.repository import Clash
+from orchestrator.workspace.result import Start, join
 
 INTERRUPTED = 130
 
 
+class Turn(NamedTuple):
+    """Of handing over: one run at a time. `joins`: also where the person's branch has moved since the run began."""
+
+    lock: anyio.Lock
+    joins: bool
+
+
 class Finale:
-    """Of one run. `record` writes an event of the run; `folder` gets what checks say."""
+    """Of one run. `record` writes an event of the run; the folder of `books` gets what checks say."""
 
     def __init__(
         self,
@@ -47,16 +58,17 @@ class Finale:
         history: History,
         means: Means,
         crew: Crew,
-        folder: Path,
+        books: Books,
         screen: Screen,
         gatekeeper: Gatekeeper,
         space: Space,
-        turn: anyio.Lock,
+        turn: Turn,
         record: Callable[..., Event],
     ) -> None:
         self._run, self._plans, self._graph = run, plans, graph
         self._tracker, self._history = tracker, history
-        self._means, self._crew, self._folder = means, crew, folder
+        self._means, self._crew, self._folder = means, crew, books.folder
+        self._books = books
         self._screen, self._record = screen, record
         self._gatekeeper, self._space, self._turn = gatekeeper, space, turn
         self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
@@ -80,6 +92,7 @@ class Finale:
             return
         data = {"plan": plan.id, "checks": [check.model_dump(mode="json") for check in checks]}
         self._record(EventKind.PLAN_CHECKED, data)
+        self._blame(checks, "the plan's own check")
         if self._means.ground is None:
             self._write(plan)
 
@@ -106,6 +119,14 @@ class Finale:
             return
         data = {"checks": [check.model_dump(mode="json") for check in checks]}
         self._record(EventKind.RESULT_CHECKED, data)
+        self._blame(checks, "the check of the result")
+
+    def _blame(self, checks: tuple[Check, ...], by: str) -> None:
+        """What was let pass and is red now is somebody's: where only one can be meant, the ledger gets to know."""
+        if any(one.result is CheckResult.RED for one in checks):
+            found = hindsight.sole(self._graph, self._history)
+            if trouble := found and self._books.amend(*found, by):
+                self._screen.warn(trouble)
 
     def _is_excused(self, checks: tuple[Check, ...]) -> bool:
         """What a full disk made of checks says nothing of the work: they are run again at resume."""
@@ -131,7 +152,7 @@ class Finale:
             for plan in plans:
                 self._write(plan)
         else:
-            async with self._turn:  # runs share the person's checkout
+            async with self._turn.lock:  # runs share the person's checkout
                 await self._hand_over(plans, interrupted)
         code = self.exit_code(interrupted=interrupted)
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
@@ -166,6 +187,10 @@ class Finale:
             if not await closing.is_handed_over(ground, self._history):
                 await self._summarise(plans, interrupted=interrupted)
             obstacle = self._obstacle(self.exit_code(interrupted=interrupted))
+            if obstacle is None and self._turn.joins:
+                obstacle = await self._join(ground) or self._obstacle(
+                    self.exit_code(interrupted=interrupted)
+                )
             await closing.deliver(ground, self._history, obstacle, self._record)
         except (GitRefused, RecordError, OSError) as trouble:
             self._unwritten[plans[0].id] = f"the result could not be handed over: {trouble}"
@@ -181,6 +206,20 @@ class Finale:
         is_last = self.exit_code(interrupted=interrupted) in (0, 1)
         for plan in plans:
             await self._say(plan, texts[plan.id], is_last=is_last)
+
+    async def _join(self, ground: Ground) -> str | None:
+        """Other runs have handed over meanwhile: the result is looked at once more, with all of that."""
+        start = Start.model_validate(self._history.ground)
+        branch = (start.branch or "").removeprefix("refs/heads/")
+        joined = await join(ground, start, message.of_join(self._run, branch))
+        if isinstance(joined, Clash):
+            return (
+                f"it does not fit to what came to {branch} meanwhile, in {', '.join(joined.files)}"
+            )
+        if joined is not None:
+            self._record(EventKind.RESULT_CHECKING, {"tip": joined})
+            self.result_over(joined, await self.check_result())
+        return None
 
     def _obstacle(self, code: int) -> str | None:
         """Why the person's branch is not to have it."""

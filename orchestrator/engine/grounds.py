@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.engine.chronicle import Record
-from orchestrator.engine.order import Order
 from orchestrator.errors import RecordError, SettingsError, UsageError
 from orchestrator.history import History, Tried
 from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.order import Order
 from orchestrator.process.fence import Fence
 from orchestrator.settings import WorkspaceSettings
 from orchestrator.workspace import (

@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator import redact
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.places import CLEAN
+from orchestrator.engine.review import both, cut_off
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried
 from orchestrator.model import (
@@ -180,16 +181,15 @@ def _fits(tried: Tried, start: Start, place: Path) -> bool:
 
 
 def interrupted(tried: Tried, why: str) -> Outcome:
-    """Of a try that was stopped. What its model used by then is known only as far as it had told."""
-    used = tried.so_far or Usage(lower_bound=True)
+    """Of a try that was stopped. What its model used by then is known only as far as it had told: the next request may be out."""
+    used = (tried.so_far or Usage()).model_copy(update={"lower_bound": True})
     if not tried.route.asks_a_model:
         used = Usage.nothing()
     if tried.worked is not None and tried.worked.usage is not None:
         used = tried.worked.usage  # it was stopped in its check
-    if tried.review is not None and tried.review.usage is not None:
-        used = booking.add((used, tried.review.usage)) or used
-    if tried.in_review:
-        used = used.model_copy(update={"lower_bound": True})
+    review = cut_off(tried.reviewer, tried.reviewing, why) if tried.in_review else tried.review
+    if review is not None and review.usage is not None:
+        used = both(used, review.usage)
     return Outcome(
         failure=Failure.INTERRUPTED,
         detail=why,
@@ -198,6 +198,7 @@ def interrupted(tried: Tried, why: str) -> Outcome:
         model=tried.model,
         session=tried.session,
         work=tried.kept,
+        review=review,
     )
 
 

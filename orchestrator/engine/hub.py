@@ -17,10 +17,11 @@ from orchestrator.engine.beside import Beside
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.desk import Desk
-from orchestrator.engine.finale import Finale
+from orchestrator.engine.finale import Finale, Turn
 from orchestrator.engine.gatekeeper import Gatekeeper
 from orchestrator.engine.lookout import Lookout
-from orchestrator.engine.order import Order, Screen
+from orchestrator.engine.renewal import Renewal
+from orchestrator.engine.screen import Screen
 from orchestrator.engine.site import Site
 from orchestrator.engine.sites import Sites
 from orchestrator.engine.slots import Slots
@@ -42,6 +43,7 @@ from orchestrator.model import (
     TaskId,
     TaskState,
 )
+from orchestrator.order import Order
 from orchestrator.tracker import Start, Tracker
 from orchestrator.workspace.result import Start as GroundStart
 
@@ -66,7 +68,7 @@ class Hub:
         means: Means,
         books: Books,
         slots: Slots,
-        turn: anyio.Lock,
+        turn: Turn,
     ) -> None:
         self.id, self.plans, self.graph = run, plans, graph
         self.crew, self.order, self.space, self.screen = crew, order, space, screen
@@ -74,16 +76,15 @@ class Hub:
         self.history = History()
         self.gatekeeper = Gatekeeper(crew, self.record)
         self.tracker = Tracker(graph, capacity=order.workers, fail_fast=order.fail_fast)
-        self.interrupted = False
+        self.interrupted = self._checking_result = False
         self._cut = anyio.CancelScope()
         self._beside = Beside(graph, self.tracker)
         self._busy = set[TaskId]()  # tasks that something is being done for
         self._closing = set[PlanId]()
-        self._checking_result = False
         self._send, self._mail = anyio.create_memory_object_stream[mail.Mail](math.inf)
         self._staff(root, turn)
 
-    def _staff(self, root: Path, turn: anyio.Lock) -> None:
+    def _staff(self, root: Path, turn: Turn) -> None:
         """Who does the parts; each knows only what it is handed."""
         shared: dict[str, Any] = {
             "run": self.id,
@@ -91,6 +92,7 @@ class Hub:
             "tracker": self.tracker,
             "history": self.history,
             "screen": self.screen,
+            "books": self.books,
         }
         self._desk = Desk(
             **shared,
@@ -99,6 +101,7 @@ class Hub:
             settings=self.crew.settings.checkpoints,
             record=self.record,
             retry=self.retry,
+            stop=self.stop,
             send=self._send,
         )
         self._finale = Finale(
@@ -106,17 +109,15 @@ class Hub:
             plans=self.plans,
             means=self.means,
             crew=self.crew,
-            folder=self.books.folder,
             gatekeeper=self.gatekeeper,
             space=self.space,
             turn=turn,
             record=self.record,
         )
-        self._sites = Sites(
-            **shared, root=root, crew=self.crew, ground=self.means.ground, books=self.books
-        )
-        seen, used = (self.graph, self.tracker, self.history), self.books.used_elsewhere
-        self.treasurer = Treasurer(*seen, self.crew, self.order, self.record, used)
+        self._sites = Sites(**shared, root=root, crew=self.crew, ground=self.means.ground)
+        seen, others = (self.graph, self.tracker, self.history), self.books.neighbours
+        renew = Renewal(*seen, self.crew, self.books, self.record)
+        self.treasurer = Treasurer(*seen, self.crew, self.order, self.record, others, renew=renew)
         self._lookout = Lookout(*seen, self.means, self._send)
 
     def replay(self, event: Event) -> None:
@@ -169,7 +170,9 @@ class Hub:
     async def run(self) -> int:
         """Whatever was cut off, its end is not: it is recorded, and handed over where that is safe."""
         with self._send, self._mail:
-            self._slots.enter(self.id, lambda: len(self.tracker.running), self._look)
+            self._slots.enter(
+                self.id, lambda: self.tracker.running, self._look, self.order.priority
+            )
             try:
                 with self._cut:
                     await self._work()
@@ -324,7 +327,7 @@ class Hub:
         self._send.send_nowait(mail.Finished(task, tried.number, outcome))
 
     def attempt_over(self, task: TaskId, number: int, outcome: Outcome) -> None:
-        outcome = self.space.excuse(outcome)
+        outcome = self.treasurer.excuse(task, self.space.excuse(outcome))
         outcome = self.gatekeeper.meet(task, self.tracker.route(task), outcome)
         tried = self.history.of(task).tried[-1]
         if outcome.usage is None and tried.route.asks_a_model and tried.so_far is not None:
@@ -378,7 +381,8 @@ class Hub:
         """Letters, and questions and gates whose time has come."""
         while True:
             await anyio.sleep(POLL_S)
-            if self._desk.is_due or self.gatekeeper.is_due(self.tracker):
+            is_due = self._desk.is_due or self.treasurer.waits
+            if is_due or self.gatekeeper.is_due(self.tracker):
                 await self._send.send(mail.Look())
 
     # --- the end ----------------------------------------------------------------------------------

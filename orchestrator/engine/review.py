@@ -17,8 +17,10 @@ from typing import TypeVar
 
 from orchestrator import prompt, redact
 from orchestrator.engine.calling import call
+from orchestrator.engine.chronicle import Record
 from orchestrator.model import (
     Attempt,
+    EventKind,
     Failure,
     Outcome,
     Plan,
@@ -30,7 +32,7 @@ from orchestrator.model import (
 )
 from orchestrator.tracker import REACTIONS, Reaction
 from orchestrator.verify import move_root
-from orchestrator.workers import Worker
+from orchestrator.workers import Worker, booking
 
 Number = TypeVar("Number", int, float)
 
@@ -52,10 +54,12 @@ class Reviewer:
     plan: Plan
     task: Task
 
-    async def look(self, asked: Attempt, show: Callable[[str], None]) -> tuple[Review, Outcome]:
+    async def look(
+        self, asked: Attempt, show: Callable[[str], None], record: Record
+    ) -> tuple[Review, Outcome]:
         """Its verdict, and how its own attempt ended: one that failed says nothing of the work."""
         began = time.monotonic()
-        outcome = await call(self.worker, asked, _tell(show))
+        outcome = await call(self.worker, asked, _tell(show, record))
         review = Review(
             approved=outcome.ok and is_approved(outcome.text),
             worker=self.route.worker,
@@ -63,6 +67,7 @@ class Reviewer:
             text=outcome.text or outcome.detail,
             usage=outcome.usage or Usage(lower_bound=True),
             duration_s=time.monotonic() - began,
+            failure=outcome.failure,
         )
         return review, outcome
 
@@ -90,8 +95,19 @@ def _left(most: Number | None, spent: Number | None, least: Number) -> Number | 
     return None if most is None else max(least, most - (spent or 0))
 
 
-def _tell(show: Callable[[str], None]) -> Callable[[Progress], None]:
-    return lambda progress: show(f"review: {progress.doing}") if progress.doing else None
+def _tell(show: Callable[[str], None], record: Record) -> Callable[[Progress], None]:
+    """What it has used by now is recorded at once: an engine that dies in a review knows it."""
+    known: Usage | None = None
+
+    def tell(progress: Progress) -> None:
+        nonlocal known
+        if progress.doing:
+            show(f"review: {progress.doing}")
+        if progress.usage is not None and progress.usage != known:
+            known = progress.usage
+            record(EventKind.WORKER_REPORTED, {"review": known.model_dump(mode="json")})
+
+    return tell
 
 
 def is_approved(text: str) -> bool:
@@ -108,6 +124,27 @@ def with_touched(review: Review, files: Sequence[str], *, undone: bool) -> Revie
     if not undone:
         update["approved"] = False
     return review.model_copy(update=update)
+
+
+def both(worked: Usage | None, review: Usage) -> Usage:
+    """What the try has used with its review. Of a reviewer that told nothing, the work alone is the least that it cost."""
+    spent = booking.add(one for one in (worked, review) if one is not None) or review
+    if worked is None or review.cost_usd is not None or not review.lower_bound:
+        return spent
+    update = {"cost_usd": worked.cost_usd, "cost_basis": worked.cost_basis}
+    return spent.model_copy(update=update)
+
+
+def cut_off(asked: Route | None, told: Usage | None, why: str) -> Review:
+    """Of one that was stopped, or whose engine died."""
+    return Review(
+        approved=False,
+        worker=asked.worker if asked else "",
+        model=asked.model if asked else None,
+        text=why,
+        usage=(told or Usage()).model_copy(update={"lower_bound": True}),
+        failure=Failure.INTERRUPTED,
+    )
 
 
 def warning(review: Review) -> str | None:

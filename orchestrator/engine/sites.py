@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrator.engine import handing, places
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
-from orchestrator.engine.order import Screen
+from orchestrator.engine.screen import Screen
 from orchestrator.engine.site import Site
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, Tried

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 
 from orchestrator.model import RunId
@@ -11,7 +11,7 @@ from orchestrator.model import RunId
 
 @dataclass(slots=True)
 class _Guest:
-    running: Callable[[], int]
+    running: Callable[[], Sized]
     wake: Callable[[], None]  # it is to ask again
     priority: int
     waits: bool = False
@@ -26,10 +26,10 @@ class Slots:
 
     @property
     def free(self) -> float:
-        return self.limit - sum(guest.running() for guest in self._guests.values())
+        return self.limit - sum(len(guest.running()) for guest in self._guests.values())
 
     def enter(
-        self, run: RunId, running: Callable[[], int], wake: Callable[[], None], priority: int = 0
+        self, run: RunId, running: Callable[[], Sized], wake: Callable[[], None], priority: int = 0
     ) -> None:
         self._guests[run] = _Guest(running, wake, priority)
 
@@ -51,11 +51,9 @@ class Slots:
         return False
 
     def rest(self, run: RunId) -> None:
-        """It has nothing that could start: others need not wait for it."""
-        guest = self._guests[run]
-        if guest.waits:
-            guest.waits = False
-            self._call()
+        """It has nothing that could start: others need not wait for it, and may have what it was let have."""
+        self._guests[run].waits = False
+        self._call()
 
     def freed(self) -> None:
         """An attempt is over."""
@@ -69,4 +67,4 @@ class Slots:
 
 def _rank(guest: _Guest) -> tuple[int, int]:
     """Of two that are alike, the one that entered first: `min` takes it."""
-    return -guest.priority, guest.running()
+    return -guest.priority, len(guest.running())

@@ -6,7 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.estimates.past import Calibration, Group, Measured, Past, calibration, used
+from orchestrator.estimates.names import settle
+from orchestrator.estimates.past import (
+    Calibration,
+    Group,
+    Measured,
+    Past,
+    asked,
+    calibration,
+    used,
+)
 from orchestrator.graph import TaskGraph
 from orchestrator.model import Estimate, Noun, Score, Task, TaskId, Tier, Usage
 from orchestrator.settings import EstimateSettings
@@ -18,12 +27,14 @@ __all__ = [
     "Group",
     "Measured",
     "Past",
+    "asked",
     "bill",
     "billing_rule",
     "calibration",
     "expect",
     "kind_of",
     "makespan_s",
+    "settle",
     "used",
 ]
 

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.estimates.names import settle
 from orchestrator.model import Tier
 from orchestrator.model.learned import OF_THE_MODEL, RETROACTIVE
 
 if TYPE_CHECKING:
-    from orchestrator.ledger import Entry
+    from orchestrator.ledger import Attempted
+    from orchestrator.ledger.brief import Anew
     from orchestrator.ledger.line import Tokens
 
 MOST_SURE, ENOUGH = 0.95, 10  # the confidence of so many samples and more (S2-55)
@@ -48,6 +50,7 @@ class Used(NamedTuple):
     tokens: int | None
     cost_usd: float | None
     duration_s: float | None
+    asked: str | None = None  # the name that its worker was given; None: it is not on record
     expected_tokens: int | None = None
     expected_cost_usd: float | None = None
     expected_duration_s: float | None = None
@@ -72,7 +75,7 @@ class Group(NamedTuple):
         return min(MOST_SURE, self.n / ENOUGH)
 
 
-def _work(tokens: Tokens) -> int | None:
+def _work(tokens: Tokens | Anew) -> int | None:
     """What was read and written anew."""
     parts = (tokens.input, tokens.output, tokens.cache_write)
     known = [part for part in parts if part is not None]
@@ -84,7 +87,7 @@ def _less(whole: int | None, of_review: int | None) -> int | None:
     return whole if whole is None or of_review is None else max(0, whole - of_review)
 
 
-def used(entry: Entry) -> Used | None:
+def used(entry: Attempted) -> Used | None:
     """None for what somebody else told us, and where something else than the work ended it."""
     failed = entry.failure is not None and entry.failure not in OF_THE_MODEL
     if failed or entry.origin == RETROACTIVE:
@@ -104,10 +107,16 @@ def used(entry: Entry) -> Used | None:
         else None,
         cost_usd=entry.own_cost_usd if whole else None,
         duration_s=entry.duration_seconds,
+        asked=asked(entry),
         expected_tokens=entry.route.estimated_tokens,
         expected_cost_usd=entry.route.estimated_cost_usd,
         expected_duration_s=entry.route.estimated_duration_s,
     )
+
+
+def asked(entry: Attempted) -> str | None:
+    """Of a worker that chooses its model itself: its own name."""
+    return entry.worker if entry.model_routed is None else entry.route.model
 
 
 class Past:
@@ -119,21 +128,22 @@ class Past:
         self._least, self._step = min_samples, step
         self._exact: dict[tuple[str, int, str], list[Used]] = defaultdict(list)
         self._near: dict[tuple[str, str], list[Used]] = defaultdict(list)
-        self._newest: dict[tuple[str, Tier | None], str] = {}
-        self.every = [one for one in entries if one is not None]
+        every = [one for one in entries if one is not None]
+        ids, self.names = settle([(one.worker, one.asked, one.model) for one in every])
+        self.every = [
+            one if one.model == model else one._replace(model=model)
+            for one, model in zip(every, ids, strict=True)
+        ]
         for one in self.every:
             self._exact[one.kind, one.complexity, one.model].append(one)
             self._near[one.kind, one.model].append(one)
-            self._newest[one.worker, one.tier] = one.model
 
     def groups(self) -> list[Group]:
         return [_group(*key, those) for key, those in sorted(self._exact.items())]
 
-    def find(
-        self, kind: str, complexity: int, *, worker: str, tier: Tier | None, model: str | None
-    ) -> Group | None:
+    def find(self, kind: str, complexity: int, *, worker: str, model: str | None) -> Group | None:
         """The attempts that tell most about one to come; None if there are too few to tell anything."""
-        name = self._resolved(worker, tier, model or worker)
+        name = self.names.resolve(worker, model or worker)
         exact = self._exact.get((kind, complexity, name), [])
         if len(exact) >= self._least:
             return _group(kind, complexity, name, exact)
@@ -143,11 +153,12 @@ class Past:
         scaled = [self._scaled(one, complexity) for one in near]
         return _group(kind, complexity, name, scaled)._replace(whole=False)
 
-    def _resolved(self, worker: str, tier: Tier | None, model: str) -> str:
-        """The id that answered last for this one, if that is one of its versions."""
-        newest = self._newest.get((worker, tier), model)
-        bare = model.rpartition("/")[2]
-        return newest if newest.rpartition("/")[2].startswith(bare) else model
+    def cost_usd(self, worker: str, model: str | None) -> Measured | None:
+        """Of all attempts of a model, whatever they did: better than nothing where nobody has a price."""
+        name = self.names.resolve(worker, model or worker)
+        return Measured.of(
+            one.cost_usd for one in self.every if (one.worker, one.model) == (worker, name)
+        )
 
     def _scaled(self, one: Used, complexity: int) -> Used:
         factor = (1 + (complexity - 5) * self._step) / (1 + (one.complexity - 5) * self._step)

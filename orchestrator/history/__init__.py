@@ -57,6 +57,7 @@ class History:
     pauses: list[tuple[str, str]] = field(default_factory=list)  # no engine lived: from, to
     latest_at: str = ""  # of any event
     ended_at: str | None = None
+    cancelled: str | None = None  # by whom, since an engine last began
     exit_code: int | None = None
 
     @property
@@ -118,7 +119,7 @@ def _run_resumed(history: History, event: Event) -> None:
     green = {plan: checks for plan, checks in history.plan_checks.items() if are_green(checks)}
     history.plan_checks = green
     history.result_checks = history.delivery = None
-    history.ended_at = history.exit_code = None
+    history.ended_at = history.exit_code = history.cancelled = None
 
 
 def _run_finished(history: History, event: Event) -> None:
@@ -194,7 +195,8 @@ def _worker_finished(history: History, event: Event) -> None:
 
 def _reviewing(history: History, event: Event) -> None:
     """From now on something is spent that nobody knows."""
-    _tried(history, event).in_review = True
+    tried, route = _tried(history, event), event.data.get("route")
+    tried.in_review, tried.reviewer = True, Route.model_validate(route) if route else None
 
 
 def _reviewed(history: History, event: Event) -> None:
@@ -206,12 +208,13 @@ def _worker_reported(history: History, event: Event) -> None:
     tried, data = _tried(history, event), event.data
     tried.session = data.get("session", tried.session)
     tried.model = data.get("model", tried.model)
-    before = tried.so_far
-    for name in ("usage", "totals"):
-        if name in data:
-            setattr(tried, {"usage": "so_far"}.get(name, name), Usage.model_validate(data[name]))
-    usd, tokens = (tried.so_far or Usage()).beyond(before)
-    tried.leap = max(tried.leap[0], usd), max(tried.leap[1], tokens)
+    before = (tried.so_far, tried.reviewing)
+    for key, name in {"usage": "so_far", "totals": "totals", "review": "reviewing"}.items():
+        if key in data:
+            setattr(tried, name, Usage.model_validate(data[key]))
+    for now, then in zip((tried.so_far, tried.reviewing), before, strict=True):
+        usd, tokens = (now or Usage()).beyond(then)
+        tried.leap = max(tried.leap[0], usd), max(tried.leap[1], tokens)
     tried.steps += map(Step.model_validate, data.get("steps", ()))
     tried.steps_left_out = data.get("steps_left_out", tried.steps_left_out)
 
@@ -293,10 +296,16 @@ def _delivered(history: History, event: Event) -> None:
     history.delivery = event.data
 
 
+def _draining(history: History, event: Event) -> None:
+    if event.data.get("cancelled"):
+        history.cancelled = event.data["reason"]
+
+
 FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.RUN_STARTED: _run_started,
     EventKind.RUN_RESUMED: _run_resumed,
     EventKind.RUN_FINISHED: _run_finished,
+    EventKind.DRAINING: _draining,
     EventKind.ATTEMPT_STARTED: _attempt_started,
     EventKind.WORKSPACE_READY: _workspace_ready,
     EventKind.WORK_KEPT: _work_kept,

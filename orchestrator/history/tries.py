@@ -52,6 +52,8 @@ class Tried:
     leap: tuple[float, int] = (0.0, 0)  # dollars and tokens: the most that came between two reports
     review: Review | None = None
     in_review: bool = False
+    reviewer: Route | None = None  # of the second worker, from the moment in which it was asked
+    reviewing: Usage | None = None  # what that one told while it looked
     session: str | None = None
     model: str | None = None  # the resolved id
     steps: list[Step] = field(default_factory=list)
@@ -63,6 +65,11 @@ class Tried:
     verified: Outcome | None = None  # it has only to land
     held: tuple[str, ...] = ()  # files that a person must look at first
     landing: Landing | None = None  # its commit was about to land
+
+    @property
+    def latest(self) -> Outcome | None:
+        """How it ended, or is to end once it has landed; else what its worker said."""
+        return self.outcome or self.verified or self.worked
 
     @property
     def interrupted(self) -> bool:

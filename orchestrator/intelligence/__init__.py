@@ -57,6 +57,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Also what is not loaded yet."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Who only learns (`learner`) loads no HTTP and no prices."""
     for home, names in _HOMES.items():

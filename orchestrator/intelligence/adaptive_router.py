@@ -7,7 +7,7 @@ picks; else the pick must be sure enough. It tries others only where a check wou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isnan, nan
 from random import Random
 from typing import Any
@@ -52,7 +52,7 @@ class _Question:
 
 
 class AdaptiveModelRouter:
-    """`strategy` and `config`: by default what the tracker's settings say. `seed` makes what it tries repeatable. With RoutingStrategy.BASELINE it never looks at the tracker."""
+    """`strategy` and `config`: by default what the tracker's settings say, of `config` also what it does not name. `seed` makes what it tries repeatable. With RoutingStrategy.BASELINE it never looks at the tracker."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class AdaptiveModelRouter:
     ) -> None:
         self.registry, self.tracker = registry, tracker
         self.strategy = RoutingStrategy(strategy or tracker.settings.learning.strategy)
-        self.config = config or tracker.config
+        self._analytics = PerformanceAnalytics(tracker, config)
+        self.config = self._analytics.config
         self.exploration_rate = self.config.exploration_rate
-        self._analytics = PerformanceAnalytics(tracker, self.config)
         self._random = Random(seed)  # noqa: S311 - it draws models, no secrets
 
     # --- the two questions ------------------------------------------------------------------------
@@ -107,9 +107,8 @@ class AdaptiveModelRouter:
                 tallies,
                 f"baseline: {why}; insufficient data: no model has {least} {_of(asked)}",
             )
-        if (tried := self._explore(asked, usual, tallies)) is not None:
-            return tried
-        return self._exploit(asked, usual, why, tallies, enough)
+        settled = self._exploit(asked, usual, why, tallies, enough)
+        return self._explore(asked, usual, settled, tallies)
 
     # --- by what is known -------------------------------------------------------------------------
 
@@ -121,21 +120,24 @@ class AdaptiveModelRouter:
         tallies: Mapping[str, Tally],
         enough: Mapping[str, Tally],
     ) -> RoutingDecision:
-        pick = self._pick(enough, usual)
-        propensity = 1 - self._chance(asked, usual, tallies)
+        """A pick is held against the usual model: where that is hardly known, nobody can say that it is no worse."""
+        pick, known = self._pick(enough), enough.get(usual.model_id)
         if pick is None or pick == usual.model_id:
             words = f"baseline: {why}; {self.strategy} finds nothing better"
-            return self._baseline(usual, tallies, words, propensity)
-        sure = self._analytics.confidence(enough[pick], tallies.get(usual.model_id, Tally.of(())))
+            return self._baseline(usual, tallies, words)
+        if known is None:
+            words = f"baseline: {why}; insufficient data: {usual.model_id} has fewer than {self.config.min_samples} {_of(asked)}"
+            return self._baseline(usual, tallies, f"{words} to hold {pick} against")
+        sure = self._analytics.confidence(enough[pick], known)
         needed = self.config.min_confidence if asked.has_check else self.config.unguarded_confidence
         if sure < needed:
             words = f"baseline: {why}; {_low(pick, sure, needed, self.config.show_confidence)}"
-            return self._baseline(usual, tallies, words, propensity)
+            return self._baseline(usual, tallies, words)
         told = f"{self.strategy}: {pick} succeeded in {enough[pick].told()} {_of(asked)}"
         info = self._info(pick)
-        return RoutingDecision(info, told, sure, _cost(info, enough), propensity)
+        return RoutingDecision(info, told, sure, _cost(info, enough))
 
-    def _pick(self, enough: Mapping[str, Tally], usual: ModelInfo) -> str | None:
+    def _pick(self, enough: Mapping[str, Tally]) -> str | None:
         """None: nothing meets the strategy's terms."""
         match self.strategy:
             case RoutingStrategy.PERFORMANCE:
@@ -159,12 +161,17 @@ class AdaptiveModelRouter:
     # --- by trying --------------------------------------------------------------------------------
 
     def _explore(
-        self, asked: _Question, usual: ModelInfo, tallies: Mapping[str, Tally]
-    ) -> RoutingDecision | None:
-        chance = self._chance(asked, usual, tallies)
+        self,
+        asked: _Question,
+        usual: ModelInfo,
+        settled: RoutingDecision,
+        tallies: Mapping[str, Tally],
+    ) -> RoutingDecision:
+        """Now and then another than what is `settled`; either way with how likely that model was in all."""
+        others = self._others(asked, settled.model_info, tallies)
+        chance = self.exploration_rate if others else 0.0
         if chance == 0 or self._random.random() >= chance:
-            return None
-        others = self._others(usual, tallies)
+            return replace(settled, propensity=1 - chance)
         info = self._random.choice(others)
         tally = tallies.get(info.model_id, Tally.of(()))
         words = f"learning: tries {info.model_id}, of which it knows {tally.told()} {_of(asked)}; a check will tell"
@@ -172,20 +179,18 @@ class AdaptiveModelRouter:
         cost = _cost(info, tallies)
         return RoutingDecision(info, words, sure, cost, chance / len(others), explored=True)
 
-    def _chance(self, asked: _Question, usual: ModelInfo, tallies: Mapping[str, Tally]) -> float:
-        """0 where a mistake would not be noticed or would cost too much, and where nobody else is worth a try."""
+    def _others(
+        self, asked: _Question, settled: ModelInfo, tallies: Mapping[str, Tally]
+    ) -> list[ModelInfo]:
+        """Worth a try: nobody where a mistake would not be noticed or would cost too much, nor who is known to be too bad."""
         may = self.strategy is RoutingStrategy.LEARNING and asked.has_check
-        if not may or asked.risk is TaskRisk.HIGH or not self._others(usual, tallies):
-            return 0.0
-        return self.exploration_rate
-
-    def _others(self, usual: ModelInfo, tallies: Mapping[str, Tally]) -> list[ModelInfo]:
-        """Without those of which enough is known to say that they are too bad."""
+        if not may or asked.risk is TaskRisk.HIGH:
+            return []
         floor = self.config.quality_floor
         return [
             one
             for one in self.registry.models
-            if one.model_id != usual.model_id
+            if one.model_id != settled.model_id
             and tallies.get(one.model_id, Tally.of(())).interval[1] >= floor
         ]
 
@@ -214,7 +219,7 @@ class AdaptiveModelRouter:
         self.exploration_rate = adapted_rate(
             self.config.exploration_rate,
             [one.model_id for one in self.registry.models],
-            self.tracker.get_all_records(),
+            self._analytics.records(),
             self.config.min_samples,
         )
         return self.exploration_rate
@@ -231,10 +236,9 @@ class AdaptiveModelRouter:
         }
 
     def _baseline(
-        self, usual: ModelInfo, tallies: Mapping[str, Tally], words: str, propensity: float = 1.0
+        self, usual: ModelInfo, tallies: Mapping[str, Tally], words: str
     ) -> RoutingDecision:
-        cost = _cost(usual, tallies)
-        return RoutingDecision(usual, words, DEFAULT, cost, propensity)
+        return RoutingDecision(usual, words, DEFAULT, _cost(usual, tallies))
 
     def _info(self, model: str) -> ModelInfo:
         info = self.registry.get(model)

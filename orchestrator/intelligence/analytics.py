@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, Literal, Self
 
+from orchestrator import clock
 from orchestrator.intelligence.learning import LearningConfig
 from orchestrator.intelligence.performance_tracker import PerformanceTracker
 from orchestrator.intelligence.records import ExecutionRecord
@@ -74,10 +76,20 @@ class TaskPattern:
 
 
 class PerformanceAnalytics:
-    """Over all that `tracker` has. Every answer is worked out when it is asked for."""
+    """Over what `tracker` has of the last `window_days`. Every answer is worked out when it is asked for."""
 
     def __init__(self, tracker: PerformanceTracker, config: LearningConfig | None = None) -> None:
-        self.tracker, self.config = tracker, config or tracker.config
+        self.tracker = tracker
+        self.config = config.over(tracker.config) if config else tracker.config
+
+    def records(self) -> list[ExecutionRecord]:
+        """Those of the window, which is that of `orchestrator learn`; what is older stays in the ledger."""
+        found, days = self.tracker.get_all_records(), self.config.window_days
+        if days is None:
+            return found
+        start = datetime.fromtimestamp(clock.wall(), UTC) - timedelta(days=days)
+        second = start.isoformat(timespec="seconds")[:19]  # all of the ledger's times are in UTC
+        return [one for one in found if one.timestamp[:19] >= second]
 
     def analyze_model_performance(
         self, model_id: str, role: Role = "implementer"
@@ -155,7 +167,7 @@ class PerformanceAnalytics:
     def get_provider_comparison(self) -> dict[str, dict[str, Any]]:
         """By who implemented; providers with a task that counts, by name."""
         groups: dict[str, list[ExecutionRecord]] = {}
-        for one in self.tracker.get_all_records():
+        for one in self.records():
             if one.implementer_provider and one.implementer_model:
                 groups.setdefault(one.implementer_provider, []).append(one)
         tallies = {name: Tally.of(groups[name]) for name in sorted(groups)}
@@ -194,7 +206,7 @@ class PerformanceAnalytics:
 
     def kinds(self) -> list[tuple[str, str]]:
         """(area, risk) of all tasks that count, by name."""
-        counted = (one for one in self.tracker.get_all_records() if one.counts)
+        counted = (one for one in self.records() if one.counts)
         return sorted({(one.task_area, one.task_risk) for one in counted if one.task_area})
 
     # --- the parts of it --------------------------------------------------------------------------
@@ -241,11 +253,11 @@ class PerformanceAnalytics:
         return f"{INSUFFICIENT}: no model has {self.config.min_samples} tasks here"
 
     def _records(self, area: str, risk: str) -> list[ExecutionRecord]:
-        found = self.tracker.get_records_by_area(area)
-        return [one for one in found if one.task_risk == str(risk)]
+        of_area = (one for one in self.records() if one.task_area == area)
+        return [one for one in of_area if one.task_risk == str(risk)]
 
     def _of(self, role: Role) -> dict[str, list[ExecutionRecord]]:
-        return _by_model(self.tracker.get_all_records(), role)
+        return _by_model(self.records(), role)
 
 
 def _by_model(records: Iterable[ExecutionRecord], role: Role) -> dict[str, list[ExecutionRecord]]:

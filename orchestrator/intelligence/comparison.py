@@ -142,7 +142,7 @@ def judge(one: Heir, usual: Heir, policy: Policy) -> Comparison:
         complexity=one.own.complexity,
         tier=one.own.tier,
         confidence=round(level, 4),
-        reason=_reason(one.own, usual.own),
+        reason=_reason(one.own, usual.own, policy),
         metrics=_metrics(one.own),
         evidence={
             "model_id": one.own.model_id,
@@ -210,8 +210,11 @@ def _percent(share: float) -> str:
     return f"{math.floor(share * 1000 + 1e-9) / 10:g}%"
 
 
-def _reason(one: Group, usual: Group) -> str:
-    word = "Better than" if one.rate >= usual.rate else "Nearly as good as"
+def _reason(one: Group, usual: Group, policy: Policy) -> str:
+    """Better is the seed's word: nobody has asked whether it is, only whether it is no worse."""
+    word = "Better than" if policy.is_seed else "No worse than"
+    if one.rate < usual.rate:
+        word = "Nearly as good as"
     mine, theirs = (
         f"{_dollars(each.avg_cost)} avg cost ({each.tries:g} samples)" for each in (one, usual)
     )

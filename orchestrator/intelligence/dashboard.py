@@ -19,7 +19,11 @@ from orchestrator.intelligence.analytics import (
     Ranked,
     Role,
 )
-from orchestrator.intelligence.monitoring import find_degradations
+from orchestrator.intelligence.monitoring import (
+    compare_models,
+    find_anomalies,
+    find_degradations,
+)
 from orchestrator.intelligence.performance_tracker import PerformanceTracker
 from orchestrator.intelligence.records import TaskRisk
 
@@ -28,6 +32,7 @@ USAGE = """usage: python -m orchestrator.intelligence.dashboard COMMAND
   optimize              where a cheaper model would do
   rankings AREA RISK    models for one kind of task; RISK is low, medium or high
   model ID              one model"""
+MOST_ODD = 5  # tasks far out of line, the newest
 MEDALS = ("🥇", "🥈", "🥉")
 UNKNOWN = "unknown"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -100,6 +105,19 @@ def summary(analytics: PerformanceAnalytics) -> Lines:
     yield from _providers(analytics)
     for fall in find_degradations(analytics.tracker.get_all_records()):
         yield f"⚠️ {_clean(fall.model_id)} got worse: {fall.before.told()}, then {fall.lately.told()}"
+    yield from _out_of_line(analytics)
+
+
+def _out_of_line(analytics: PerformanceAnalytics) -> Lines:
+    found = find_anomalies(analytics.records())
+    if found:
+        yield f"⚠️ Far out of line: {len(found)}, the newest of them:"
+        yield from _window(analytics)
+    for odd in found[-MOST_ODD:]:
+        shown = _money if odd.measure == "cost" else "{:.1f}s".format
+        model = _clean(odd.record.implementer_model or UNKNOWN)
+        usual = f"{odd.measure} {shown(odd.value)}, of {model} mostly {shown(odd.usual)}"
+        yield f"  {_clean(odd.record.record_id)}: {usual}"
 
 
 def _rate(stats: Mapping[str, Any]) -> str:
@@ -119,6 +137,7 @@ def _providers(analytics: PerformanceAnalytics) -> Lines:
     found = analytics.get_provider_comparison()
     if found:
         yield "🏢 Providers (attempts):"
+        yield from _window(analytics)
     for name, one in found.items():
         low, high = one["success_interval"]
         yield (
@@ -130,6 +149,7 @@ def _providers(analytics: PerformanceAnalytics) -> Lines:
 def optimize(analytics: PerformanceAnalytics) -> Lines:
     """What may be tried, dearest first."""
     yield "💡 OPTIMIZATION OPPORTUNITIES"
+    yield from _window(analytics)
     found = analytics.identify_optimization_opportunities()
     for number, one in enumerate(found, start=1):
         yield f"#{number} {_title(one['task_area'], one['task_risk'])} ({one['role']})"
@@ -154,6 +174,7 @@ def _choice(one: Mapping[str, Any], which: str) -> str:
 def rankings(analytics: PerformanceAnalytics, area: str, risk: str) -> Lines:
     """Both roles by success rate; those with too few tasks have no medal."""
     yield f"📈 MODEL RANKINGS: {_title(area, risk)}"
+    yield from _window(analytics)
     for role in ROLES:
         yield f"{role.upper()} MODELS (by success rate):"
         yield from _ranked(analytics, area, risk, role)
@@ -170,6 +191,12 @@ def _ranked(analytics: PerformanceAnalytics, area: str, risk: str, role: Role) -
         yield f"  {medal} {_place(one)}"
     if not ranked:
         yield f"  {INSUFFICIENT}: no task yet"
+    if role == "implementer" and len(ranked) > 1:
+        (first, _), (second, _) = ranked[:2]
+        here = [
+            one for one in analytics.records() if (one.task_area, one.task_risk) == (area, risk)
+        ]
+        yield f"  The first two: {_clean(compare_models(here, first, second).answer)}"
 
 
 def _place(one: Ranked) -> str:
@@ -183,6 +210,7 @@ def _place(one: Ranked) -> str:
 def one_model(analytics: PerformanceAnalytics, model: str) -> Lines:
     """In each role that it had."""
     yield f"🤖 MODEL PERFORMANCE: {_clean(model)}"
+    yield from _window(analytics)
     found = [analytics.analyze_model_performance(model, role) for role in ROLES]
     for one in found:
         if one is not None:
@@ -218,6 +246,12 @@ def _performance(one: ModelPerformance) -> Lines:
 
 def _title(area: str, risk: str) -> str:
     return f"{_clean(area).upper()} / {risk.upper()}"
+
+
+def _window(analytics: PerformanceAnalytics) -> Lines:
+    """What analytics look at, where that is not everything."""
+    if (days := analytics.config.window_days) is not None:
+        yield f"  of the last {days} days"
 
 
 def _money(value: float | None) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from orchestrator.complexity import LABELS
 from orchestrator.intelligence.exports import NINE
 from orchestrator.intelligence.records import TaskComplexity
+from orchestrator.ledger.amendment import KIND, Amendment, applied, changes, latest
 from orchestrator.ledger.line import (
     VERSION,
     Entry,
@@ -50,34 +51,62 @@ LABEL = re.compile(rf"\b({'|'.join(LABELS)})\b", re.IGNORECASE)
 
 
 class Imported(Noun):
-    """`refused` by 1-based line, with why. `known` were there already."""
+    """`refused` by 1-based line, with why. `known` were there already, `amended` are as an amendment in the same file says.
+
+    `passed` are lines that are whole and no outcome.
+    """
 
     entries: tuple[Entry, ...] = ()
     refused: tuple[tuple[int, str], ...] = ()
     known: int = 0
+    amended: int = 0
+    passed: int = 0
 
 
 def take(lines: Iterable[bytes], there: Iterable[Entry], at: str, score: Score) -> Imported:
     """`at` is the time for rows that tell none, `score` the complexity of those that only describe their task."""
+    told, refused = _read_all(lines, at, score)
     seen = {key for one in there for key in _keys(one)}
-    found, refused, known = list[Entry](), list[tuple[int, str]](), 0
+    found, known = list[Entry](), 0
+    for one in told:
+        if isinstance(one, Entry):
+            keys = _keys(one)
+            known += bool(keys & seen)
+            found += [] if keys & seen else [one]
+            seen |= keys
+    now = latest(one for one in told if isinstance(one, Amendment))
+    after = [_amended(one, now.get(one.identity)) for one in found]
+    return Imported(
+        entries=tuple(after),
+        refused=tuple(refused),
+        known=known,
+        amended=sum(one is not other for one, other in zip(found, after, strict=True)),
+        passed=told.count(None),
+    )
+
+
+def _read_all(
+    lines: Iterable[bytes], at: str, score: Score
+) -> tuple[list[Entry | Amendment | None], list[tuple[int, str]]]:
+    told, refused = list[Entry | Amendment | None](), list[tuple[int, str]]()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            one = read(line, at, score)
+            told.append(read(line, at, score))
         except ValidationError as error:
             first = error.errors()[0]
             refused.append((number, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
         except (ValueError, RecursionError) as error:
             text = "is not JSON" if isinstance(error, json.JSONDecodeError) else str(error)
             refused.append((number, text or "is nested too deeply"))
-        else:
-            keys = _keys(one)
-            known += bool(keys & seen)
-            found += [] if keys & seen else [one]
-            seen |= keys
-    return Imported(entries=tuple(found), refused=tuple(refused), known=known)
+    return told, refused
+
+
+def _amended(one: Entry, amendment: Amendment | None) -> Entry:
+    if amendment is None or not changes(one.outcome, amendment):
+        return one
+    return seal(applied(one, amendment))
 
 
 def _keys(one: Entry) -> set[object]:
@@ -91,13 +120,14 @@ def _outcome(one: Entry) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def read(line: bytes, at: str, score: Score) -> Entry:
-    """One line of any of the seeds' files, or of a ledger like ours."""
+def read(line: bytes, at: str, score: Score) -> Entry | Amendment | None:
+    """One line of any of the seeds' files, or of a ledger like ours; None: whole, and of a kind that is not known here."""
     row = json.loads(line.decode())
     if not isinstance(row, dict):
         raise ValueError("is not an object")
     if "kind" in row:
-        raise ValueError("is no outcome (amendments are not imported: amend here)")
+        _refuse_change(row, line)
+        return Amendment.model_validate_json(line) if row["kind"] == KIND else None
     if "checksum" in row:
         return _ours(row, line)
     if "complexity_estimated" in row:
@@ -109,10 +139,14 @@ def read(line: bytes, at: str, score: Score) -> Entry:
     raise ValueError("has the keys of no file that is known here; docs/learning.md names them")
 
 
-def _ours(row: Row, line: bytes) -> Entry:
+def _refuse_change(row: Row, line: bytes) -> None:
     whole = line if line.endswith(b"\n") else line + b"\n"
-    if not is_sealed(whole) and checksum(dict(row)) != row["checksum"]:
+    if not is_sealed(whole) and checksum(dict(row)) != row.get("checksum"):
         raise ValueError("has a wrong checksum")
+
+
+def _ours(row: Row, line: bytes) -> Entry:
+    _refuse_change(row, line)
     return seal(Entry.model_validate_json(line).model_copy(update={"origin": RETROACTIVE}))
 
 

@@ -10,7 +10,7 @@ Each sample is folded into its group as it comes, so a million of them need no m
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +24,15 @@ from orchestrator.intelligence.comparison import (
     Policy,
     judge,
 )
-from orchestrator.model import Noun, Tier, Verified
+from orchestrator.model import Failure, Noun, Tier, Verified
 from orchestrator.model.learned import LIVE, OF_THE_MODEL, Sample
+from orchestrator.routing import lineage
+
+# Ended by itself, and nobody looked at what it made.
+ENDED = {
+    *(Failure.EXIT, Failure.TIMEOUT, Failure.STALLED, Failure.NO_RESULT),
+    *(Failure.MAX_TURNS, Failure.BUDGET, Failure.CONTEXT, Failure.REFUSED),
+}
 
 
 @dataclass(slots=True)
@@ -63,7 +70,7 @@ class Pool:
             return "not a first try"
         if one.outcome == "success" and not _is_judged(one):
             return "judged by nothing"
-        return ""
+        return "judged by nothing" if _is_a_bare_word(one) else ""
 
     @property
     def analysed(self) -> int:
@@ -72,6 +79,11 @@ class Pool:
 
 def _is_judged(one: Sample) -> bool:
     return one.verified not in (None, Verified.NONE.value) and one.verify_strength != 0
+
+
+def _is_a_bare_word(one: Sample) -> bool:
+    """A failure by its caller's word alone: the same caller's successes are no evidence, so all of them would look failed."""
+    return one.outcome == "failed" and one.verified == Verified.NONE and one.failure in ENDED
 
 
 # --- what follows ---------------------------------------------------------------------------------
@@ -84,6 +96,7 @@ class Learned(Noun):
     loaded: int
     analysed: int
     passed: dict[str, int]
+    groups: int = 0  # of one complexity and one model id
 
 
 def learn(
@@ -109,6 +122,7 @@ def learn(
         loaded=pool.loaded,
         analysed=pool.analysed,
         passed=dict(sorted(pool.passed.items())),
+        groups=len(pool.groups),
     )
 
 
@@ -116,19 +130,14 @@ def _preference(one: Comparison) -> tuple[bool, float, float]:
     return (not one.evidence["adopt"], one.metrics["avg_cost_usd"], -one.confidence)
 
 
-_Ages = dict[tuple[Tier, str | None], list[tuple[str, str, str]]]
+_Ages = dict[tuple[Tier, str | None], list[lineage.Span]]
 
 
 def _ages(groups: Iterable[Group]) -> _Ages:
-    """By tier and provider: (last seen, first seen, model id), the newest at the end."""
-    spans: dict[str, Group] = {}
-    for one in groups:
-        span = spans.setdefault(one.model_id, one.at_most(0))
-        span.first, span.last = min(span.first, one.first), max(span.last, one.last)
-    ages: _Ages = defaultdict(list)
-    for one in spans.values():
-        ages[one.tier, one.provider].append((one.last, one.first, one.model_id))
-    return {key: sorted(found) for key, found in ages.items()}
+    """By tier and provider."""
+    return lineage.ages(
+        ((one.tier, one.provider), one.model_id, one.first, one.last) for one in groups
+    )
 
 
 def _compare(
@@ -136,7 +145,7 @@ def _compare(
 ) -> Iterator[Comparison]:
     policy = pool.policy
     here = {model: one for (level, model), one in pool.groups.items() if level == complexity}
-    current = [here[found[-1][2]] for found in ages.values() if found[-1][2] in here]
+    current = [here[found[-1].model] for found in ages.values() if found[-1].model in here]
     usual_tier = policy.usual(complexity)
     usual = max((one for one in current if one.tier is usual_tier), key=_last, default=None)
     if not policy.is_seed:
@@ -155,7 +164,7 @@ def _last(group: Group) -> str:
 def _heir(one: Group, here: Mapping[str, Group], ages: _Ages, policy: Policy) -> Heir:
     """A new model id starts with what its predecessor has shown, worth ten samples at most."""
     spans = ages.get((one.tier, one.provider), [])
-    older = [model for last, _, model in spans if last < one.first and model in here]
+    older = [model for model in lineage.gone(spans, one.first) if model in here]
     if policy.is_seed or not older:
         return Heir(one, one.successes, one.tries)
     kept = here[older[-1]].at_most(INHERITED)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from orchestrator.intelligence.words import Word
 from orchestrator.routing.confidence import ADOPTED, MARGIN, SHOWN
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 
-class RoutingStrategy(StrEnum):
+class RoutingStrategy(Word):
     """BASELINE learns nothing; LEARNING is BALANCED that also tries others."""
 
     BASELINE = "baseline"
@@ -24,7 +24,10 @@ class RoutingStrategy(StrEnum):
 
 
 class LearningConfig(BaseModel):
-    """The two weights are brought to a sum of 1. Three levels of confidence: shown, used, used with no check behind it."""
+    """The two weights are brought to a sum of 1. Three levels of confidence: shown, used, used with no check behind it.
+
+    What is not given is, for a router or analytics over a tracker, what the settings say (`over`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -37,6 +40,7 @@ class LearningConfig(BaseModel):
     unguarded_confidence: Share = ADOPTED
     margin: Share = MARGIN  # a rate that is lower by up to this much counts as no worse
     quality_floor: Share = 0.8  # of the success rate, for COST
+    window_days: Annotated[int, Field(ge=1)] | None = None  # what is older is not looked at
 
     @model_validator(mode="before")
     @classmethod
@@ -52,3 +56,9 @@ class LearningConfig(BaseModel):
             raise ValueError("success_weight and cost_weight are both 0: one must weigh something")
         total = success + cost
         return {**given, "success_weight": success / total, "cost_weight": cost / total}
+
+    def over(self, usual: Self) -> Self:
+        """`usual`, with what was given here in its place. The weights go together, and always count as given."""
+        return usual.model_copy(
+            update={name: getattr(self, name) for name in self.model_fields_set}
+        )

@@ -60,7 +60,7 @@ def find_anomalies(records: Sequence[ExecutionRecord]) -> list[Anomaly]:
     """In order of the records; none for a model with fewer than 20 tasks."""
     found = []
     for counted in _by_model(records).values():
-        costs = [(one, one.total_cost_usd) for one in counted]
+        costs = [(one, one.own_cost_usd) for one in counted]
         durations = [(one, one.duration_seconds) for one in counted]
         found += _far(costs, "cost") + _far(durations, "duration")
     order = {one.record_id: place for place, one in enumerate(records)}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import ledger
+from orchestrator import settings as configured
 from orchestrator.errors import RecordError
 from orchestrator.intelligence import records, settings
 from orchestrator.intelligence.exports import render
@@ -42,6 +43,7 @@ class PerformanceTracker:
         root: Path | None = None,
     ) -> None:
         self.settings = settings.load(root)
+        self.general = configured.load(root or Path.cwd())
         self._folders = _places(storage_dir, self.settings, root)
         self.storage_dir = self._folders[0]
         self._make_folder()
@@ -57,8 +59,8 @@ class PerformanceTracker:
 
     @property
     def config(self) -> LearningConfig:
-        """What the file says of learning: the default of analytics and routers over this tracker."""
-        return self.settings.config
+        """What the settings say of learning: the default of analytics and routers over this tracker."""
+        return self.settings.config_over(self.general.learning)
 
     # --- in ---------------------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ class PerformanceTracker:
     ) -> ExecutionRecord:
         """On disk when it returns; RecordError or ValueError says why not. Complexity: a word, or 1 to 10."""
         told = {name: value for name, value in locals().items() if name != "self"}
-        entry = records.write(told)
+        entry = records.write(told, self.general.models.tier(implementer_model))
         ledger.append(self.storage_dir, [entry])
         record = records.read(entry)
         self.rae.sync_record(record)
@@ -169,7 +171,7 @@ def _places(
     users = ledger_folder()
     if os.environ.get(CHOSEN) or chosen.tracking.storage_dir is None:
         return (users,)
-    own = (root or Path.cwd()) / Path(chosen.tracking.storage_dir).expanduser()
+    own = (root or Path.cwd()) / chosen.tracking.storage_dir
     return own, users
 
 

@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -32,15 +33,18 @@ from tenacity import (
 from orchestrator import redact
 from orchestrator.intelligence import wire
 from orchestrator.intelligence.records import ExecutionRecord
+from orchestrator.intelligence.salt import salt
 from orchestrator.intelligence.wire import Refused, Unreachable
+from orchestrator.settings import ledger_folder
 
 ENDPOINT = "RAE_ENDPOINT"
+LOG = "orchestrator.rae"
 QUEUE = 1000  # records that wait; more are not kept for it
 BATCH = 100
 TRIES = 3
 REQUEST_S, ASK_S, LEAVE_S = 3.0, 5.0, 1.0
 _log = structlog.wrap_logger(
-    logging.getLogger("orchestrator.rae"), processors=[structlog.processors.KeyValueRenderer()]
+    logging.getLogger(LOG), processors=[structlog.processors.KeyValueRenderer()]
 )
 
 
@@ -67,6 +71,7 @@ class RAEIntegration:
         self._thread: threading.Thread | None = None
         self._follows: Tracker | None = None
         self._known: set[str] = set()  # sent, or waiting for it
+        self._salt = b""
 
     @property
     def enabled(self) -> bool:
@@ -76,16 +81,33 @@ class RAEIntegration:
 
     def sync_record(self, record: ExecutionRecord) -> bool:
         """Whether it will be sent; it returns at once."""
-        if not self.enabled or record.record_id in self._known:
+        if not self.enabled or not self._put(record):
             return False
-        try:
-            self._queue.put_nowait((record.record_id, wire.fields(record)))
-        except queue.Full:
-            self.dropped += 1
-            return False
-        self._known.add(record.record_id)
         self._begin()
         return True
+
+    def _put(self, record: ExecutionRecord) -> bool:
+        """Under the lock: the thread and the program may come with the same record."""
+        with self._lock:
+            if record.record_id in self._known:
+                return False
+            try:
+                self._queue.put_nowait((record.record_id, wire.fields(record, self._salted())))
+            except queue.Full:
+                self.dropped += 1
+                return False
+            self._known.add(record.record_id)
+            return True
+
+    def _salted(self) -> bytes:
+        """Where none can be kept, one of this program alone: a server then takes what comes twice for two."""
+        if not self._salt:
+            try:
+                self._salt = salt(ledger_folder())
+            except OSError as error:
+                _log.warning("no salt can be kept beside the ledger", error=str(error))
+                self._salt = secrets.token_bytes(32)
+        return self._salt
 
     def query_similar_tasks(
         self,
@@ -132,12 +154,13 @@ class RAEIntegration:
             )
 
     def close(self, timeout_s: float = LEAVE_S) -> None:
-        """What is not sent by then is not sent."""
-        if self._thread is not None:
+        """What is not sent by then is not sent. The second time there is nothing to wait for."""
+        if self._thread is not None and not self._stop.is_set():
             self.flush(timeout_s)
             self._stop.set()
             self._wake.set()
             self._thread.join(0.1)
+            atexit.unregister(self.close)  # a daemon has one for each run
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -211,7 +234,8 @@ class RAEIntegration:
             self.sent += len(batch)
         else:
             self.failed += len(batch)
-            self._known.difference_update(name for name, _ in batch)
+            with self._lock:
+                self._known.difference_update(name for name, _ in batch)
         for _ in batch:
             self._queue.task_done()
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
+
+from pydantic import ValidationError
 
 from orchestrator import clock, ledger
+from orchestrator.intelligence.words import Word
 from orchestrator.ledger.line import VERSION, Entry, Execution, Route, Tokens
-from orchestrator.model import Failure, Noun, Verified
+from orchestrator.model import Failure, Noun, Tier, Verified
 from orchestrator.model.learned import LIVE, OF_THE_MODEL
 
 SMALL, MEDIUM, LARGE = "small", "medium", "large"
 BLOCKED = "blocked"
 KNOWN = {one.value for one in Failure}
+SHOULD = re.compile(r"^(Input|String) should")
+# A line's own names for what `record_execution` is given under others.
+GIVEN_AS = {
+    **{
+        "complexity_estimated": "task_complexity",
+        "cost_usd": "total_cost_usd",
+        "area": "task_area",
+    },
+    **{"worker": "implementer_provider", "provider": "implementer_provider"},
+    "model_version": "implementer_model",
+}
 
 
-class TaskOutcome(StrEnum):
+class TaskOutcome(Word):
     """How it ended. BLOCKED: something else kept the model from showing what it can (limits, outages, us)."""
 
     SUCCESS = "success"
@@ -27,13 +41,13 @@ class TaskOutcome(StrEnum):
     BLOCKED = BLOCKED
 
 
-class TaskRisk(StrEnum):
+class TaskRisk(Word):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
 
 
-class TaskComplexity(StrEnum):
+class TaskComplexity(Word):
     """Three words for the scale of 1 to 10: small 1-3, medium 4-7, large 8-10."""
 
     SMALL = SMALL
@@ -76,6 +90,9 @@ class ExecutionRecord(Noun):
     outcome: TaskOutcome
     duration_seconds: float | None
     total_cost_usd: float | None
+    own_cost_usd: (
+        float | None
+    )  # of the total what the implementer took: a review is of who reviewed
     spent_usd: (
         float | None
     )  # at least: of one that ended before it told everything, the total is unknown
@@ -121,6 +138,7 @@ def read(entry: Entry) -> ExecutionRecord:
         outcome=_outcome(entry),
         duration_seconds=entry.duration_seconds,
         total_cost_usd=None if entry.lower_bound else entry.cost_usd,
+        own_cost_usd=None if entry.lower_bound else entry.own_cost_usd,
         spent_usd=entry.cost_usd,
         imported=entry.origin != LIVE,
         **(_of_an_attempt(entry) if told is None else told.model_dump()),
@@ -152,11 +170,26 @@ def _outcome(entry: Entry) -> TaskOutcome:
 # --- what record_execution is told -> a line of the ledger ----------------------------------------
 
 
-def write(told: Mapping[str, Any]) -> Entry:
-    """A sealed line under an identity of its own; ValueError where a value cannot be."""
+def write(told: Mapping[str, Any], tier: Tier | None = None) -> Entry:
+    """A sealed line under an identity of its own; ValueError names every value that cannot be. `tier` is that of its model."""
+    try:
+        return _write(told, tier)
+    except ValidationError as error:
+        wrong = "\n".join(_explain(each) for each in error.errors())
+        raise ValueError(wrong) from None
+
+
+def _explain(detail: Any) -> str:
+    """Under the name that the caller gave it."""
+    name = str(detail["loc"][-1]) if detail["loc"] else "it"
+    needed = SHOULD.sub("it must", detail["msg"].removeprefix("Value error, "))
+    return f"record_execution: {GIVEN_AS.get(name, name)} = {detail['input']!r}: {needed}"
+
+
+def _write(told: Mapping[str, Any], tier: Tier | None) -> Entry:
     now = datetime.fromtimestamp(clock.wall(), UTC)
-    outcome = TaskOutcome(told["outcome"])
-    cost = told["total_cost_usd"]
+    outcome, cost = TaskOutcome(told["outcome"]), told["total_cost_usd"]
+    failure = _failure(outcome, told["error_type"])
     return ledger.seal(
         Entry(
             v=VERSION,
@@ -165,23 +198,23 @@ def write(told: Mapping[str, Any]) -> Entry:
             task_id=str(told["task_id"]),
             attempt=1,
             timestamp=now.isoformat(),
-            duration_seconds=float(told["duration_seconds"]),
+            duration_seconds=_number(told["duration_seconds"]),
             complexity_estimated=_score(told["task_complexity"]),
             worker=told["implementer_provider"],
             provider=told["implementer_provider"],
-            model_routed=None,
+            model_routed=tier,
             model_version=told["implementer_model"],
-            route=Route(tier=None, confidence=1.0, reason="record_execution", propensity=None),
+            route=Route(tier=tier, confidence=1.0, reason="record_execution", propensity=None),
             escalated_from=None,
             area=told["task_area"],
             risk=str(TaskRisk(told["task_risk"])),
             task_type="other",
             outcome=_word(outcome),
-            failure=_failure(outcome, told["error_type"]),
-            verified=None,
+            failure=failure,
+            verified=_verified(told, failure),
             verify_strength=None,
             tokens_total=None,
-            cost_usd=None if cost is None else float(cost),
+            cost_usd=_number(cost),
             cost_basis="unknown" if cost is None else "reported",
             tokens=Tokens(**dict.fromkeys(Tokens.model_fields)),
             execution=Execution(**{name: told[name] for name in Execution.model_fields}),
@@ -200,6 +233,13 @@ def _word(outcome: TaskOutcome) -> Literal["success", "partial", "failed"]:
     return "failed"
 
 
+def _verified(told: Mapping[str, Any], failure: str | None) -> Verified:
+    """Who has judged it. NONE is a caller's bare word: learning takes it neither way."""
+    if told["quality_gate_passed"] is not None or failure == Failure.VERIFY:
+        return Verified.COMMAND
+    return Verified.NONE if told["code_review_passed"] is None else Verified.REVIEW
+
+
 def _failure(outcome: TaskOutcome, error: str | None) -> str | None:
     """In words that the ledger knows: the caller's own would not count as the model's, whatever they say."""
     match outcome:
@@ -208,6 +248,11 @@ def _failure(outcome: TaskOutcome, error: str | None) -> str | None:
         case TaskOutcome.BLOCKED:
             return error if error in KNOWN - OF_THE_MODEL else BLOCKED
     return None
+
+
+def _number(value: object) -> Any:
+    """Also of a library of numbers; what is none is refused with the line."""
+    return float(value) if isinstance(value, SupportsFloat) else value
 
 
 def _score(complexity: str | int) -> int:

@@ -13,6 +13,7 @@ from orchestrator.intelligence.learning import LearningConfig, RoutingStrategy, 
 from orchestrator.reader import frontmatter
 from orchestrator.reader.near import hint
 from orchestrator.reader.source import Source
+from orchestrator.settings import LearningSettings
 
 FILE = Path(".orchestrator") / "intelligence.yaml"
 NO_YAML = {"F202", "F203"}
@@ -26,7 +27,7 @@ class _Section(BaseModel):
 
 class Learning(_Section):
     strategy: RoutingStrategy = RoutingStrategy.BALANCED
-    min_samples: Annotated[int, Field(ge=1)] = 5
+    min_samples: Annotated[int, Field(ge=1)] = 5  # without a word here: that of [learning]
     success_weight: Annotated[float, Field(ge=0)] = 0.7
     cost_weight: Annotated[float, Field(ge=0)] = 0.3
     exploration_rate: Share = 0.1
@@ -54,9 +55,21 @@ class IntelligenceSettings(_Section):
 
     @property
     def config(self) -> LearningConfig:
-        """What the router takes."""
+        """What this file says of what the router takes."""
         words = self.learning.model_dump(exclude={"strategy"})
         return LearningConfig(**words, show_confidence=self.analytics.min_confidence)
+
+    def config_over(self, general: LearningSettings) -> LearningConfig:
+        """What the router takes: of `[learning]` what means the same there, and this file's own word over it."""
+        words: dict[str, Any] = {
+            "margin": general.margin,
+            "min_confidence": general.min_confidence,
+            "unguarded_confidence": general.adoption_confidence,
+            "window_days": general.window_days,
+        }
+        if "min_samples" not in self.learning.model_fields_set:
+            words["min_samples"] = general.min_samples
+        return self.config.model_copy(update=words)
 
 
 def load(root: Path | None = None) -> IntelligenceSettings:
@@ -68,7 +81,21 @@ def load(root: Path | None = None) -> IntelligenceSettings:
         return IntelligenceSettings()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read ({error}); correct it") from error
-    return parse(text, str(path))
+    found = parse(text, str(path))
+    _refuse_outside(found.tracking.storage_dir, root or Path.cwd(), path)
+    return found
+
+
+def _refuse_outside(folder: str | None, root: Path, path: Path) -> None:
+    """The file comes with the project: it may not say that something is written elsewhere."""
+    if folder is None or (root / Path(folder).expanduser()).resolve().is_relative_to(
+        root.resolve()
+    ):
+        return
+    raise SettingsError(
+        f"{path}: tracking.storage_dir = {folder}: is outside of the project; name a folder below {root}, "
+        "or one anywhere by the environment variable ORCHESTRATOR_INTELLIGENCE_DIR"
+    )
 
 
 def parse(text: str, path: str) -> IntelligenceSettings:

@@ -35,7 +35,7 @@ class Tally:
             partial=outcomes.count(TaskOutcome.PARTIAL),
             failed=outcomes.count(TaskOutcome.FAILED),
             blocked=sum(1 for one in given if one.outcome is TaskOutcome.BLOCKED),
-            costs=tuple(c for one in counted if (c := one.total_cost_usd) is not None),
+            costs=tuple(c for one in counted if (c := one.own_cost_usd) is not None),
             durations=tuple(d for one in counted if (d := one.duration_seconds) is not None),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import http.client
 import json
 from collections.abc import Mapping
@@ -34,17 +34,19 @@ class Refused(Exception):
     """It was there and did not want it, or what it said is no answer."""
 
 
-def fields(record: ExecutionRecord) -> dict[str, Any]:
-    """`id` is a digest: it lets the server drop what comes twice, and names nothing."""
+def fields(record: ExecutionRecord, salt: bytes) -> dict[str, Any]:
+    """`id` is a digest under a salt that stays here: it lets the server drop what comes twice, and nobody can try names against it."""
     told = record.model_dump(mode="json")
-    digest = hashlib.sha256(record.record_id.encode(errors="replace")).hexdigest()[:32]
+    named = record.record_id.encode(errors="replace")
+    digest = hmac.digest(salt, named, "sha256").hex()[:32]
     clean: dict[str, Any] = {"id": digest, **{name: _clean(told[name]) for name in FIELDS}}
     return clean
 
 
 def question(description: str, area: str | None, risk: str | None, limit: int) -> dict[str, Any]:
     told = redact.text(description)[:LONGEST_DESCRIPTION]
-    return {"description": told, "area": area, "risk": risk and str(risk), "limit": limit}
+    kind = {"area": _clean(area), "risk": _clean(risk and str(risk))}
+    return {"description": told, **kind, "limit": limit}
 
 
 @dataclass(frozen=True, slots=True)

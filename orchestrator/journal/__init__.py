@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator import redact
-from orchestrator.errors import JournalLocked, JournalTooNew, RecordError, UnknownRun
+from orchestrator.errors import JournalLocked, RecordError, UnknownRun
 from orchestrator.journal import file
 from orchestrator.journal.file import VERSION, sql
 from orchestrator.journal.marks import CRASH_AT, CrashPoint, Mark, Reached
@@ -147,7 +147,7 @@ class Journal:
     def events(self, run: RunId) -> list[Event]:
         with self._readable():
             rows = self._connection.execute(sql("events"), (run,)).fetchall()
-        return [_event(self.path, row) for row in rows]
+        return [file.event(self.path, row) for row in rows]
 
     def plans(self, run: RunId) -> list[StoredPlan]:
         with self._readable():
@@ -160,7 +160,7 @@ class Journal:
         with self._readable():
             rows = self._connection.execute(sql("runs")).fetchall()
             ends = self._connection.execute(sql("ends")).fetchall()
-        events = (_event(self.path, row) for row in ends)
+        events = (file.event(self.path, row) for row in ends)
         codes = {event.run: event.data.get("exit_code") for event in events}
         return [self._run(row, codes) for row in rows]
 
@@ -347,24 +347,6 @@ def store(plan_id: PlanId, path: str, content: bytes) -> StoredPlan:
 
 def _sealed(*values: Any) -> tuple[Any, ...]:
     return (*values, file.checksum(values))
-
-
-def _event(path: Path, row: Sequence[Any]) -> Event:
-    seq, run, at, kind, task, attempt, data = file.whole(row, f"event {row[1]}", path)
-    if kind not in set(EventKind):
-        raise JournalTooNew(
-            f"event {seq} in {path} is a {kind!r}, which this orchestrator does not know: "
-            "a newer one wrote it; upgrade"
-        )
-    return Event(
-        seq=seq,
-        run=RunId(run),
-        at=at,
-        kind=EventKind(kind),
-        task=TaskId(task) if task else None,
-        attempt=attempt,
-        data=json.loads(data),
-    )
 
 
 def _now() -> str:

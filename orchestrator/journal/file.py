@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import JournalCorrupt, JournalTooNew, RecordError
+from orchestrator.model import Event, EventKind, RunId, TaskId
 
 VERSION = 2
 BROKEN = (sqlite3.DatabaseError, UnicodeDecodeError)  # the words of an error can be damaged, too
@@ -89,6 +90,25 @@ def whole(row: Sequence[Any], what: str, path: Path) -> Sequence[Any]:
     if crc != checksum(values):
         raise damaged(f"{what} in {path} is damaged: its checksum is not that of its content")
     return values
+
+
+def event(path: Path, row: Sequence[Any]) -> Event:
+    """A row of events, whole and known."""
+    seq, run, at, kind, task, attempt, data = whole(row, f"event {row[1]}", path)
+    if kind not in set(EventKind):
+        raise JournalTooNew(
+            f"event {seq} in {path} is a {kind!r}, which this orchestrator does not know: "
+            "a newer one wrote it; upgrade"
+        )
+    return Event(
+        seq=seq,
+        run=RunId(run),
+        at=at,
+        kind=EventKind(kind),
+        task=TaskId(task) if task else None,
+        attempt=attempt,
+        data=json.loads(data),
+    )
 
 
 def damaged(what: str) -> JournalCorrupt:

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import RecordError
 from orchestrator.ledger import mark
 from orchestrator.ledger.amendment import Amendment
+from orchestrator.ledger.brief import Attempted, Brief, Briefs, skim
 from orchestrator.ledger.line import Entry, encode, entry, normalise_id, seal, task_type
 from orchestrator.ledger.samples import Samples
 from orchestrator.ledger.window import NAME, Window, end_of_last_line, locked, read
@@ -19,6 +20,9 @@ from orchestrator.ledger.window import NAME, Window, end_of_last_line, locked, r
 __all__ = [
     "NAME",
     "Amendment",
+    "Attempted",
+    "Brief",
+    "Briefs",
     "Entry",
     "Samples",
     "Window",
@@ -27,6 +31,7 @@ __all__ = [
     "normalise_id",
     "read",
     "seal",
+    "skim",
     "task_type",
 ]
 

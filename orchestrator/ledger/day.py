@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ class Day:
     def __init__(self, path: Path, run: RunId) -> None:
         self._path, self._run = path, run
         self._since, self._at = "", 0
+        self._names: tuple[bytes, ...] = ()
         self._seen = set[tuple[object, ...]]()
         self._total = Usage.nothing()
 
@@ -29,6 +29,7 @@ class Day:
         if since != self._since:
             self._since, self._at, self._total = since, 0, Usage.nothing()
             self._seen.clear()
+            self._names = _names(since)
         with suppress(OSError), self._path.open("rb") as file:
             size = file.seek(0, 2)
             if size < self._at:  # somebody mended or pruned it
@@ -42,8 +43,12 @@ class Day:
                 self._take(line, unknown_usd)
         return self._total
 
+    def has(self, run: RunId, task: str, attempt: int) -> bool:
+        """Whether what was looked at counts this attempt already."""
+        return (run, task, attempt) in self._seen
+
     def _take(self, line: bytes, unknown_usd: float) -> None:
-        if not any(name in line for name in _names(self._since)):
+        if not any(name in line for name in self._names):
             return
         with suppress(ValueError, TypeError, KeyError):
             told: dict[str, Any] = json.loads(line)
@@ -77,10 +82,11 @@ def _sum(one: Usage, other: Usage) -> Usage:
     )
 
 
-def _names(since: str) -> Iterable[bytes]:
+def _names(since: str) -> tuple[bytes, ...]:
     """The dates, in UTC, that a local day can have: as they stand in a line."""
     first = _at(since)
-    return [(first + timedelta(days=more)).strftime("%Y-%m-%d").encode() for more in (0, 1, 2)]
+    days = (first + timedelta(days=more) for more in (0, 1, 2))
+    return tuple(day.strftime("%Y-%m-%d").encode() for day in days)
 
 
 def _at(text: str) -> datetime:

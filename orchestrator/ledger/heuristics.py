@@ -22,13 +22,6 @@ class Heuristics(Noun):
     evidence: Mapping[int, Mapping[str, Any]] = {}  # below each rule, as it is written
     trouble: str = ""
 
-    def rule(self, complexity: int, *, least: float, guarded: bool) -> Rule | None:
-        """That is sure enough: `least`, and without a verified escalation behind it also sure enough alone."""
-        found = self.rules.get(complexity)
-        if found is None or found.confidence < least or not (guarded or found.adopt):
-            return None
-        return found
-
 
 def read(folder: Path) -> Heuristics:
     """None there: no rules, which is no trouble. Damaged: no rules, and a warning."""

@@ -61,6 +61,7 @@ class Route(Line):
     reason: str
     propensity: Share | None  # how likely this choice was, 1.0 unless it was drawn; None: not told
     strategy: str | None = None  # what decided; text, as a newer version may know more
+    model: str | None = None  # the name that was asked for; `model_version` is what answered to it
     estimated_tokens: Count | None = None  # before it began: what estimates are measured by
     estimated_cost_usd: Amount | None = None
     estimated_duration_s: Amount | None = None
@@ -124,6 +125,7 @@ class Entry(Line):
     verified: Verified | None
     verify_strength: Share | None
     failure: str | None  # text, as task_type: a word that only a newer version knows is no damage
+    check_strength: Share | None = None  # of one that failed: what passing would have proved
     escalated_from: Tier | None
     area: str | None
     risk: str
@@ -138,7 +140,7 @@ class Entry(Line):
         self, write: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
         values: dict[str, Any] = write(self)
-        for key in ("review", "execution"):
+        for key in ("review", "execution", "check_strength"):
             if values.get(key) is None:
                 values.pop(key, None)
         return values
@@ -147,6 +149,14 @@ class Entry(Line):
     def own_cost_usd(self) -> float | None:
         """Of the model that did the work: one that is cheap is not dear because a strong one has looked."""
         return own(self.cost_usd, self.review.cost_usd if self.review else None)
+
+    @property
+    def own_tokens(self) -> int | None:
+        """The same of tokens."""
+        of_review = self.review.tokens_total if self.review else None
+        if self.tokens_total is None or of_review is None:
+            return self.tokens_total
+        return max(0, self.tokens_total - of_review)
 
     @property
     def identity(self) -> tuple[str, str, int]:
@@ -174,8 +184,9 @@ def entry(
     outcome: Outcome,
     timestamp: str,
     escalated_from: Tier | None = None,
+    check_strength: float | None = None,
 ) -> Entry:
-    """`timestamp` is when the attempt ended, ISO-8601 with its zone."""
+    """`timestamp` is when the attempt ended, ISO-8601 with its zone; `check_strength` what its check proves if it passes."""
     return seal(
         Entry(
             v=VERSION,
@@ -196,6 +207,7 @@ def entry(
             risk=task.risk or "medium",
             task_type=task_type(task),
             review=_review(outcome.review),
+            check_strength=None if outcome.ok else check_strength,
             checksum="",
             **_judge(outcome),
             **_account(outcome.usage or _usage_unreported(route)),
@@ -210,6 +222,7 @@ def _route(route: Choice) -> Route:
         reason=route.reason,
         propensity=route.propensity,
         strategy=route.strategy,
+        model=route.model,
         estimated_tokens=route.estimated_tokens,
         estimated_cost_usd=route.estimated_cost_usd,
         estimated_duration_s=route.estimated_duration_s,

@@ -13,10 +13,19 @@ from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from orchestrator.ledger.amendment import Amendment, Identity, changes, latest
 from orchestrator.ledger.line import VERSION, Entry, body, in_utc, is_sealed, own
-from orchestrator.ledger.window import FIRST_KEY, NAME, is_surely_older, opened, refuse_damage
+from orchestrator.ledger.window import (
+    FIRST_KEY,
+    NAME,
+    is_surely_older,
+    is_whole,
+    opened,
+    refuse_damage,
+    unreadable,
+)
 from orchestrator.model import Tier
 from orchestrator.model.learned import Sample
 
@@ -71,7 +80,13 @@ class Samples:
                     yield one
 
     def _parse(self, line: bytes) -> Sample | None:
-        if is_surely_older(line, self._second) or line.startswith(FIRST_KEY):
+        if line.startswith(FIRST_KEY):
+            if is_whole(line):
+                self.others += 1
+            else:
+                self.damaged += 1
+            return None
+        if is_surely_older(line, self._second):
             self.others += 1
             return None
         try:
@@ -134,15 +149,23 @@ def _tail(text: bytes) -> tuple[Judged, float | None]:
 
 def _amendments(folder: Path) -> dict[Identity, Amendment]:
     """Found without reading the lines between: they are few, and each can be about any line before it."""
-    found = list[Amendment]()
-    with suppress(FileNotFoundError), (folder / NAME).open("rb") as file:
-        while block := file.read(BLOCK) + file.readline():
-            place = block.find(FIRST_KEY)
-            while place >= 0:
-                end = block.find(b"\n", place) + 1
-                found += _one(block[place:end])  # within a line it has no checksum that fits
-                place = block.find(FIRST_KEY, max(place + 1, end))
-    return latest(found)
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            return latest(_found(file))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _found(file: BinaryIO) -> Iterator[Amendment]:
+    while block := file.read(BLOCK) + file.readline():
+        place = block.find(FIRST_KEY)
+        while place >= 0:
+            end = block.find(b"\n", place) + 1
+            yield from _one(block[place:end])  # within a line it has no checksum that fits
+            place = block.find(FIRST_KEY, max(place + 1, end))
 
 
 def _one(line: bytes) -> Iterator[Amendment]:

@@ -39,7 +39,7 @@ class Stats:
 
 
 def fold(entries: Iterable[Entry]) -> dict[Key, Stats]:
-    """Of attempts that told their tokens, failed ones too; partial is no success."""
+    """Of attempts that told their tokens, failed ones too, without those of reviews; partial is no success."""
     groups: dict[Key, list[Entry]] = {}
     for one in entries:
         if one.model_routed is not None and one.tokens_total is not None and not one.lower_bound:
@@ -49,7 +49,7 @@ def fold(entries: Iterable[Entry]) -> dict[Key, Stats]:
 
 
 def _stats(group: list[Entry]) -> Stats:
-    tokens = [one.tokens_total for one in group if one.tokens_total is not None]
+    tokens = [one.own_tokens for one in group if one.own_tokens is not None]
     times = [one.duration_seconds for one in group if one.duration_seconds is not None]
     return Stats(
         count=len(group),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -42,8 +43,7 @@ def read(folder: Path, since: str | None = None) -> Window:
 
     Lines that are older are passed over unread, damaged or not: without `since` all are looked at.
     """
-    start = in_utc(since) if since else None
-    second = start[:19].encode() if start else b""
+    start, second = in_window(since) if since else (None, b"")
     found = _Found()
     with opened(folder) as (lines, missing):
         for number, line in enumerate(lines, start=1):
@@ -53,7 +53,7 @@ def read(folder: Path, since: str | None = None) -> Window:
     kept = {
         key: (one, applied(one, now.get(key)))
         for key, one in found.entries.items()
-        if start is None or not _before(one.timestamp, start)
+        if start is None or not before(one.timestamp, start)
     }
     turned = {key: after.outcome for key, (one, after) in kept.items() if after is not one}
     turned = {key: to for key, to in turned.items() if to != kept[key][0].outcome}
@@ -80,7 +80,7 @@ class _Found:
     def take(self, number: int, line: bytes) -> None:
         try:
             refuse_damage(line)
-            one = _parse(line)
+            one = parse(line)
         except (ValueError, RecursionError) as error:
             self.damaged.append((number, _why(error)))
             return
@@ -96,13 +96,29 @@ class _Found:
             self.repeated.append(number)
 
 
-def _parse(line: bytes) -> Entry | Amendment | None:
-    """None: sealed, and no business of ours."""
+def parse(line: bytes) -> Entry | Amendment | None:
+    """Of a whole line. None: sealed, and no business of ours."""
     if line.startswith(FIRST_KEY):
         if not line.startswith(FIRST_KEY + KIND.encode() + b'"'):
             return None
         return Amendment.model_validate_json(line)
     return Entry.model_validate_json(line)
+
+
+def in_window(since: str) -> tuple[str, bytes]:
+    """Where it begins, in UTC; and its second, for `is_surely_older`."""
+    start = in_utc(since)
+    return start, start[:19].encode()
+
+
+def is_whole(line: bytes) -> bool:
+    """As `read` sees it."""
+    try:
+        refuse_damage(line)
+        parse(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 # --- one line -------------------------------------------------------------------------------------
@@ -142,7 +158,7 @@ def is_surely_older(line: bytes, second: bytes) -> bool:
     return in_the_form and line[start : start + 19] < second
 
 
-def _before(stamp: str, start: str) -> bool:
+def before(stamp: str, start: str) -> bool:
     """As times: as text, half a second past noon sorts before noon."""
     return datetime.fromisoformat(stamp) < datetime.fromisoformat(start)
 
@@ -173,13 +189,25 @@ def opened(folder: Path) -> Iterator[tuple[Iterator[bytes], int]]:
         yield iter(()), mark.read(folder).lost_at(0)
         return
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); correct it") from error
+        raise unreadable(path, error) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_SH)
         size = os.fstat(file.fileno()).st_size
         lost = mark.read(folder).lost_at(end_of_last_line(file.fileno(), size))
         fcntl.flock(file, fcntl.LOCK_UN)
         yield _lines(file, size), lost
+
+
+def unreadable(path: Path, error: OSError) -> RecordError:
+    steps = {
+        errno.EISDIR: f"it is a folder; move it away: mv {path} {path}.folder",
+        errno.EACCES: f"chmod u+r {path}, and u+x for its folders",
+    }
+    step = steps.get(
+        error.errno or 0,
+        "look at the file and its disk, or set ORCHESTRATOR_INTELLIGENCE_DIR to another folder",
+    )
+    return RecordError(f"{path}: cannot be read ({error.strerror}). Next: {step}")
 
 
 def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.graph import TaskGraph
-from orchestrator.lint import checks, files, later, names, paths, people, secrets, workers
+from orchestrator.lint import checks, files, names, paths, people, secrets, workers
 from orchestrator.lint.known import Known
 from orchestrator.model import Diagnostic, Plan
 
 __all__ = ["Known", "check", "review"]
 
-FAMILIES = (paths.check, later.check)
+FAMILIES = (paths.check,)
 ADVICE = (files.check, people.check, names.check)
 
 

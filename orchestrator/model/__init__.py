@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.model.money import Limit, Limits, Reserve, Shortage
+from orchestrator.model.money import Cap, Limit, Limits, Reserve, Shortage
 from orchestrator.model.plan import (
     QUESTIONS,
     Diagnostic,
@@ -58,6 +58,7 @@ __all__ = [
     "Access",
     "Answer",
     "Attempt",
+    "Cap",
     "Check",
     "CheckResult",
     "Diagnostic",

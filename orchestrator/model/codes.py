@@ -48,6 +48,8 @@ CODES: Final = MappingProxyType(
         "F207": (E, "workspace is neither directory nor worktree"),
         "F208": (W, "a key that upstream's validator asks for is missing"),
         "F209": (W, "a budget that cannot be read"),
+        "F210": (W, "a priority that cannot be read"),
+        "F211": (E, "a not-before that cannot be read"),
         # task values
         "T301": (W, "an automatic task without a name"),
         "T302": (E, "an automatic task without an action"),
@@ -127,8 +129,6 @@ CODES: Final = MappingProxyType(
         "N003": (W, "an <output> that names another SUMMARY"),
         # secrets
         "X001": (E, "a secret in the plan"),
-        # words without effect
-        "L701": (W, "an attribute or key that has no effect yet"),
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,6 +33,15 @@ class Limits(Money):
     plan: Limit = Limit()
     run: Limit = Limit()
     day: Limit = Limit()
+    instead: Limit = Limit()  # of each plan, in place of its own and of `plan`; 0: no limit
+
+
+class Cap(StrEnum):
+    """What a cap of one attempt is of."""
+
+    ROUTE = "route"  # the sum after which the next try takes over
+    ATTEMPT = "attempt"  # all that the settings give to one attempt
+    SHARE = "share"  # what a wider budget had for it: reaching it says nothing of the model
 
 
 class Reserve(Money):
@@ -41,9 +51,11 @@ class Reserve(Money):
     tokens: Tokens = 0
     max_usd: Dollars | None = None
     max_tokens: Tokens | None = None
-    unseen_tokens: Tokens | None = (
-        None  # charged in place of `tokens` where it tells none: nobody can price its model
-    )
+    usd_cap: Cap | None = None  # of `max_usd`; None: there is none, or it was recorded before this
+    tokens_cap: Cap | None = None
+    unseen_usd: Dollars | None = None  # charged where it tells none: nobody can price its model
+    unseen_tokens: Tokens | None = None
+    with_review: bool = False  # a second worker is paid from it, after the first
 
 
 class Shortage(Money):
@@ -51,3 +63,5 @@ class Shortage(Money):
 
     stops: bool
     reason: str
+    limit: str = ""  # which one, in words
+    raising: str = ""  # the option, the setting or the word of the plan that raises it

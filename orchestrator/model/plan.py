@@ -188,6 +188,8 @@ class Plan(Noun):
     files_modified: tuple[str, ...] = ()
     budget: Limit = Limit()  # of all its tasks
     wave: int | None = None
+    priority: int = 0  # among plans that wait to be run; higher goes first
+    not_before: str | None = None  # ISO time; without a zone it is that of the machine
     commands: tuple[str, ...] = ()  # shell fences of <verification>: run once at the end
     must_haves: MustHaves = MustHaves()
     requirements: tuple[str, ...] = ()

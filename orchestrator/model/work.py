@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Annotated, Literal, NewType
 
 from pydantic import ConfigDict, Field
@@ -34,7 +35,8 @@ class Failure(StrEnum):
     NO_RESULT = "no-result"  # ended without a readable answer
     KILLED = "killed"  # ended by a signal that was not ours
     MAX_TURNS = "max-turns"  # it reached its cap of turns
-    BUDGET = "budget"  # it reached its cap of money or of tokens
+    BUDGET = "budget"  # it reached its own cap of money or of tokens
+    SHORTAGE = "shortage"  # it reached one below its own, for want of budget; no try is spent
     DENIED = "denied"  # it was not allowed to do what it wanted, and nothing proves the rest
     RATE_LIMIT = "rate-limit"
     QUOTA = "quota"  # used up; `reset_at` says until when, where it is known
@@ -168,7 +170,9 @@ class Strategy(StrEnum):
     PATTERN = "pattern"
     LEARNED = "learned"
     DEFAULT = "default"
+    CASCADE = "cascade"  # the tries of least expected cost, by what their models did
     FLOOR = "floor"  # what any other wanted was too weak for it
+    BUDGET = "budget"  # what any other wanted was too dear for what is left
 
 
 class Quality(StrEnum):
@@ -190,6 +194,7 @@ class Route(Noun):
     reason: str
     strategy: Strategy | None = None  # None: it was recorded before strategies were
     propensity: float = 1.0  # how likely this choice was; below 1 only if it was drawn
+    left_out: tuple[tuple[str, str], ...] = ()  # of a first try: models that do not try, and why
     floor: Tier | None = None  # nothing but the plan's own word goes below it
     cap_usd: float | None = (
         None  # one that has spent so much seldom passes: the next try takes over
@@ -197,6 +202,15 @@ class Route(Noun):
     estimated_tokens: int | None = None  # all that are billed
     estimated_cost_usd: float | None = None
     estimated_duration_s: float | None = None
+    estimated_cost_usd_high: float | None = None  # upper ends: what is set aside for it
+    estimated_fresh_tokens_high: int | None = None
+
+    @property
+    def usd_per_token(self) -> float | None:
+        """By its estimate."""
+        if self.estimated_cost_usd is None or not self.estimated_tokens:
+            return None
+        return self.estimated_cost_usd / self.estimated_tokens
 
     @property
     def asks_a_model(self) -> bool:
@@ -231,6 +245,11 @@ class Attempt(Noun):
     transcript: str  # absolute path of the file that gets the output
     environment: Mapping[str, str]
     sandbox: Sandbox | None = None  # None: its programs see and write what we can
+
+    @property
+    def conversation(self) -> str:
+        """What no other conversation is called: a review has its attempt's number, and a transcript of its own."""
+        return f"{self.run} {self.task} {self.number} {PurePath(self.transcript).name}"
 
 
 class CheckResult(StrEnum):
@@ -300,6 +319,7 @@ class Review(Noun):
     touched: tuple[str, ...] = ()  # files that it changed, though it was not to
     usage: Usage | None
     duration_s: float = 0.0
+    failure: Failure | None = None  # why it could not judge
 
 
 class Outcome(Noun):

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from orchestrator.model import Access, Sandbox
 
 OURS = ".orchestrator"
+PRIVATE = f"{OURS}/private"  # who has what is in it can answer checkpoints: no worker may see it
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - what stands in their place is the run's own
 GIT_WRITES = (
     "objects",
@@ -73,6 +74,7 @@ def lay(
         yield from _surroundings()
         yield str(root), Access.READ if isolated else Access.WRITE
         yield str(root / OURS), Access.READ
+        yield str(root / PRIVATE), Access.HIDDEN
         yield from () if isolated else _git_at(root, links)
         for names, access in (
             (hidden, Access.HIDDEN),

@@ -77,13 +77,16 @@ def is_halted(plan: Path) -> bool:
     return (_summary_status(plan) or "").startswith("halted")
 
 
-def _summary_status(plan: Path) -> str | None:
-    """Of our SUMMARY, else of the one that upstream calls by the plan's numbers alone."""
-    status = _status(summary_path(plan))
+def summary_places(plan: Path) -> list[Path]:
+    """Our SUMMARY, then the one that upstream calls by the plan's numbers alone."""
     numbered = _NUMBERED.match(plan.name)
-    if status is not None or numbered is None:
-        return status
-    return _status(plan.with_name(f"{numbered[1]}-SUMMARY.md"))
+    short = [plan.with_name(f"{numbered[1]}-SUMMARY.md")] if numbered else []
+    return [summary_path(plan), *short]
+
+
+def _summary_status(plan: Path) -> str | None:
+    found = map(_status, summary_places(plan))
+    return next((status for status in found if status is not None), None)
 
 
 def is_superseded(plan: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What Markdown says inside an element: fences and lone code spans; it never renders, and refuses indented code blocks.
+"""What Markdown says inside an element: fences and lone code spans, or all of it for a page. It refuses HTML, and indented code blocks.
 
 Text in elements is indented like the XML around it, so the indentation goes first: four spaces are
 not code here, and the end marks of heredocs must stand at column 1.
@@ -89,3 +89,20 @@ def _fence(token: Token) -> tuple[str, str]:
 
 def _joins(token: Token) -> bool:
     return token.type == "text" and _JOINER.fullmatch(token.content) is not None
+
+
+@cache
+def _writer() -> MarkdownIt:
+    """Without what leads elsewhere: HTML, links, and pictures, which would be fetched."""
+    away = ["image", "link", "autolink", "reference", "code"]
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(away)
+
+
+def html(text: str) -> str:
+    """For a page, below its second heading. HTML, links and pictures in it are text."""
+    given = f"```\n{text}\n```" if len(text) > _LONG else text
+    tokens = _writer().parse(given)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+    return str(_writer().renderer.render(tokens, _writer().options, {}))

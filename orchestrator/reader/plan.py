@@ -20,7 +20,7 @@ from orchestrator.model import (
     TaskId,
     Tier,
 )
-from orchestrator.reader import commands, goals, outline, values
+from orchestrator.reader import commands, goals, outline, timing, values
 from orchestrator.reader.attributes import KNOWN, Attributes, attribute_places
 from orchestrator.reader.frontmatter import Block
 from orchestrator.reader.near import hint
@@ -74,6 +74,8 @@ def build(source: Source, id: PlanId, elements: tuple[Element, ...], block: Bloc
         files_modified=values.paths(front.get("files_modified", [])),
         wave=_wave(source, front, places),
         budget=_budget(source, front, places),
+        priority=_priority(source, front, places),
+        not_before=_not_before(source, front, places),
         must_haves=goals.must_haves(front.get("must_haves")),
         requirements=goals.requirements(front.get("requirements")),
         user_setup=goals.user_setup(front.get("user_setup")),
@@ -147,6 +149,25 @@ def _budget(source: Source, front: Mapping[str, Any], places: Places) -> Limit:
         told = f"budget: {str(value)[:60]} cannot be read and is not used; write $5, or 200k tokens, or both"
         source.say_at("F209", places.get("budget", TOP), told)
     return Limit()
+
+
+def _priority(source: Source, front: Mapping[str, Any], places: Places) -> int:
+    found = timing.priority(value := front.get("priority", 0))
+    if found is None:
+        told = f"priority: {str(value)[:60]} cannot be read and is not used; write high, normal, low or a whole number"
+        source.say_at("F210", places.get("priority", TOP), told)
+    return found or 0
+
+
+def _not_before(source: Source, front: Mapping[str, Any], places: Places) -> str | None:
+    """Nothing may run before its time because of a slip of the pen: that is an error."""
+    if "not_before" not in front:
+        return None
+    found = timing.not_before(value := front["not_before"])
+    if found is None:
+        told = f"not-before: {str(value)[:60]} is no time; write it as 2026-12-31T22:00, or with a zone as 2026-12-31T22:00+01:00"
+        source.say_at("F211", places.get("not_before", TOP), told)
+    return found
 
 
 # --- one task ---------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from threading import Lock
 from typing import Any, BinaryIO
 from urllib.parse import quote, quote_plus
 
@@ -183,6 +184,7 @@ class Known:
     """What this process has learned so far; it forgets nothing."""
 
     def __init__(self) -> None:
+        self._lock = Lock()  # runs are prepared in threads
         self._seen = set[tuple[str, str]]()
         self._found: dict[tuple[str, str], None] = {}
         self._public: tuple[str, ...] = ()
@@ -190,27 +192,29 @@ class Known:
         self.secrets = Secrets()
 
     def learn(self, environment: Mapping[str, str]) -> None:
-        new = {
-            name: value for name, value in environment.items() if (name, value) not in self._seen
-        }
-        self._seen.update(new.items())
-        found = dict.fromkeys(variables.secrets(new))
-        if found.keys() - self._found.keys():
-            self._found |= found
-            self._build()
+        with self._lock:
+            told = environment.items()
+            new = {name: value for name, value in told if (name, value) not in self._seen}
+            self._seen.update(new.items())
+            found = dict.fromkeys(variables.secrets(new))
+            if found.keys() - self._found.keys():
+                self._found |= found
+                self._build()
 
     def pardon(self, globs: Sequence[str]) -> None:
         """From now on the values of variables with such names are no secrets, unless another variable has them, too."""
-        if self._public != tuple(globs):
-            self._public = tuple(globs)
-            self._build()
+        with self._lock:
+            if self._public != tuple(globs):
+                self._public = tuple(globs)
+                self._build()
 
     def spare(self, names: Iterable[str]) -> list[str]:
         """From now on what stands in one of these is no secret. The variables that have such a value."""
         own = "\0".join(names)
-        if self._own != own:
-            self._own = own
-            self._build()
+        with self._lock:
+            if self._own != own:
+                self._own = own
+                self._build()
         return sorted({name for name, value in self._secret() if value in own})
 
     def _secret(self) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from orchestrator.model import Tier
-from orchestrator.reports.rates import difference, mean, rate, rounded
+from orchestrator.reports.rates import Rate, mean, rate, rounded, stratified
 from orchestrator.reports.savings import Savings
 from orchestrator.reports.work import ORDER, Done, Work
 
@@ -30,6 +31,7 @@ class Criterion(NamedTuple):
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    note: str = ""  # what it is of, and which way it may be wrong
 
     @property
     def status(self) -> Status:
@@ -42,7 +44,7 @@ class Criterion(NamedTuple):
     def document(self) -> dict[str, Any]:
         figures = {name: rounded(getattr(self, name)) for name in ("value", "low", "high")}
         told = {"name": self.name, "wanted": self.wanted, "n": self.n, "least_n": LEAST}
-        return told | figures | {"status": self.status}
+        return told | figures | {"status": self.status, "note": self.note or None}
 
 
 def criteria(work: Work, saved: Savings, margin: float) -> list[Criterion]:
@@ -66,7 +68,7 @@ def criteria(work: Work, saved: Savings, margin: float) -> list[Criterion]:
 def _haiku(work: Work) -> Criterion:
     found = rate(task.ok_on(Tier.HAIKU) for task in work.finished if Tier.HAIKU in task.tiers)
     wanted = "at least 85% of tasks that haiku tried"
-    return Criterion("haiku success", wanted, 0.85, found.n, found.share, *found.interval)
+    return Criterion("haiku success", wanted, 0.85, int(found.n), found.share, *found.interval)
 
 
 def _confidence(work: Work) -> Criterion:
@@ -77,21 +79,34 @@ def _confidence(work: Work) -> Criterion:
 
 
 def _regressions(work: Work, tier: Tier, margin: float) -> Criterion:
-    """Tasks that began below the tier against those that began on it or above."""
-    weaker, others = list[Done](), list[Done]()
+    """Tasks that began below the tier against those that began on it or above, each within its own complexity."""
+    told = (
+        "no regressions",
+        f"tasks begun below {tier} end well as often, within {margin:.0%}",
+        -margin,
+    )
+    weaker, others = defaultdict[int, list[Done]](list), defaultdict[int, list[Done]](list)
     for task in work.finished:
         if task.first.model_routed is not None:
             under = ORDER.index(task.first.model_routed) < ORDER.index(tier)
-            (weaker if under else others).append(task)
-    name, wanted = (
-        "no regressions",
-        f"tasks begun below {tier} end well as often, within {margin:.0%}",
+            (weaker if under else others)[task.first.complexity_estimated].append(task)
+    both = sorted(weaker.keys() & others.keys())
+    if not both:
+        note = f"no complexity has both tasks begun below {tier} and others"
+        return Criterion(*told, 0, note=note if weaker and others else "")
+    pairs = [(_ok(weaker[level]), _ok(others[level])) for level in both]
+    n = [int(sum(one.n for one in side)) for side in zip(*pairs, strict=True)]
+    note = (
+        f"within complexity {', '.join(map(str, both))}: {n[0]} of {_count(weaker)} tasks begun below {tier} "
+        f"against {n[1]} of {_count(others)}; of one complexity the harder tasks go rather to the stronger models, "
+        "so a regression is rather understated"
     )
-    n = min(len(weaker), len(others))
-    if not n:
-        return Criterion(name, wanted, -margin, 0)
-    return Criterion(name, wanted, -margin, n, *difference(_ok(weaker), _ok(others)))
+    return Criterion(*told, min(n), *stratified(pairs), note)
 
 
-def _ok(tasks: Iterable[Done]) -> Any:
+def _count(tasks: Mapping[int, list[Done]]) -> int:
+    return sum(map(len, tasks.values()))
+
+
+def _ok(tasks: Iterable[Done]) -> Rate:
     return rate(task.ok for task in tasks)

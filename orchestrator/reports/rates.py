@@ -10,13 +10,16 @@ from typing import Any, NamedTuple, TypeVar
 from orchestrator.routing.confidence import wilson
 
 Z = 1.959964  # 95%, two-sided
-RESAMPLES, MOST_DRAWN = 1000, 2_000_000
+RESAMPLES, MOST_DRAWN = 1000, 500_000
+FEW, SKEWED = 100, 0.25  # fewer values, or a mean of more skewness, are drawn
 Drawn = TypeVar("Drawn")
 
 
 class Rate(NamedTuple):
-    successes: int
-    n: int
+    """Both are whole, unless it is of several strata (`stratified`)."""
+
+    successes: float
+    n: float
 
     @property
     def share(self) -> float | None:
@@ -40,13 +43,20 @@ class Rate(NamedTuple):
 
 
 class Mean(NamedTuple):
+    """Without an upper end where some of the values are only lower bounds: then it is at least this."""
+
     n: int
     mean: float
     low: float
     high: float
 
+    @property
+    def at_least(self) -> bool:
+        return math.isinf(self.high)
+
     def document(self) -> dict[str, Any]:
-        return {name: rounded(value, 8) for name, value in self._asdict().items()}
+        told = self._asdict() | ({"high": None} if self.at_least else {})
+        return {name: rounded(value, 8) for name, value in told.items()}
 
 
 def rounded(value: float | None, digits: int = 6) -> float | None:
@@ -69,24 +79,60 @@ def difference(one: Rate, other: Rate) -> tuple[float, float, float]:
     return told, told - below, told + above
 
 
+def stratified(pairs: Sequence[tuple[Rate, Rate]]) -> tuple[float, float, float]:
+    """Difference of two rates within strata, each of which has both, weighted after Mantel and Haenszel.
+
+    The interval is Newcombe's, of the weighted rates at their effective n (Kish): with one stratum it is that of `difference`.
+    """
+    weights = [one.n * other.n / (one.n + other.n) for one, other in pairs]
+    first = _weighted([one for one, _ in pairs], weights)
+    second = _weighted([other for _, other in pairs], weights)
+    return difference(first, second)
+
+
+def _weighted(rates: Sequence[Rate], weights: Sequence[float]) -> Rate:
+    whole = sum(weights)
+    both = list(zip(rates, weights, strict=True))
+    share = sum(weight * one.successes / one.n for one, weight in both) / whole
+    n = whole**2 / sum(weight**2 / one.n for one, weight in both)
+    return Rate(min(n, share * n), n)
+
+
 def mean(values: Iterable[float | None]) -> Mean | None:
     """Of those that are known, with its bootstrap interval."""
     known = [value for value in values if value is not None]
-    if not known:
-        return None
-    low, high = bootstrap(known, lambda drawn: sum(drawn) / len(drawn))
-    return Mean(len(known), sum(known) / len(known), low, high)
+    return Mean(len(known), sum(known) / len(known), *interval(known)) if known else None
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Of their mean: where it is nearly normal that of all possible drawings by Cornish and Fisher, else of some drawings.
+
+    At the limit of skewness the next term is 1% of the standard error; the ends of 1000 drawings differ by 8% of it by chance.
+    """
+    n = len(values)
+    middle = sum(values) / n
+    square = sum((value - middle) ** 2 for value in values) / n
+    if math.sqrt(square) <= 1e-12 * abs(middle):
+        return middle, middle
+    cube = sum((value - middle) ** 3 for value in values) / n
+    skewness = cube / square**1.5 / math.sqrt(n)
+    if n < FEW or abs(skewness) > SKEWED:
+        [ends] = bootstrap(values, lambda drawn: (sum(drawn) / n,))
+        return ends
+    error, shift = math.sqrt(square / n), skewness * (Z * Z - 1) / 6
+    return middle + error * (shift - Z), middle + error * (shift + Z)
 
 
 def bootstrap(
-    given: Sequence[Drawn], figure: Callable[[Sequence[Drawn]], float]
-) -> tuple[float, float]:
-    """Of a figure of all, from drawing as many again and again; the same each time it is asked."""
+    given: Sequence[Drawn], figures: Callable[[Sequence[Drawn]], tuple[float, ...]]
+) -> list[tuple[float, float]]:
+    """Of figures of all, from drawing as many again and again; the same each time it is asked."""
     count = max(100, min(RESAMPLES, MOST_DRAWN // len(given)))
     chance = random.Random(0)  # noqa: S311 - to repeat, not to hide
-    drawn = sorted(figure(chance.choices(given, k=len(given))) for _ in range(count))
+    drawn = [figures(chance.choices(given, k=len(given))) for _ in range(count)]
     out = int(0.025 * count)
-    return drawn[out], drawn[count - 1 - out]
+    ordered = [sorted(one) for one in zip(*drawn, strict=True)]
+    return [(one[out], one[count - 1 - out]) for one in ordered]
 
 
 def projected(cost: Mean, tasks: int) -> Mean:

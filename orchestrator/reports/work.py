@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.model import Tier
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 ORDER = tuple(Tier)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Done:
     """One task of one run, its attempts in order."""
 
     attempts: tuple[Entry, ...]
 
-    @property
+    @cached_property
     def judged(self) -> tuple[Entry, ...]:
         return tuple(one for one in self.attempts if is_judged(one))
 
@@ -41,14 +42,25 @@ class Done:
         return total(one.cost_usd if not one.lower_bound else None for one in self.attempts)
 
     @property
+    def least_usd(self) -> float | None:
+        """What it surely cost; None where nothing of it is known."""
+        known = [one.cost_usd for one in self.attempts if one.cost_usd is not None]
+        return sum(known) if known else None
+
+    @property
+    def own_cost_usd(self) -> float | None:
+        """Without reviews: they would be the same on another model."""
+        return total(own_cost(one) for one in self.attempts)
+
+    @property
     def tiers(self) -> list[Tier]:
         """Each that was tried, in order."""
         return list(dict.fromkeys(one.model_routed for one in self.judged if one.model_routed))
 
     def cost_on(self, tier: Tier) -> float | None:
-        """Of all its tries there; None where there were none, too."""
+        """Of all its tries there, without reviews; None where there were none, too."""
         there = [one for one in self.judged if one.model_routed is tier]
-        return total(None if one.lower_bound else one.cost_usd for one in there) if there else None
+        return total(map(own_cost, there)) if there else None
 
     def ok_on(self, tier: Tier) -> bool:
         return any(one.outcome == "success" for one in self.judged if one.model_routed is tier)
@@ -98,6 +110,11 @@ def gather(entries: Iterable[Entry]) -> Work:
 def is_judged(one: Entry) -> bool:
     """A model had its turn, and this came of it."""
     return one.failure is None or one.failure in OF_THE_MODEL
+
+
+def own_cost(one: Entry) -> float | None:
+    """Of the model that worked, where all of it is known."""
+    return None if one.lower_bound else one.own_cost_usd
 
 
 def total(costs: Iterable[float | None]) -> float | None:

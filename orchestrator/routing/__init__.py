@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orchestrator.model import Route, Score, Strategy, Task, Tier
 from orchestrator.routing.tiers import EXPLICIT, ORDER, Choice, Policy, below, choose
@@ -18,16 +18,23 @@ class Forecast(NamedTuple):
     tokens: int | None = None
     cost_usd: float | None = None
     duration_s: float | None = None
+    cost_usd_high: float | None = None  # the upper ends, which budgets set aside
+    fresh_tokens_high: int | None = None
 
 
 class Kept(NamedTuple):
-    """The tier of each try, why the first of them, why others are left out, and how likely this was."""
+    """The tier of each try, why the first of them, why others are left out, and how likely this was.
+
+    `confidence`: the chance that the check passes in the end, where these tries are those of least expected cost;
+    None: the first of them is what the choice says.
+    """
 
     rungs: tuple[Tier, ...]  # one that is tried again stands twice
     why: str = ""
     skipped: Mapping[Tier, str] = {}
     propensity: float = 1.0
     caps: Mapping[Tier, float] = {}  # dollars after which a try gives way to the next
+    confidence: float | None = None
 
 
 Keep = Callable[[Choice, Sequence[Tier]], Kept]
@@ -51,34 +58,34 @@ def ladder(
     policy: Policy,
     keep: Keep = every_rung,
     forecasts: Mapping[Tier | None, Forecast] | None = None,
+    answers: Mapping[Tier, str] | None = None,
 ) -> tuple[Route, ...]:
     """One Route per try. `keep` says which tiers these are: the first one twice (the second time with the failure
     text), then each above, unless it knows better.
 
     `tiers` are those the worker has, weakest first; none: it knows no models. `models` maps a tier to the
-    worker's own model id, `provider` says whose limits count for one.
+    worker's own model id, `answers` to the id that was seen to answer to it; `provider` says whose limits count for one.
     """
     if not tiers:
         forecast = (forecasts or {}).get(None, Forecast())
         return (_only(worker, asks_a_model, provider, forecast),) * 2
-    choice = choose(task, score, policy)
+    choice = choose(task, score, policy, models if answers is None else answers)
     kept = _lawful(keep(choice, tiers), choice, tiers)
-    return tuple(
+    steps = _steps(choice, kept, worker, tiers, locked=task.model_lock)
+    first, *later = (
         Route(
             worker=worker,
             provider=provider(models.get(tier)),
             tier=tier,
             model=models.get(tier),
-            confidence=choice.confidence,
             reason=_capped(why, kept.caps.get(tier)),
-            strategy=choice.strategy,
-            floor=choice.floor,
-            cap_usd=kept.caps.get(tier),
-            propensity=kept.propensity,
+            **_decided(choice, kept, tier),
             **_expected((forecasts or {}).get(tier, Forecast())),
         )
-        for tier, why in _steps(choice, kept, worker, tiers, locked=task.model_lock)
+        for tier, why in steps
     )
+    left_out = tuple((models.get(one, one), why) for one, why in kept.skipped.items())
+    return (first.model_copy(update={"left_out": left_out}), *later)
 
 
 def _lawful(kept: Kept, choice: Choice, tiers: Sequence[Tier]) -> Kept:
@@ -99,7 +106,9 @@ def _steps(
 ) -> list[tuple[Tier, str]]:
     first = kept.rungs[0]
     reason = f"{choice.reason}; {kept.why}" if kept.why else choice.reason
-    if choice.tier not in tiers:
+    if kept.confidence is not None:
+        reason = f"{kept.why}; without outcomes {choice.tier}: {choice.reason}"
+    elif choice.tier not in tiers:
         reason += f"; {worker} has no {choice.tier}, so {first}"
     steps = [(first, reason)]
     for last, tier in pairwise(kept.rungs):
@@ -111,6 +120,20 @@ def _steps(
             reason = "; ".join([f"{last} did not pass", *told])
         steps.append((tier, reason))
     return [step for step in steps if not locked or step[0] is first]
+
+
+def _decided(choice: Choice, kept: Kept, tier: Tier) -> dict[str, Any]:
+    by = (choice.strategy, choice.confidence)
+    strategy, confidence = (
+        (Strategy.CASCADE, kept.confidence) if kept.confidence is not None else by
+    )
+    return {
+        "strategy": strategy,
+        "confidence": confidence,
+        "floor": choice.floor,
+        "cap_usd": kept.caps.get(tier),
+        "propensity": kept.propensity,
+    }
 
 
 def _capped(why: str, cap: float | None) -> str:

@@ -46,6 +46,7 @@ class Cascade(NamedTuple):
     skipped: tuple[tuple[str, str], ...]  # model, why
     cost_usd: float
     success: float
+    passes: float  # the chance that its check passes in the end
     propensity: float  # how likely this plan was; 1: nothing was left to chance
     reason: str
 
@@ -68,7 +69,8 @@ class Ask(NamedTuple):
 def plan_rungs(
     candidates: Sequence[Candidate], beliefs: Beliefs, ask: Ask, draw: float | None = None
 ) -> Cascade:
-    """`candidates` weakest first, at least one. `draw` from [0, 1) allows exploration; None: the cheapest plan, always.
+    """`candidates` weakest first, at least one, and none that may not run. `draw` from [0, 1) allows exploration;
+    None: the cheapest plan, always.
 
     Expected costs count every try until one passes, each under the belief of its model after those before it failed.
     """
@@ -79,7 +81,7 @@ def plan_rungs(
     if ask.trust.strength < STRONG_ENOUGH:
         models = tuple(each.model for each in rungs)
         order = models[models.index(ask.start or models[-1]) :]
-        order = order[:-1] + _alone(order[-1], ask.again)
+        order = _begun(order, ask.again)
         why = f"its check proves too little (strength {ask.trust.strength:g}) to begin below {order[0]}"
         return _told(candidates, order, beliefs, ask, 1.0, why)
     options = _options(rungs, beliefs, ask)
@@ -107,8 +109,13 @@ def _options(rungs: Sequence[Candidate], beliefs: Beliefs, ask: Ask) -> dict[Mod
         else:
             allowed = _is_proven(models, alone, beliefs, ask)
         if allowed:
-            found[models] = foresee(models, beliefs, ask.trust)
+            found[models] = foresee(_once_at_the_end(models), beliefs, ask.trust)
     return found
+
+
+def _once_at_the_end(models: Models) -> Models:
+    """A model alone has a second try, the last of a ladder has none: were it counted, fewer tries would look cheaper."""
+    return models[:1] if len(set(models)) == 1 else models
 
 
 def _is_proven(models: Models, alone: Models, beliefs: Beliefs, ask: Ask) -> bool:
@@ -128,17 +135,22 @@ def _is_proven(models: Models, alone: Models, beliefs: Beliefs, ask: Ask) -> boo
 
 
 def _orders(models: Models, again: bool) -> Iterator[Models]:
-    """Every subset in its order; with `again`, the last has its second try, and the first may have one."""
+    """Every subset in its order; with `again` the first may have a second try, and one that is alone has it."""
     for size in range(1, len(models) + 1):
         for chosen in combinations(models, size):
-            order = chosen[:-1] + _alone(chosen[-1], again)
-            yield order
-            if again and size > 1:
-                yield (order[0], *order)
+            if size > 1:
+                yield chosen
+            if size == 1 or again:
+                yield _begun(chosen, again)
+
+
+def _begun(models: Models, again: bool) -> Models:
+    """With the second try of the first, the only one that there is."""
+    return (models[0], *models) if again else models
 
 
 def _alone(model: str, again: bool) -> Models:
-    return (model, model) if again else (model,)
+    return _begun((model,), again)
 
 
 def _without_twins(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -226,7 +238,9 @@ def _told(
     )
     left = [each for each in candidates if each.model not in order]
     skipped = tuple((each.model, _skip(each, candidates, order, beliefs, ask)) for each in left)
-    return Cascade(steps, skipped, forecast.cost, forecast.success, propensity, reason)
+    return Cascade(
+        steps, skipped, forecast.cost, forecast.success, forecast.passes, propensity, reason
+    )
 
 
 def _cap(order: Models, number: int, beliefs: Beliefs) -> float | None:

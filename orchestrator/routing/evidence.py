@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -84,10 +85,13 @@ class Evidence:
 
     @classmethod
     def of(cls, trials: Iterable[Trial], predecessors: Mapping[str, str] | None = None) -> Evidence:
-        known = cls(predecessors=predecessors or {})
+        tallies = defaultdict[str, dict[tuple[Failed, int], Tally]](dict)
         for trial in trials:
-            known = known.learn(trial)
-        return known
+            if trial.counts:
+                place = (trial.after, band(trial.complexity))
+                of_model = tallies[trial.model]
+                of_model[place] = of_model.get(place, Tally()).plus(trial)
+        return cls(tallies=dict(tallies), predecessors=predecessors or {})
 
     def learn(self, trial: Trial) -> Evidence:
         if not trial.counts:

@@ -22,6 +22,7 @@ class Forecast(NamedTuple):
     success: float
     error: float  # of the success, one standard error
     slopes: Mapping[tuple[str, Place], float]
+    passes: float  # the chance that a check passes before the models are at their end
 
 
 def foresee(
@@ -46,7 +47,7 @@ def foresee(
         success += reach * (right if follows else truth)(belief.rate, trust)
         doubt += (belief.rate_error / (1 - belief.rate)) ** 2
         reach *= 1 - belief.rate
-    return Forecast(rest, success, reach * sqrt(doubt), slopes)
+    return Forecast(rest, success, reach * sqrt(doubt), slopes, 1 - reach)
 
 
 def surely_lost(models: Sequence[str], beliefs: Beliefs, trust: Trust) -> float:

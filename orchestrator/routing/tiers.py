@@ -45,8 +45,10 @@ class Choice(NamedTuple):
     floor: Tier | None = None
 
 
-def choose(task: Task, score: Score, policy: Policy) -> Choice:
-    """Of the first try."""
+def choose(
+    task: Task, score: Score, policy: Policy, models: Mapping[Tier, str] | None = None
+) -> Choice:
+    """Of the first try. `models`: what answers on each tier of its worker; what was learned of others says nothing. None: any."""
     floor = floor_of(task, policy)
     found = _explicit(task)
     if found is not None:
@@ -58,9 +60,9 @@ def choose(task: Task, score: Score, policy: Policy) -> Choice:
         or _label(task)
         or _basic(policy)
         or _pattern(task, policy)
-        or _learned(task, score, policy)
+        or _learned(task, score, policy, models)
     )
-    found = found or _default(task, score, policy)
+    found = found or _default(task, score, policy, models)
     if floor is None or not below(found.tier, floor.tier):
         return found._replace(floor=floor and floor.tier)
     reason = f"{floor.why}: not below {floor.tier}; else {found.tier}, {found.reason}"
@@ -153,9 +155,11 @@ def _pattern(task: Task, policy: Policy) -> Choice | None:
     return Choice(tier, Strategy.PATTERN, PATTERN, f"its title says {found.name}: {tier}")
 
 
-def _learned(task: Task, score: Score, policy: Policy) -> Choice | None:
+def _learned(
+    task: Task, score: Score, policy: Policy, models: Mapping[Tier, str] | None
+) -> Choice | None:
     rule = policy.rules.get(score.value)
-    if rule is None:
+    if rule is None or _of_another(rule, models):
         return None
     if rule.confidence < policy.min_confidence:
         return None
@@ -166,7 +170,15 @@ def _learned(task: Task, score: Score, policy: Policy) -> Choice | None:
     return Choice(rule.tier, Strategy.LEARNED, rule.confidence, reason)
 
 
-def _default(task: Task, score: Score, policy: Policy) -> Choice:
+def _of_another(rule: Rule, models: Mapping[Tier, str] | None) -> str:
+    """Why its evidence says nothing of this worker's model; empty where it does."""
+    here = None if models is None else models.get(rule.tier)
+    if models is None or rule.model_id in (None, here):
+        return ""
+    return f"{rule.model_id} is what was learned of, and {rule.tier} is {here or 'no model'} here"
+
+
+def _default(task: Task, score: Score, policy: Policy, models: Mapping[Tier, str] | None) -> Choice:
     if task.subagent == "explore":
         reason = 'subagent="explore" starts on haiku'
         return Choice(Tier.HAIKU, Strategy.DEFAULT, DEFAULT, reason)
@@ -178,4 +190,7 @@ def _default(task: Task, score: Score, policy: Policy) -> Choice:
         Tier.OPUS: f"above {policy.sonnet_max}",
     }
     reason = f"complexity {score.value}{reasons}: {ends[tier]} starts on {tier}"
+    rule = policy.rules.get(score.value)
+    if rule is not None and (why := _of_another(rule, models)):
+        reason += f"; the rule for it is passed over: {why}"
     return Choice(tier, Strategy.DEFAULT, DEFAULT, reason)

@@ -43,6 +43,7 @@ from orchestrator.settings.sections import (
     WorkerSettings,
     WorkspaceSettings,
 )
+from orchestrator.settings.service import DaemonSettings, HttpSettings, NotifySettings
 
 __all__ = [
     "NO_FLAGS",
@@ -50,6 +51,7 @@ __all__ = [
     "BudgetSettings",
     "CheckpointSettings",
     "EstimateSettings",
+    "HttpSettings",
     "LearningSettings",
     "ModelsSettings",
     "OnQuota",
@@ -104,6 +106,9 @@ class Settings(BaseSettings):
     estimate: EstimateSettings
     workspace: WorkspaceSettings
     sandbox: SandboxSettings
+    daemon: DaemonSettings
+    notify: NotifySettings
+    http: HttpSettings
 
     @classmethod
     def settings_customise_sources(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -199,6 +200,18 @@ class ModelsSettings(Section):
         """Only the tiers that are mapped for this worker."""
         tables = {Tier.HAIKU: self.haiku, Tier.SONNET: self.sonnet, Tier.OPUS: self.opus}
         return {tier: table[worker] for tier, table in tables.items() if worker in table}
+
+    def tier(self, model: str) -> Tier | None:
+        """The one to which anybody's model of this id, or a dated version of it, is mapped. None: none, or not only one."""
+        bare = re.sub(r"[-@]\d{8}$", "", model.rpartition("/")[2])
+        tables = {Tier.HAIKU: self.haiku, Tier.SONNET: self.sonnet, Tier.OPUS: self.opus}
+        mapped = {
+            tier
+            for tier, table in tables.items()
+            for one in table.values()
+            if one == model or one.rpartition("/")[2] == bare
+        }
+        return mapped.pop() if len(mapped) == 1 else None
 
 
 class Paths(Section):

@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from orchestrator.history.spans import duration
 from orchestrator.model import CheckResult, Task, TaskState
 from orchestrator.model.goals import KeyLink
 from orchestrator.summary.account import Account
 from orchestrator.summary.opening import unproven
-from orchestrator.summary.text import code, duration, fence, listed, plural, prose
+from orchestrator.summary.text import code, fence, listed, plural, prose
 from orchestrator.summary.work import green_before, heading, ordinals
 
 ITEM = 400  # characters of one line of the checklist

@@ -29,9 +29,8 @@ class Spending:
 
 
 def _usage(tried: Tried) -> Usage | None:
-    """Of one that has not ended, what its worker said at its own end."""
-    told = tried.outcome or tried.worked
-    return told.usage if told else None
+    """Of one that has not ended, what is known of its end."""
+    return tried.latest.usage if tried.latest else None
 
 
 def spend(tries: Sequence[Tried]) -> Spending:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.history.spans import duration
 from orchestrator.model import Answer, Check, CheckResult, Estimate, Task, TaskState, Verified
 from orchestrator.reader import frontmatter
 from orchestrator.summary.account import UNFINISHED, Account
 from orchestrator.summary.figures import count_escalations, spend, worked
-from orchestrator.summary.text import clean_all, count, duration, one_line
+from orchestrator.summary.text import clean_all, count, one_line
 
 
 def render(account: Account) -> str:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from orchestrator.history.spans import duration
 from orchestrator.model import Estimate, Task
 from orchestrator.summary.account import Account
 from orchestrator.summary.figures import CLASSES, Spending, count_escalations, spend
 from orchestrator.summary.front import model
-from orchestrator.summary.text import cell, count, duration, money, plural
+from orchestrator.summary.text import cell, count, money, plural
 
 IDLE_S = 1.0  # a pause shorter than that is between two attempts
 
@@ -39,7 +40,10 @@ def _budget(account: Account) -> Iterator[str]:
         return
     for name, room in (
         ("run", now.run()),
-        ("plan", now.rooms(account.plan.tasks[0].id)[1]),
+        (
+            "plan",
+            now.rooms(next(one.id for one in account.plan.tasks if one.id in account.states))[1],
+        ),
     ):
         if not math.isinf(room.limit.usd):
             sums = f"{money(room.known.usd)} used, {money(room.held.usd)} charged"

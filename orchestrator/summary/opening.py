@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from orchestrator.history.spans import duration
 from orchestrator.model import CheckResult, Task, TaskState, Verified
 from orchestrator.summary.account import Account
 from orchestrator.summary.front import verified
-from orchestrator.summary.text import duration, listed, plural, prose
+from orchestrator.summary.text import listed, plural, prose
 
 
 def title(account: Account) -> str:

@@ -102,18 +102,6 @@ def money(usd: float | None) -> str:
     return f"${usd:.2f}" if usd == 0 or usd >= 0.1 else f"${usd:.4f}"
 
 
-def duration(seconds: float | None) -> str:
-    """As upstream writes it: 45s, 12min, 2h 5min."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 9.95:
-        return f"{seconds:.1f}".removesuffix(".0") + "s"
-    if round(seconds) < 60:
-        return f"{seconds:.0f}s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours}h {minutes}min" if hours else f"{minutes}min"
-
-
 def listed(words: Iterable[object]) -> str:
     """a, b and c"""
     *first, last = map(str, words)

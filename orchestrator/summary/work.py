@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from orchestrator.history import Tried
+from orchestrator.history.spans import duration
 from orchestrator.model import (
     STANDING,
     Check,
@@ -23,7 +24,7 @@ from orchestrator.summary.front import (
     declared_files,
     verified,
 )
-from orchestrator.summary.text import code, duration, listed, money, plural, prose, quoted
+from orchestrator.summary.text import code, listed, money, plural, prose, quoted
 
 REVIEW = 2000  # characters of a reviewer's words
 

@@ -209,7 +209,10 @@ class AgentWorker:
             watched.capped = Failure.MAX_TURNS, f"stopped after {attempt.max_turns} turns"
         most = None if "usd" in caps else attempt.max_usd
         if most is not None and cost is not None and cost > most:
-            watched.capped = Failure.BUDGET, f"stopped at ${cost:.4f} of ${most:g}"
+            watched.capped = (
+                Failure.BUDGET,
+                f"stopped at ${cost:.4f} of ${most:.{2 if most >= 0.1 else 4}f}",
+            )
         tokens = watched.priced.fresh_tokens if watched.priced else None
         if attempt.max_tokens is not None and tokens is not None and tokens > attempt.max_tokens:
             detail = f"stopped at {tokens} of {attempt.max_tokens} tokens that are not from a cache"

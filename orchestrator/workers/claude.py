@@ -162,8 +162,7 @@ def _session(attempt: Attempt) -> Iterator[str]:
     if attempt.route.model:
         yield from ("--model", attempt.route.model)
     if attempt.session is None:
-        name = f"{attempt.run} {attempt.task} {attempt.number}"
-        yield from ("--session-id", str(uuid.uuid5(NAMESPACE, name)))
+        yield from ("--session-id", str(uuid.uuid5(NAMESPACE, attempt.conversation)))
         return
     yield from ("--resume", attempt.session.id)
     if attempt.session.fork:

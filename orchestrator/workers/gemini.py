@@ -185,8 +185,7 @@ def _mode() -> Iterator[str]:
 def _session(attempt: Attempt) -> Iterator[str]:
     if attempt.route.model:
         yield from ("--model", attempt.route.model)
-    name = f"{attempt.run} {attempt.task} {attempt.number}"
-    yield from ("--session-id", str(uuid.uuid5(NAMESPACE, name)))
+    yield from ("--session-id", str(uuid.uuid5(NAMESPACE, attempt.conversation)))
 
 
 def _profile(folder: Path) -> Iterator[str]:

@@ -56,6 +56,10 @@ def of_summary(plan: Plan, *, run: RunId, complete: bool) -> str:
     )
 
 
+def of_join(run: RunId, branch: str) -> str:
+    return _whole(f"merge: what came to {_line(branch, 40)} while the run went on", {"Run": run})
+
+
 def of_dirty(run: RunId) -> str:
     return _whole("chore: what was not committed when the run began", {"Run": run})
 

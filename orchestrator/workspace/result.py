@@ -11,7 +11,7 @@ from orchestrator.model import Noun
 from orchestrator.workspace import checkout
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground
-from orchestrator.workspace.repository import Repository, Unfit, encoded, examine
+from orchestrator.workspace.repository import Clash, Repository, Unfit, encoded, examine
 
 
 class Start(Noun):
@@ -60,10 +60,40 @@ async def with_file(ground: Ground, path: str, text: str, message: str) -> str |
     return await repository.commit(tree, (ground.tip,), message)
 
 
+async def join(ground: Ground, start: Start, message: str) -> str | Clash | None:
+    """What came to the person's branch since the run began is made part of the result: its new tip, or what does not fit.
+
+    None: nothing came, or the branch is another by now.
+    """
+    repository = ground.repository
+    head, branch = await _here(repository)
+    if head is None or branch is None or branch != start.branch or start.head is None:
+        return None
+    if await repository.contains(ground.tip, head) or not await repository.contains(
+        head, start.head
+    ):
+        return None
+    tree = await repository.join(head, ground.tip)
+    if isinstance(tree, Clash):
+        return tree
+    commit = await repository.commit(tree, (head, ground.tip), message)
+    await ground.advance(commit, ground.tip)
+    return commit
+
+
+async def _here(repository: Repository) -> tuple[str | None, str | None]:
+    """The commit and the branch of the person's checkout."""
+    branch = await repository.git.find("symbolic-ref", "--quiet", "HEAD")
+    return await repository.find("HEAD"), branch
+
+
 async def plan(ground: Ground, start: Start, obstacle: str | None) -> Delivery:
     """Looks at the person's checkout, and changes nothing. `obstacle`: why it is not to be handed over at all."""
     repository = ground.repository
     since = start.head or start.base
+    head = await repository.find("HEAD")
+    if head is not None and head != ground.tip and await repository.contains(ground.tip, head):
+        since = head  # what others have brought there since is not ours
     commits = int(await repository.git.do("rev-list", "--count", f"{since}..{ground.tip}"))
     if obstacle is not None:
         return Delivery(obstacle, commits)
@@ -71,8 +101,7 @@ async def plan(ground: Ground, start: Start, obstacle: str | None) -> Delivery:
 
 
 async def _look(repository: Repository, start: Start, free: Delivery, tip: str) -> Delivery:
-    head = await repository.find("HEAD")
-    branch = await repository.git.find("symbolic-ref", "--quiet", "HEAD")
+    head, branch = await _here(repository)
     name = (start.branch or "").removeprefix("refs/heads/")
     there = await repository.find(start.branch) if start.branch else head
     if there is not None and await repository.contains(there, tip):
@@ -81,7 +110,7 @@ async def _look(repository: Repository, start: Start, free: Delivery, tip: str) 
         return free._replace(why="HEAD was detached when the run began")
     if branch != start.branch:
         return free._replace(why=f"{name} is not checked out any more", passes=there == start.head)
-    if head != start.head:
+    if head != start.head and not (head and await repository.contains(tip, head)):
         return free._replace(why=f"{name} has moved since the run began")
     changed = [one.path for one in await repository.differs() if one.status != "??"]
     if changed:

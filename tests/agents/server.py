@@ -38,6 +38,7 @@ class ModelServer:
         self._requests: list[Request] = []
         self._billed: dict[str, Billed] = {}
         self._broken: dict[str, Billed] = {}
+        self._answers: list[tuple[str, Used]] = []
         self._web = Web(self)
         self._thread = threading.Thread(target=self._web.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._web.server_address[1]}"
@@ -91,6 +92,12 @@ class ModelServer:
         return sum(self.billed().values(), Billed())
 
     @property
+    def answers(self) -> list[tuple[str, Used]]:
+        """Each that was billed, with its model: prices differ by the size of a request."""
+        with self._changed:
+            return list(self._answers)
+
+    @property
     def broken(self) -> dict[str, Billed]:
         """By model, what streams that broke off had told in their head."""
         with self._changed:
@@ -110,6 +117,7 @@ class ModelServer:
         with self._changed:
             connection.sendall(last)
             self._billed[model] = self._billed.get(model, Billed()).plus(used)
+            self._answers.append((model, used))
 
     def broke(self, model: str, used: Used | None) -> None:
         with self._changed:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from orchestrator import prices
-from orchestrator.ledger import NAME, append, read
+from orchestrator.ledger import NAME, Amendment, append, read
+from orchestrator.ledger.line import sealed
 from orchestrator.model import Usage
 from tests.cli.projects import Project, makes, waits_for
 from tests.ledger.outcomes import line, lines, seed_sample
@@ -134,6 +135,44 @@ def test_averages_are_refused_and_so_is_what_is_not_there(project: Project):
         done = project.call("ledger", "import", name)
         assert done.returncode == 64
         assert name in done.stderr
+
+
+def test_rules_and_averages_are_known_by_what_is_in_them(project: Project):
+    rules = {"learned_recommendations": {}, "last_updated": "x", "window_days": 30}
+    averages = {"api-impl/6/haiku": {"count": 1, "total_tokens": 5}}
+    for name, found, told in (
+        ("mine.json", rules, "orchestrator learn makes them"),
+        ("other.json", averages, "import the ledger that it was made from"),
+    ):
+        (project.root / name).write_text(json.dumps(found, indent=2))
+        done = project.call("ledger", "import", name)
+        assert (done.returncode, done.stdout) == (64, "")
+        assert told in done.stderr
+        assert done.stderr.count("error:") == 1
+
+
+def test_a_whole_ledger_is_imported_with_what_is_known_since(project: Project, folder: Path):
+    elsewhere = project.root / "elsewhere"
+    append(elsewhere, [line(number=1), line(number=2)])
+    (first, _) = read(elsewhere).entries
+    later = Amendment(
+        **{key: getattr(first, key) for key in ("run_id", "task_id", "attempt", "timestamp")},
+        outcome="failed",
+        by="CI",
+    )
+    append(elsewhere, [later])
+    with (elsewhere / NAME).open("ab") as file:
+        file.write(sealed({"kind": "mood", "of": "a newer version"}))
+    told = project.told("ledger", "import", str(elsewhere / NAME))
+    assert "imported 2 outcomes as retroactive, 1 of them as amended" in told
+    assert "1 line of no outcome passed over" in told
+    assert [(one.outcome, one.failure) for one in read(folder).entries] == [
+        ("failed", "amended"),
+        ("success", None),
+    ]
+    assert read(folder).damaged == ()
+    again = project.json("ledger", "import", str(elsewhere / NAME))
+    assert (again["imported"], again["known"], again["amended"]) == (0, 2, 0)
 
 
 # --- export ---------------------------------------------------------------------------------------
@@ -379,6 +418,41 @@ def test_s0_05_without_network_key_and_project_ten_thousand_lines_take_seconds(
     assert "Loaded 10000 attempts" in done.stdout
     assert took < 5.0
     assert list(empty.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("learn",), ("report", "routing"), ("stats",), ("ledger", "tail"), ("ledger", "check")],
+    ids=" ".join,
+)
+def test_a_ledger_that_cannot_be_read_is_no_bug_of_ours(
+    project: Project, folder: Path, words: tuple[str, ...]
+):
+    (folder / NAME).mkdir(parents=True)
+    done = project.call(*words)
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"error: {folder / NAME}: cannot be read (Is a directory)")
+    assert "next: it is a folder; move it away: mv " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_tail_does_not_say_that_a_damaged_ledger_is_empty(project: Project, folder: Path):
+    append(folder, [line()])
+    path = folder / NAME
+    path.write_bytes(path.read_bytes().replace(b'"attempt":1', b'"attempt":2'))
+    done = project.call("ledger", "tail")
+    assert done.returncode == 4
+    assert f"no outcome can be read in {path}" in done.stdout
+    assert "1 line is damaged" in done.stderr
+    assert "next: orchestrator ledger check" in done.stderr
+    assert project.json("ledger", "tail", code=4) == {
+        "version": 1,
+        "outcomes": [],
+        "damaged_lines": 1,
+    }
+    append(folder, [line(number=2)])
+    done = project.call("ledger", "tail")
+    assert (done.returncode, "1 line is damaged" in done.stderr) == (0, True)
 
 
 def test_learn_says_what_is_damaged_and_goes_on(project: Project, folder: Path):

@@ -207,6 +207,56 @@ def test_s1_05_journal_ledger_explain_and_json_carry_the_decision(project: Proje
     assert " expected " in told
 
 
+def outcomes(tier: str, model: str, passed: int, failed: int, usd: float) -> list[Entry]:
+    made = [
+        line(n, tier, ok=n < passed, cost=usd, run=f"{model}-{n}") for n in range(passed + failed)
+    ]
+    mine = {"model_version": model, "worker": "mine"}
+    return [one.model_copy(update=mine) for one in made]
+
+
+def known(project: Project) -> None:
+    """The small one nearly always passes at a tenth of the cost; the middle one fails at the price of the large one."""
+    remember(
+        project,
+        *outcomes("haiku", "tiny", 18, 2, 0.04),
+        *outcomes("sonnet", "middling", 6, 14, 0.7),
+        *outcomes("opus", "large", 16, 4, 0.7),
+    )
+
+
+def test_route_shows_the_whole_ladder_and_why_the_others_are_left_out(project: Project):
+    agent(project)
+    known(project)
+    project.write(TASK.format(n=1, worker="mine"))
+    [found] = project.json("route", PLAN)["tasks"]
+    assert (found["strategy"], found["tier"], found["propensity"]) == ("cascade", "haiku", 1.0)
+    assert found["tries"][-1]["model"] == "large"
+    assert found["tries"][0]["cap_usd"] is not None
+    assert dict(found["left_out"])["middling"].startswith("does not pay: passes 2")
+    text = project.told("route", PLAN)
+    assert "tries: tiny, then " in text
+    assert "left out: middling, does not pay: passes 2" in text
+    note = "note: a run may try out other models than these for demo/1"
+    assert note in text
+    assert note in project.told("estimate", PLAN)
+    config = project.root / ".orchestrator" / "config.toml"
+    config.write_text(config.read_text() + "[routing]\nexplore = false\n")
+    assert "may try out" not in project.told("route", PLAN)
+
+
+def test_explain_and_the_report_tell_what_outcomes_decided(project: Project):
+    agent(project)
+    known(project)
+    project.write(TASK.format(n=1, worker="mine"))
+    run = project.json("run", PLAN)["run"]
+    told = project.told("explain", run, "1")
+    assert "(cascade, confidence 0.9" in told
+    assert "left out" in told
+    strategies = project.json("report", "routing")["strategies"]
+    assert "cascade" in {one["strategy"] for one in strategies}
+
+
 def test_s0_30_s2_55_what_runs_used_is_what_later_ones_expect(project: Project):
     agent(project)
     labelled = TASK.replace("<task ", '<task labels="complexity:simple" ').replace(

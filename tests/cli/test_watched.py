@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.cli.watched import seconds
 from orchestrator.history import fold
 from orchestrator.model import EventKind, TaskId
+from orchestrator.views.watched import seconds
 from tests.build import plan, task
 from tests.summary.story import Story, green, passed
 from tests.summary.test_sections import INTERRUPTED

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from orchestrator import engine, journal, process, project, settings
-from orchestrator.engine import Order
 from orchestrator.history import History, fold
 from orchestrator.model import (
     Answer,
@@ -23,6 +22,7 @@ from orchestrator.model import (
     Tier,
     Usage,
 )
+from orchestrator.order import Order
 from orchestrator.reader import discover
 from orchestrator.workers import Condition, Report, Worker
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine import answers
+from orchestrator import answers
 from orchestrator.history import Expiry, fold
 from orchestrator.model import (
     Answer,

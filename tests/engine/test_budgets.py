@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from orchestrator import ledger, settings
-from orchestrator.engine import Order, treasurer
+from orchestrator.engine import treasurer
 from orchestrator.model import (
     Attempt,
     EventKind,
@@ -19,11 +19,13 @@ from orchestrator.model import (
     Outcome,
     Progress,
     Reserve,
+    Strategy,
     Task,
     TaskId,
     Tier,
     Usage,
 )
+from orchestrator.order import Order
 from orchestrator.workers import Condition, Report, Worker, registry
 from tests.engine.runs import Ran, resume, run, write_plan
 
@@ -172,7 +174,7 @@ async def test_fault_25_a_worker_that_uses_ten_times_its_estimate_is_stopped_and
     ran = await run(tmp_path, workers={"agent": agent}, slots=3)
     assert ran.code == 1
     assert sum(agent.spent) <= 0.6 + 3 * 0.1 + 1e-9
-    assert Failure.BUDGET in ran.failures("demo/1")
+    assert set(ran.failures("demo/1")) == {Failure.SHORTAGE}
     assert shortages(ran) or all(ran.failures(f"demo/{n}") for n in (1, 2, 3))
 
 
@@ -325,6 +327,7 @@ async def test_s2_32_what_is_dear_for_what_is_left_goes_to_a_cheaper_tier_unless
         tmp_path,
         task(1, estimated_complexity="6"),
         task(2, model="sonnet"),
+        task(3, labels="model:opus"),
         budget="run_usd = 3.0\ndear_share = 0.15",
         prices=prices,
     )
@@ -332,9 +335,10 @@ async def test_s2_32_what_is_dear_for_what_is_left_goes_to_a_cheaper_tier_unless
     ran = await run(tmp_path, workers={"agent": agent}, slots=1)
     assert ran.code == 0
     tiers = {attempt.task: attempt.route.tier for attempt in agent.handed}
-    assert tiers == {"demo/1": Tier.HAIKU, "demo/2": Tier.SONNET}
+    assert tiers == {"demo/1": Tier.HAIKU, "demo/2": Tier.SONNET, "demo/3": Tier.OPUS}
     route = ran.history.of(TaskId("demo/1")).tried[0].route
     assert "more than 15% of the $3.00 that are left" in route.reason
+    assert (route.strategy, route.confidence, route.propensity) == (Strategy.BUDGET, 0.5, 1.0)
 
 
 async def test_0_is_no_limit(tmp_path: Path):

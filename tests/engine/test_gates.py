@@ -81,7 +81,7 @@ async def test_a_limit_closes_its_provider_for_all_five_and_the_other_goes_on(tm
     for n in range(1, 13):
         failures = ran.failures(f"demo/{n}")
         assert failures in ([None], [Failure.RATE_LIMIT, None])
-        assert {t.route.tier for t in ran.history.of(f"demo/{n}").tried} == {Tier.SONNET}
+        assert len({t.route.tier for t in ran.history.of(f"demo/{n}").tried}) == 1
     assert "was closed 1 time (rate-limit)" in summary(tmp_path / "plans" / "demo-PLAN.md")
 
 

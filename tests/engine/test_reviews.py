@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import estimates, ledger
-from orchestrator.cli import documents, explaining, past
+from orchestrator.cli import explaining, past
 from orchestrator.engine.review import is_approved
 from orchestrator.model import (
     Attempt,
@@ -21,6 +21,7 @@ from orchestrator.model import (
 )
 from orchestrator.model.learned import OF_THE_MODEL
 from orchestrator.settings import ledger_folder
+from orchestrator.views import documents
 from orchestrator.workers import Report
 from tests.engine.runs import Ran, TieredAgent, run, summary, write_plan
 

@@ -92,7 +92,7 @@ def test_s4_15_words_do_as_well_as_enums_and_others_are_refused(tracker: Perform
     router = AdaptiveModelRouter(registry(), tracker, "cost")
     assert router.choose_planner("low", "api", "small").model_id == CHEAP
     assert router.choose_planner("low", "api", "large").model_id == STRONG
-    with pytest.raises(ValueError, match="huge"):
+    with pytest.raises(ValueError, match="'huge' is no TaskComplexity: write one of small, medium"):
         router.choose_implementer("low", "huge", "implementation", "api")
 
 
@@ -190,12 +190,29 @@ def test_s4_14_learning_without_a_draw_is_balanced(known: PerformanceTracker):
 
 
 def test_s4_17_too_few_tasks_are_the_baseline(tracker: PerformanceTracker):
+    history(tracker, MIDDLE, good=4, of=4)
     history(tracker, STRONG, good=4, of=4)
     decision = route(tracker, RoutingStrategy.PERFORMANCE)
     assert decision.model_id == MIDDLE
     assert "insufficient data: no model has 5 api tasks of medium risk" in decision.rationale
+    history(tracker, MIDDLE, good=0, of=1)
     history(tracker, STRONG, good=1, of=1)
     assert route(tracker, RoutingStrategy.PERFORMANCE).model_id == STRONG
+
+
+@pytest.mark.parametrize("tasks_of_the_usual_one", [0, 4])
+@pytest.mark.parametrize("strategy", [one for one in RoutingStrategy if one is not BASELINE])
+def test_s4_17_nobody_is_no_worse_than_a_model_of_which_little_is_known(
+    tracker: PerformanceTracker, strategy: RoutingStrategy, tasks_of_the_usual_one: int
+):
+    """C-09: 40 of 40 against no data would be .97 sure."""
+    history(tracker, MIDDLE, good=0, of=tasks_of_the_usual_one)
+    history(tracker, OTHER, good=40, of=40, total_cost_usd=0.001)
+    decision = route(tracker, strategy, exploration_rate=0.0)
+    assert decision.model_id == MIDDLE
+    assert decision.rationale.endswith(
+        "insufficient data: middle-1 has fewer than 5 api tasks of medium risk as implementer to hold middle-2 against"
+    )
 
 
 def test_s4_17_low_confidence_is_the_baseline(tracker: PerformanceTracker):
@@ -326,6 +343,22 @@ def test_s4_20_it_tries_as_often_as_it_says(tracker: PerformanceTracker):
         assert one.propensity == pytest.approx(0.5 / 3 if one.explored else 0.5)
         assert one.explored == (one.model_id != MIDDLE)
         assert not one.explored or "a check will tell" in one.rationale
+
+
+def test_s4_20_the_propensity_is_of_the_model_whichever_way_it_was_chosen(
+    known: PerformanceTracker,
+):
+    """The strategy's own pick is not the usual model here: it is not drawn once more, and the usual one is tried, too."""
+    config = LearningConfig(exploration_rate=0.4)
+    router = AdaptiveModelRouter(registry(), known, LEARNING, config, seed=5)
+    asked = [ask(router) for _ in range(600)]
+    counts = Counter(one.model_id for one in asked)
+    told = {m: {one.propensity for one in asked if one.model_id == m} for m in counts}
+    assert set(counts) == {OTHER, MIDDLE, STRONG}, "cheap-1 is known to be too bad"
+    assert told == {OTHER: {0.6}, MIDDLE: {0.2}, STRONG: {0.2}}
+    for model, (chance,) in told.items():
+        assert counts[model] / 600 == pytest.approx(chance, abs=0.06)
+    assert all(one.explored == (one.model_id != OTHER) for one in asked)
 
 
 @pytest.mark.parametrize("more", [{"risk": HIGH}, {"has_check": False}], ids=["risk", "no check"])

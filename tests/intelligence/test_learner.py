@@ -337,7 +337,7 @@ Loaded 58 attempts
 
 Found 1 improved routing rule:
   Complexity 6: Use haiku (confidence: 94%, 16 samples)
-    Reason: Better than sonnet: 100% success, $0.0018 avg cost (16 samples); sonnet: 90%, $0.0180 avg cost (10 samples)
+    Reason: No worse than sonnet: 100% success, $0.0018 avg cost (16 samples); sonnet: 90%, $0.0180 avg cost (10 samples)
   Insufficient evidence at complexity 3, 7, 9: nothing to compare with the usual model
 
 Saving recommendations to routing_heuristics.json

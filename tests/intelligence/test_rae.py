@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ import pytest
 from orchestrator import ledger
 from orchestrator.errors import SettingsError
 from orchestrator.intelligence import (
+    ExecutionRecord,
     PerformanceTracker,
     RAEIntegration,
     create_rae_integration,
@@ -24,6 +28,8 @@ from orchestrator.intelligence import (
     wire,
 )
 from orchestrator.intelligence.records import read
+from orchestrator.intelligence.salt import salt
+from orchestrator.settings import ledger_folder
 from tests.conftest import REPOSITORY
 from tests.intelligence.rae import Server, serving
 from tests.intelligence.samples import history, line, record
@@ -129,12 +135,47 @@ def test_s4_21_values_of_secret_variables_are_not_sent(server: Server, tmp_path:
     rae = create_rae_integration(server.url)
     tracker = PerformanceTracker(storage_dir=tmp_path / "r", rae_integration=rae)
     record(tracker, "model-a", error_message=f"refused: {token}", outcome="failed")
-    rae.query_similar_tasks(f"Use {token} for it")
+    rae.query_similar_tasks(f"Use {token} for it", f"area-{token}", f"risk-{token}")
     rae.close()
     sent = json.dumps(server.requests)
     assert token not in sent
-    assert sent.count("[redacted: PARTNER_TOKEN]") == 1
+    assert sent.count("[redacted: PARTNER_TOKEN]") == 3
     assert token not in (tracker.storage_dir / ledger.NAME).read_text()
+
+
+def test_s4_21_an_id_can_be_guessed_by_nobody_and_stays_the_same(server: Server, tmp_path: Path):
+    """Who knows how runs and tasks are called must not find them by trying."""
+
+    def ids(told: ExecutionRecord) -> list[str]:
+        rae = create_rae_integration(server.url)
+        rae.sync_record(told)
+        rae.close()
+        return [one["id"] for one in server.requests[-1][2]["records"]]
+
+    told = read(line())
+    first = ids(told)
+    kept = ledger_folder() / "rae_salt"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert first == ids(told), "another program of this user says the same of it"
+    plain = hashlib.sha256(told.record_id.encode()).hexdigest()[:32]
+    own = kept.read_bytes()
+    assert first == [hmac.new(own, told.record_id.encode(), "sha256").hexdigest()[:32]] != [plain]
+    kept.write_text("")  # damaged
+    assert ids(told) != first
+    assert own not in json.dumps(server.requests).encode()
+    os.environ["ORCHESTRATOR_INTELLIGENCE_DIR"] = str(tmp_path / "another user's")
+    assert ids(told) != first
+    (tmp_path / "file").write_text("")
+    os.environ["ORCHESTRATOR_INTELLIGENCE_DIR"] = str(tmp_path / "file")
+    assert ids(told) != first, "where none can be kept it is sent all the same"
+    assert len(server.requests) == 5
+
+
+def test_s4_21_all_who_ask_at_once_get_one_salt(tmp_path: Path):
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(salt, [tmp_path / "new"] * 64))
+    assert len(found) == 1
+    assert [one.name for one in (tmp_path / "new").iterdir()] == ["rae_salt"]
 
 
 def test_s4_21_similar_tasks_are_asked_for_as_documented(server: Server, rae: RAEIntegration):

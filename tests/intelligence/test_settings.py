@@ -147,6 +147,20 @@ def test_s4_25_the_file_sets_up_tracker_and_router(tmp_path: Path):
     assert not tracker.rae.enabled, "true alone names no server"
 
 
+@pytest.mark.parametrize("folder", ["../../out", "/tmp/out", "~/out", "a/../../out", "link/out"])
+def test_s4_25_a_project_says_of_no_folder_elsewhere_that_it_is_written(
+    tmp_path: Path, folder: str
+):
+    root = tmp_path / "project"
+    path = write(root, f"tracking:\n  storage_dir: {folder}\n")
+    (root / "link").symlink_to(tmp_path)
+    words = f"{path}: tracking.storage_dir = {folder}: is outside of the project; name a folder"
+    with pytest.raises(SettingsError) as told:
+        PerformanceTracker(root=root)
+    assert str(told.value).startswith(words)
+    assert "ORCHESTRATOR_INTELLIGENCE_DIR" in str(told.value)
+
+
 def test_s4_25_with_a_folder_of_its_own_what_runs_left_is_read_too(tmp_path: Path):
     users = PerformanceTracker(storage_dir=ledger_folder())
     history(users, "of-a-run", good=2, of=2)

@@ -78,6 +78,15 @@ def attempt(number: int = 1, run: str = "r1", **more: object) -> Entry:
 def test_s4_01_every_name_is_where_the_seed_imports_it():
     for name in room.__all__:
         assert getattr(room, name).__name__ == name
+    program = "import orchestrator.intelligence as room; print(*dir(room))"
+    shown = subprocess.run(  # in a program that has loaded none of it yet
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    assert set(room.__all__) <= set(shown.stdout.split())
     with pytest.raises(AttributeError, match="nonsense"):
         _ = room.nonsense
 
@@ -152,19 +161,23 @@ def test_s4_03_every_field_comes_back_as_it_was_given(tracker: PerformanceTracke
     ("wrong", "words"),
     [
         ({"task_complexity": "huge"}, "huge"),
-        ({"task_risk": "extreme"}, "extreme"),
+        ({"task_risk": "extreme"}, "'extreme' is no TaskRisk: write one of low, medium, high$"),
+        ({"task_risk": "hihg"}, "write one of low, medium, high; did you mean high?"),
         ({"outcome": "perhaps"}, "perhaps"),
-        ({"duration_seconds": -1.0}, "duration_seconds"),
-        ({"total_cost_usd": math.nan}, "cost_usd"),
-        ({"num_retries": -1}, "num_retries"),
-        ({"task_complexity": 11}, "complexity_estimated"),
+        ({"duration_seconds": -1.0}, "duration_seconds = -1.0: it must be greater than or equal"),
+        ({"duration_seconds": "long"}, "duration_seconds = 'long': it must be a valid number"),
+        ({"total_cost_usd": math.nan}, "total_cost_usd = nan: it must be a finite number"),
+        ({"num_retries": -1}, "num_retries = -1: it must be greater than or equal to 0"),
+        ({"task_complexity": 11}, "task_complexity = 11: it must be less than or equal to 10"),
+        ({"task_id": ""}, "task_id = '': it must have at least 1 character"),
     ],
 )
 def test_s4_03_what_cannot_be_is_refused_and_nothing_is_written(
     tracker: PerformanceTracker, wrong: dict[str, object], words: str
 ):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as told:
         record(tracker, **wrong)
+    assert "http" not in str(told.value), "it is for who calls, not for who wrote the library"
     assert tracker.get_all_records() == []
 
 

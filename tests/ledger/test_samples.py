@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.ledger import NAME, Entry, Samples, append, read
+from orchestrator.errors import RecordError
+from orchestrator.ledger import NAME, Amendment, Entry, Samples, append, read
 from orchestrator.ledger.line import Reviewed, Tokens, checksum, encode, is_sealed, sealed
 from orchestrator.ledger.samples import HEAD, sample
 from orchestrator.ledger.samples import read as parse
@@ -75,7 +77,41 @@ def test_damage_and_second_lines_of_an_attempt_are_counted(tmp_path: Path):
     path.write_bytes(path.read_bytes() + b"\x00\x00\n" + b'{"kind":"mood"}\n' + b'{"task_id":"cut')
     samples = Samples(tmp_path, stamp(SINCE))
     assert [one.task_id for one in samples] == ["06-02-task-1", "06-02-task-2"]
-    assert (samples.repeated, samples.damaged, samples.others) == (1, 2, 1)
+    assert (samples.repeated, samples.damaged, samples.others) == (1, 3, 0)
+    assert len(read(tmp_path).damaged) == 3, "learn and reports say the same"
+
+
+def test_learn_counts_the_damage_that_reports_count(tmp_path: Path):
+    """Each line of a ledger with an amendment, with a byte changed."""
+    later = Amendment(
+        run_id="r1",
+        task_id="06-02-task-1",
+        attempt=1,
+        outcome="failed",
+        by="CI",
+        timestamp=stamp(NOW),
+    )
+    append(tmp_path, [line(number=1), later, line(number=2)])
+    path = tmp_path / NAME
+    rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(
+        b"".join(row.replace(b'"attempt":1', b'"attempt":2') for row in rows) + rows[1]
+    )
+    samples = Samples(tmp_path, stamp(SINCE))
+    assert list(samples) == []
+    assert samples.damaged == len(read(tmp_path, since=stamp(SINCE)).damaged) == 3
+    assert samples.others == 1
+
+
+@pytest.mark.parametrize("reading", [read, lambda folder: list(Samples(folder, stamp(SINCE)))])
+def test_a_ledger_that_is_a_folder_is_an_error_with_a_next_step(
+    tmp_path: Path, reading: Callable[[Path], object]
+):
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(
+        RecordError, match=rf"cannot be read .*Next: it is a folder; move it away: mv {tmp_path}"
+    ):
+        reading(tmp_path)
 
 
 def test_lines_of_the_first_version_are_read_and_a_changed_one_is_not(tmp_path: Path):

@@ -29,6 +29,19 @@ def test_s2_54_by_kind_complexity_and_tier():
     }
 
 
+def test_what_a_review_has_used_is_not_what_the_work_takes():
+    tokens = dict.fromkeys(("input", "output", "cache_read", "cache_write", "reasoning"))
+    review = {
+        "model": "opus-9",
+        "approved": True,
+        "tokens_total": 3000,
+        "cost_usd": 0.1,
+        "tokens": tokens,
+    }
+    (one,) = fold([line(tokens_total=8000, review=review)]).values()
+    assert (one.total_tokens, one.max_tokens) == (5000, 5000)
+
+
 def test_partial_is_no_success_here_either():
     (one,) = fold([line(number=1), line(outcome="partial", number=2)]).values()
     assert one.success_rate == 0.5

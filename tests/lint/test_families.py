@@ -23,9 +23,3 @@ from tests.build import plan, task
 )
 def test_paths_that_leave_the_project_are_errors(file: str, codes: list[str]):
     assert [one.code for one in lint.check(plan(task(1, files=(file,))))] == codes
-
-
-def test_a_word_without_effect_is_said_once():
-    tasks = [task(n, attributes={"review": "opus"}) for n in (1, 2)]
-    found = list(lint.check(plan(*tasks, frontmatter={"priority": "3"})))
-    assert [(one.code, one.line) for one in found] == [("L701", 1)]

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import settings
 from orchestrator.model import Access, Sandbox
-from orchestrator.process.fence import Fence, lay, seal
+from orchestrator.process.fence import PRIVATE, Fence, lay, seal
 
 
 @pytest.fixture
@@ -106,6 +106,14 @@ def test_what_is_in_it_already_stays_but_links(tmp_path: Path):
     assert not (tmp_path / "admin/index").is_symlink()
     assert not (tmp_path / "admin/logs/HEAD").is_symlink()
     assert (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_no_worker_sees_who_may_answer_checkpoints(tmp_path: Path, home: Path, isolated: bool):
+    root = tmp_path / "project"
+    have(root, f"{PRIVATE}/http.json", ".git/HEAD")
+    box = fence(root, isolated=isolated).around(root)
+    assert access(box, root / PRIVATE / "http.json") is Access.HIDDEN
 
 
 def test_in_the_plain_directory_all_but_records_and_git(tmp_path: Path, home: Path):

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 
 from orchestrator import redact
-from orchestrator.cli import terminal
 from orchestrator.inbox import Letter
 from orchestrator.ledger import Entry
 from orchestrator.model import Noun, Outcome, Progress, Route, RunId, Score, Session
 from orchestrator.redact import WORDS, Known, Secrets
 from orchestrator.summary.text import cell, code, fence, one_line, prose, quoted
+from orchestrator.views import text as words
 from orchestrator.workspace import message
 from tests.build import plan, task
 from tests.redact.test_redact import texts
@@ -30,6 +30,7 @@ NAMES = {
     "id", "landed", "model", "model_version", "modified", "option", "project", "provider", "ref", "risk", "run",
     "run_id", "session", "steering", "task", "task_id", "task_type", "timestamp", "tree", "undeclared", "via",
     "window", "worker", "failure", "doing", "origin", "planner_model", "planner_provider", "strategy", "touched",
+    "left_out",
 }  # fmt: skip
 
 
@@ -136,8 +137,8 @@ def test_what_is_shortened_is_cleaned_before():
     said = f"say {long} or leave it " + "x" * 300
     made = plan(task(1, name=f"Task 1: {said}"))
     shown = [
-        terminal.plain(said, 60),
-        *terminal.lines(said),
+        words.plain(said, 60),
+        *words.lines(said),
         *(form(said) for form in (one_line, prose, cell, code)),
         *fence(said, ""),
         *quoted(said, "")[1],

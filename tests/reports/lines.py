@@ -11,6 +11,7 @@ from orchestrator.model import (
     Outcome,
     Plan,
     PlanId,
+    Review,
     Route,
     RunId,
     Score,
@@ -41,6 +42,7 @@ def line(
     name: str = "Task 1: Add the users endpoint",
     run: str = "r1",
     partial: bool = False,
+    review: Review | None = None,
     **route: Any,
 ) -> Entry:
     """One attempt of task `number`; its model is `TIER-9`."""
@@ -52,6 +54,7 @@ def line(
         model=f"{tier}-9" if tier else None,
         duration_s=duration_s,
         verdict=human if partial else GREEN,
+        review=review,
     )
     given: dict[str, Any] = {"confidence": 0.9, "reason": "x", "strategy": Strategy.PATTERN}
     agent = {"worker": "agent", "tier": tier and Tier(tier), "model": f"{tier}-9"}

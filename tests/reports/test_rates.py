@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.reports.rates import Mean, Rate, difference, mean, projected
+from orchestrator.reports.rates import (
+    Mean,
+    Rate,
+    bootstrap,
+    difference,
+    interval,
+    mean,
+    projected,
+    stratified,
+)
 
 
 @pytest.mark.parametrize(("successes", "n", "low"), [(6, 6, 0.61), (2, 2, 0.34)])
@@ -53,3 +64,34 @@ def test_a_mean_is_of_what_is_known_and_the_same_each_time():
     assert (found.n, found.mean) == (2, 2.0)
     assert found == mean([1.0, None, 3.0])
     assert mean([None]) is None
+
+
+@pytest.mark.parametrize(("n", "shape"), [(150, 0.5), (1000, 1.0), (3000, 1.2)])
+def test_the_interval_of_many_is_that_of_drawings_within_their_own_chance(n: int, shape: float):
+    chance = random.Random(n)
+    values = [chance.lognormvariate(0, shape) for _ in range(n)]
+    [drawn] = bootstrap(values, lambda some: (sum(some) / n,))
+    assert interval(values) == pytest.approx(drawn, abs=0.06 * (drawn[1] - drawn[0]))
+
+
+def test_one_value_far_from_all_others_is_not_taken_for_normal():
+    """Drawn none to three times: between 0 and 3 of 200, and never below 0."""
+    low, high = interval([1.0] + [0.0] * 199)
+    assert low == 0.0
+    assert high == pytest.approx(3 / 200)
+
+
+def test_of_one_stratum_the_difference_is_newcombes_own():
+    pair = (Rate(56, 70), Rate(48, 80))
+    assert stratified([pair]) == pytest.approx(difference(*pair))
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(1, 60)] * 2, *[st.floats(0, 1)] * 2), min_size=1, max_size=5)
+)
+def test_of_strata_the_difference_is_between_theirs(strata: list[tuple[int, int, float, float]]):
+    pairs = [(Rate(round(a * n), n), Rate(round(b * m), m)) for n, m, a, b in strata]
+    told, low, high = stratified(pairs)
+    each = [difference(*pair)[0] for pair in pairs]
+    assert min(each) - 1e-9 <= told <= max(each) + 1e-9
+    assert low - 1e-9 <= told <= high + 1e-9

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from orchestrator import reports
+from orchestrator.cli import reporting_text
 from orchestrator.ledger import Entry
-from orchestrator.model import Failure, Strategy, Tier, Usage
+from orchestrator.model import Failure, Review, Strategy, Tier, Usage
 from orchestrator.reports import savings
 from orchestrator.reports.criteria import LEAST, Criterion, Status
+from orchestrator.reports.rates import bootstrap
 from tests.reports.lines import line, retroactive
 
 
@@ -21,6 +25,11 @@ def routing(entries: Iterable[Entry], tier: Tier = Tier.SONNET) -> dict[str, Any
 
 def cost(*entries: Entry) -> dict[str, Any]:
     return reports.cost(reports.gather(entries), Tier.SONNET)
+
+
+def shown(found: dict[str, Any], kind: str) -> list[str]:
+    head = {"window_days": 30, "damaged_lines": 0}
+    return list(reporting_text.shown(reporting_text.lines(kind, head | found), None))
 
 
 def validate(entries: Iterable[Entry]) -> dict[str, dict[str, Any]]:
@@ -122,8 +131,22 @@ def test_what_is_not_known_is_no_0_and_is_told():
     half = Usage(input_tokens=5, cost_usd=0.5, lower_bound=True)
     found = cost(line(1, cost=None), line(2, usage=half), line(3))
     assert found["spent"] == {"attempts": 3, "usd": pytest.approx(0.51), "unknown": 2}
-    assert found["per_task"]["n"] == 1
+    assert (found["per_task"]["n"], found["tasks_of_unknown_cost"]) == (2, 1)
     assert found["per_success_usd"] is None
+
+
+def test_a_dear_task_that_is_known_only_in_part_is_in_the_projection_as_at_least_that():
+    """Four tasks of $0.10 and one that was stopped at $2: a hundred like them cost at least $48, and not $10."""
+    dear = Usage(input_tokens=5, cost_usd=2.0, lower_bound=True)
+    found = cost(*(line(n, cost=0.1) for n in range(1, 5)), line(5, usage=dear))
+    each, hundred = found["per_task"], found["projected"]["100"]
+    assert (each["n"], each["mean"], each["at_least"]) == (5, pytest.approx(0.48), True)
+    assert (hundred["mean"], hundred["high"]) == (pytest.approx(48.0), None)
+    assert each["mean"] * each["n"] == pytest.approx(found["spent"]["usd"])
+    told = "\n".join(shown(found, "cost"))
+    assert "a task: at least $0.48 in the mean of 5" in told
+    assert "at least $48.00 (95%: from $10.00 on)" in told
+    assert cost(line(1), line(2))["per_task"]["at_least"] is False
 
 
 # --- savings --------------------------------------------------------------------------------------
@@ -157,7 +180,7 @@ def test_c_04_s1_18_shares_are_of_unrounded_dollars():
     """Six at $0.001 and two at $0.010 against eight at $0.010: 67.5%, and not 62.5% of a rounded $0.03."""
     tasks = [savings.Known(5, 0.001, None)] * 6 + [savings.Known(5, 0.010, 0.010)] * 2
     assert savings._other(tasks) == pytest.approx(0.08)
-    assert savings._share(tasks) == pytest.approx(0.675)
+    assert savings._saved(tasks)[1] == pytest.approx(0.675)
 
 
 def test_a_complexity_with_enough_tasks_has_its_own_mean():
@@ -166,11 +189,107 @@ def test_a_complexity_with_enough_tasks_has_its_own_mean():
     assert found.other_usd == pytest.approx(10 * 0.01 + 6 * 1.0)
 
 
+def review(usd: float, tokens: int = 1) -> Review:
+    usage = Usage(input_tokens=tokens, output_tokens=0, cost_usd=usd)
+    return Review(approved=True, worker="agent", model="opus-9", text="", usage=usage)
+
+
+def test_what_a_review_has_cost_is_of_the_model_that_reviewed():
+    found = cost(line(1, cost=0.3, review=review(0.25)), line(2, cost=0.1))
+    told = {name: (one["attempts"], one["usd"]) for name, one in found["by_model"].items()}
+    assert told == {"haiku-9": (2, pytest.approx(0.15)), "opus-9": (1, pytest.approx(0.25))}
+    assert found["spent"]["usd"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("kind", ["routing", "models"])
+def test_a_cheap_model_is_not_dear_because_a_strong_one_has_looked(kind: str):
+    """A try of $0.0047 and a review of it of $0.0710."""
+    tried = line(1, cost=0.0757, review=review(0.0710, 300))
+    work = reports.gather([tried, line(2, cost=0.0047)])
+    found = routing([*work.attempts]) if kind == "routing" else reports.models(work, {})
+    [haiku] = found["models"]
+    assert haiku["cost_usd"]["mean"] == pytest.approx(0.0047)
+    assert haiku["tokens"]["mean"] == pytest.approx(850)
+    [opus] = found["reviews"]
+    assert (opus["model"], opus["n"], opus["approved"]) == ("opus-9", 1, 1)
+    assert (opus["cost_usd"]["mean"], opus["tokens"]["mean"]) == (pytest.approx(0.0710), 300)
+    assert "opus-9  1 of 1 accepted  $0.071 in the mean of 1" in "\n".join(shown(found, kind))
+
+
+def test_savings_are_without_reviews_on_both_sides():
+    bare = saved(cheap_and_dear())
+    entries = [
+        line(n, tier, cost=usd + 0.5, review=review(0.5))
+        for n, (tier, usd) in enumerate([("haiku", 0.001)] * 6 + [("sonnet", 0.01)] * 6, start=1)
+    ]
+    found = saved(entries)
+    assert (found.actual_usd, found.other_usd) == (
+        pytest.approx(bare.actual_usd),
+        pytest.approx(bare.other_usd),
+    )
+    assert found.statement.endswith("; reviews are in neither")
+
+
 def test_a_try_that_failed_there_is_part_of_what_a_task_costs_there():
     twice = [line(n, "sonnet", cost=0.01, ok=False) for n in range(1, 6)]
     twice += [line(n, "sonnet", cost=0.01, attempt=2) for n in range(1, 6)]
     assert saved(twice).other_usd == pytest.approx(0.1)
     assert saved(twice).saved_usd == pytest.approx(0)
+
+
+def test_what_failed_elsewhere_first_prices_nothing_where_others_are_enough():
+    """Tasks that haiku failed take sonnet $0.20, those that began there $0.10: the first are the harder ones."""
+    hard = [one for n in range(1, 21) for one in escalated(n)]
+    hard = [one.model_copy(update={"cost_usd": 0.2}) if one.attempt == 3 else one for one in hard]
+    began = [line(100 + n, "sonnet", cost=0.1) for n in range(5)]
+    fair, unfair = saved([*hard, *began]), saved(hard)
+    assert fair.other_usd == pytest.approx(25 * 0.1)
+    assert not any("overstated" in text for text in fair.bias)
+    assert unfair.other_usd == pytest.approx(20 * 0.2)
+    assert unfair.bias[0].startswith("overstated: 20 of the 20 are priced by a mean with tasks")
+    assert "overstated: 20 of the 20" in "\n".join(shown(routing(hard), "routing"))
+
+
+def test_which_way_savings_may_be_wrong_is_told():
+    half = Usage(input_tokens=5, cost_usd=0.5, lower_bound=True)
+    lost = [line(20 + n, "sonnet", ok=False, cost=0.01) for n in range(2)]
+    told = " ".join(saved([*cheap_and_dear(), *lost, line(30, usage=half)]).bias)
+    assert "understated: 2 of the 8 did not end well on sonnet" in told
+    assert "overstated: of 1 left out only a part of the cost is known" in told
+    assert saved([]).bias == ()
+
+
+def test_of_many_tasks_the_interval_is_that_of_drawings():
+    chance = random.Random(7)
+    tasks = [
+        savings.Known(
+            1 + n % 3,
+            chance.lognormvariate(-5, 0.6),
+            chance.lognormvariate(-4, 0.6) if n % 2 else None,
+        )
+        for n in range(400)
+    ]
+    for ours, drawn in zip(
+        savings._intervals(tasks), bootstrap(tasks, savings._saved), strict=True
+    ):
+        width = drawn[1] - drawn[0]
+        assert ours == pytest.approx(drawn, abs=0.08 * width)
+
+
+def test_reports_of_ten_thousand_lines_take_no_longer_than_learning_from_them():
+    """Drawing a thousand times for each figure took 1.6 to 3.6 seconds."""
+    some = [line(n, tier, cost=0.01 * n) for n in range(1, 51) for tier in ("haiku", "sonnet")]
+    many = [
+        one.model_copy(update={"run_id": f"r{k}-{one.model_routed}"})
+        for k in range(100)
+        for one in some
+    ]
+    began = time.process_time()
+    routing(many)
+    cost(*many)
+    validate(many)
+    reports.models(reports.gather(many), {})
+    assert time.process_time() - began < 3.0
 
 
 def test_with_little_evidence_there_is_no_figure():
@@ -245,6 +364,22 @@ def test_an_interval_on_both_sides_of_the_promise_is_no_answer():
     assert Criterion("x", "y", 0.85, LEAST, 0.8, 0.7, 0.9).status is Status.UNKNOWN
     assert Criterion("x", "y", 0.85, LEAST, 0.9, 0.8, 1.0).status is Status.UNKNOWN
     assert Criterion("x", "y", 0.85, LEAST, 0.8, 0.7, 0.84).status is Status.NOT_MET
+
+
+def test_easy_work_is_not_compared_with_hard_work():
+    """Haiku does the easy half and sonnet the hard one; where both did the same, haiku is worse by 30 points."""
+    easy = [line(n, "haiku", complexity=2) for n in range(200)]
+    hard = [line(1000 + n, "sonnet", complexity=8, ok=n % 2 > 0) for n in range(200)]
+    both = [line(2000 + n, "haiku", complexity=5, ok=n % 10 >= 3) for n in range(100)]
+    both += [line(3000 + n, "sonnet", complexity=5) for n in range(100)]
+    found = validate([*easy, *hard, *both])["no regressions"]
+    assert (found["value"], found["n"]) == (pytest.approx(-0.3), 100)
+    assert found["status"] == "not met"
+    assert "within complexity 5: 100 of 300 tasks" in found["note"]
+    assert "a regression is rather understated" in found["note"]
+    alone = validate([*easy, *hard])["no regressions"]
+    assert (alone["status"], alone["n"]) == ("insufficient evidence", 0)
+    assert alone["note"] == "no complexity has both tasks begun below sonnet and others"
 
 
 def test_haiku_success_is_of_tasks_that_haiku_did_itself():

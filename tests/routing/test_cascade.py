@@ -94,6 +94,8 @@ def test_whatever_is_known(known: Evidence, again: bool, trust: Trust, draw: flo
     assert all(why for _, why in found.skipped)
     tries = Counter(found.models)
     assert max(tries.values()) <= 1 + again
+    assert not any(step.again for step in found.steps[2:])  # one retry, of the first
+    assert 0 <= found.passes <= 1
     assert [step.again for step in found.steps] == [
         m in found.models[:n] for n, m in enumerate(found.models)
     ]
@@ -205,7 +207,36 @@ def test_the_second_try_of_the_first_model_where_it_pays():
     first = outcomes(("h", ()), 20, 20, 0.1) + outcomes(("o", ("h",)), 20, 20, 1.0)
     assert plan(Evidence.of(first + again), Ask(PERFECT)).models[:2] == ("h", "h")
     assert plan(Evidence.of(first + never), Ask(PERFECT)).models[:2] != ("h", "h")
-    assert plan(Evidence.of(first), Ask(PERFECT)).models[-2:] == ("o", "o")
+
+
+def test_only_the_first_model_is_tried_twice_and_the_strongest_alone():
+    bad, good = outcomes(("h", ()), 1, 60, 0.5), outcomes(("h", ()), 40, 20, 0.05)
+    strong = outcomes(("o", ()), 50, 10, 1.0) + outcomes(("o", ("h",)), 15, 5, 1.0)
+    strong += outcomes(("s", ()), 5, 20, 0.9)
+    assert plan(Evidence.of(bad + strong), Ask(PERFECT)).models == ("o", "o")
+    found = plan(Evidence.of(good + strong), Ask(PERFECT))
+    assert (found.models[0], found.models.count("o")) == ("h", 1)
+    weak = plan(Evidence(), Ask(WEAK, start="s"))
+    assert weak.models == ("s", "s", "o")
+
+
+def test_fewer_tries_do_not_look_cheaper():
+    """The strongest alone has a second try, the end of a ladder none: a useless first rung must not pay by that."""
+    useless = outcomes(("h", ()), 2, 98, 0.1) + outcomes(("o", ("h",)), 75, 25, 1.0)
+    strong = outcomes(("o", ()), 75, 25, 1.0) + outcomes(("s", ()), 10, 50, 1.0)
+    again = outcomes(("h", ("h",)), 1, 60, 0.1)
+    known = Evidence.of(useless + strong + again)
+    found = plan(known, Ask(PERFECT))
+    assert found.models == ("o", "o")
+    assert dict(found.skipped)["h"].startswith("does not pay")
+
+
+def test_the_chance_that_its_check_passes_in_the_end():
+    known = Evidence.of(outcomes(("h", ()), 6, 4, 0.1) + outcomes(("o", ("h",)), 5, 5, 1.0))
+    beliefs = Beliefs(known, LADDER, 5)
+    found = plan(known)
+    missed = prod(1 - beliefs(m, found.models[:n]).rate for n, m in enumerate(found.models))
+    assert found.passes == pytest.approx(1 - missed)
 
 
 def test_two_tiers_with_one_model_are_one_rung():

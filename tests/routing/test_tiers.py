@@ -40,6 +40,18 @@ def told(*args: Any, **values: Any) -> tuple[str, float, str]:
     return (found.tier, found.confidence, found.strategy)
 
 
+@pytest.mark.parametrize(("of", "counts"), [(None, True), ("mini-2", True), ("mini-1", False)])
+def test_a_rule_of_another_model_is_passed_over_with_a_note(of: str | None, counts: bool):
+    policy = rule("haiku", 0.95)
+    known = {n: one.model_copy(update={"model_id": of}) for n, one in policy.rules.items()}
+    models = dict(zip(Tier, ("mini-2", "middle-1", "large-1"), strict=True))
+    given = task(1, name="Task 1: do it", files=("a", "b"))
+    found = choose(given, Score(value=5, reasons=()), policy._replace(rules=known), models)
+    assert (found.strategy is Strategy.LEARNED) is counts
+    told = "passed over: mini-1 is what was learned of, and haiku is mini-2 here"
+    assert (told in found.reason) is not counts
+
+
 # --- each tier ------------------------------------------------------------------------------------
 
 

@@ -9,13 +9,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from orchestrator.history.spans import duration
 from orchestrator.summary.text import (
     HEAD,
     TAIL,
     cell,
     clean,
     code,
-    duration,
     fence,
     one_line,
     prose,

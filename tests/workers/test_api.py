@@ -306,6 +306,17 @@ async def test_a_damaged_session_begins_anew_and_a_foreign_name_is_not_opened(tm
 
 
 @needs_extra
+async def test_a_review_leaves_the_conversation_of_its_attempt_as_it_is(tmp_path: Path):
+    with ModelServer({"default": [say("hi")]}) as server:
+        worked, _ = await run(tmp_path, server, CLAUDE)
+        kept = (tmp_path / f"runs/{worked.session}.messages.jsonl").read_bytes()
+        log = str(tmp_path / "runs/1.review.log")
+        reviewed, _ = await run(tmp_path, server, CLAUDE, prompt="Judge it.", transcript=log)
+    assert worked.session != reviewed.session
+    assert (tmp_path / f"runs/{worked.session}.messages.jsonl").read_bytes() == kept
+
+
+@needs_extra
 async def test_a_message_cut_off_by_a_crash_is_left_out(tmp_path: Path):
     with ModelServer({"default": [say("one"), say("two")]}) as server:
         first, _ = await run(tmp_path, server, CLAUDE)

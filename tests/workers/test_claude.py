@@ -290,6 +290,8 @@ def test_the_prompt_goes_by_stdin_and_the_session_has_our_name():
     assert call.argv == Claude().call(attempt(), HERE).argv
     again = Claude().call(attempt(number=2), HERE).argv
     assert again != call.argv
+    review = Claude().call(attempt(transcript="/w/1.review.log"), HERE).argv
+    assert review != call.argv, "it refuses a name that is in use"
 
 
 def test_it_goes_on_with_a_session_or_a_copy_of_it():

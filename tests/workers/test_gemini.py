@@ -243,9 +243,14 @@ def test_an_attempt_has_a_session_of_its_own():
         Gemini()
         .call(one, Path("/f"))
         .argv[Gemini().call(one, Path("/f")).argv.index("--session-id") + 1]
-        for one in (attempt(), attempt(number=2), attempt(task=TaskId("p/2")))
+        for one in (
+            attempt(),
+            attempt(number=2),
+            attempt(task=TaskId("p/2")),
+            attempt(transcript="/w/1.review.log"),
+        )
     }
-    assert len(names) == 3
+    assert len(names) == 4
 
 
 # --- doctor --------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from orchestrator import engine, project, settings
-from orchestrator.engine import Order
 from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.order import Order
 from orchestrator.workers import Worker
 from orchestrator.workspace import Facts, Ground, Repository, examine
 from orchestrator.workspace.worktrees import Worktrees

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import inbox
+from orchestrator import inbox, ledger
+from orchestrator.engine.experience import audits
 from orchestrator.inbox import Letter
 from orchestrator.model import Answer, Event, EventKind, Failure, TaskId
+from orchestrator.routing.evidence import Audit
+from orchestrator.settings import ledger_folder
 from orchestrator.workers.shell import ShellWorker
 from tests.engine.runs import Ran, TieredAgent, bash, resume
 from tests.workspace.repos import (
@@ -136,6 +139,9 @@ async def test_a_rejected_task_fails_and_its_work_is_kept(root: Path, out: Path)
     assert b"f3" in result
     assert not {b"f1", b"f2", b".github/x.yml"} & set(result)
     assert (out / "runs").read_text() == "run\n"
+    found = ledger.read(ledger_folder())  # its check had let pass what a person refuses
+    assert [(one.task_id, one.by) for one in found.amendments] == [("demo-task-1", "a person")]
+    assert audits(found) == {Audit(1.0, accepted=True, right=False): 1}
 
 
 @pytest.mark.parametrize(

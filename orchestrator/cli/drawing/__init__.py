@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from orchestrator.cli.terminal import columns, counted, duration, out, plain
+from orchestrator.cli.terminal import out
 from orchestrator.graph import Edge, Reason, TaskGraph
 from orchestrator.model import Plan, Task, TaskId
+from orchestrator.views.text import columns, counted, duration, plain
 
 TITLE = 44
 SHOWN_EDGES = 8  # of one task in the text; --json has all

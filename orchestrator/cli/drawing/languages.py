@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from orchestrator.cli.terminal import plain
 from orchestrator.graph import Reason, TaskGraph
 from orchestrator.model import Plan, Task, TaskId
+from orchestrator.views.text import plain
 
 
 def mermaid(graph: TaskGraph) -> str:

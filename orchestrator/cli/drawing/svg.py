@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from textwrap import wrap
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from orchestrator.cli.drawing import why
-from orchestrator.cli.terminal import plain
 from orchestrator.graph import Edge, Reason, TaskGraph
 from orchestrator.model import Task, TaskId
+from orchestrator.views.layout import cells
+from orchestrator.views.text import plain
 
 WIDTH, HEIGHT = 236, 74  # of a box
 ACROSS, DOWN = 28, 58  # between boxes
@@ -38,7 +39,8 @@ class Place(NamedTuple):
 
 def svg(graph: TaskGraph) -> str:
     """The same graph gives the same bytes."""
-    places = _places(graph)
+    direct = graph.direct()
+    places = _places(graph, direct)
     width = max((place.x for place in places.values()), default=0) + WIDTH + MARGIN
     width = max(width, LEAST)
     height = max((place.y for place in places.values()), default=0) + HEIGHT + FOOT
@@ -51,7 +53,7 @@ def svg(graph: TaskGraph) -> str:
         '<defs><marker id="to" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto">'
         '<path d="M0 0L8 4L0 8z" fill="#8c959f"/></marker></defs>',
         f'<rect class="back" width="{width:g}" height="{height:g}"/>',
-        *(_edge(edge, places, (edge.before, edge.after) in steps) for edge in graph.direct()),
+        *(_edge(edge, places, (edge.before, edge.after) in steps) for edge in direct),
     ]
     for task in graph.tasks.values():
         rows += _box(task, places[task.id], task.id in path)
@@ -59,35 +61,12 @@ def svg(graph: TaskGraph) -> str:
     return "\n".join([*rows, "</svg>", ""])
 
 
-def _places(graph: TaskGraph) -> dict[TaskId, Place]:
-    """Each level is a row. A column stays free while an edge passes down in it, so that no edge crosses a box."""
-    levels = graph.levels()
-    depth = {task: number for number, level in enumerate(levels) for task in level}
-    lasts = {task: 0 for task in graph}
-    for edge in graph.direct():
-        lasts[edge.before] = max(lasts[edge.before], depth[edge.after])
-    columns: dict[TaskId, int] = {}
-    for number, level in enumerate(levels):
-        taken = {columns[task] for task in columns if lasts[task] > number}
-        for task in sorted(level, key=lambda one: _wanted(graph, one, columns)):
-            columns[task] = _free(_wanted(graph, task, columns), taken)
-            taken.add(columns[task])
+def _places(graph: TaskGraph, direct: Sequence[Edge]) -> dict[TaskId, Place]:
+    """Each level is a row."""
     return {
-        task: Place(MARGIN + column * (WIDTH + ACROSS), MARGIN + depth[task] * (HEIGHT + DOWN))
-        for task, column in columns.items()
+        task: Place(MARGIN + lane * (WIDTH + ACROSS), MARGIN + level * (HEIGHT + DOWN))
+        for task, (level, lane) in cells(graph, direct).items()
     }
-
-
-def _wanted(graph: TaskGraph, task: TaskId, columns: Mapping[TaskId, int]) -> int:
-    """Below the leftmost of those it waits for."""
-    return min((columns[one] for one in graph.before(task) if one in columns), default=0)
-
-
-def _free(wanted: int, taken: set[int]) -> int:
-    """The nearest free column."""
-    reach = range(len(taken) + 1)
-    near = (column for step in reach for column in (wanted + step, wanted - step) if column >= 0)
-    return next(column for column in near if column not in taken)
 
 
 def _edge(edge: Edge, places: Mapping[TaskId, Place], chain: bool) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.cli.screen.plain import PlainScreen, SilentScreen
-from orchestrator.cli.screen.words import Words
 from orchestrator.cli.terminal import is_interactive, is_screen
+from orchestrator.views.words import Words
 
 __all__ = ["PlainScreen", "choose"]
 

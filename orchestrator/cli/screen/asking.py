@@ -4,47 +4,18 @@ from __future__ import annotations
 
 import os
 import termios
-from collections.abc import Iterator
 from contextlib import suppress
-from getpass import getuser
 
 import anyio
 from rich.console import Console
 
-from orchestrator.cli.terminal import plain, shared_indent_removed
-from orchestrator.engine import answers
+from orchestrator import answers
 from orchestrator.model import Answer, Element, Task
+from orchestrator.views.asking import person, question
+from orchestrator.views.text import plain
 
-PARTS = {  # in the order in which a person needs them
-    "what-built": "what was built",
-    "decision": "decision",
-    "context": "context",
-    "action": "to do",
-    "instructions": "instructions",
-    "how-to-verify": "how to verify",
-    "verification": "verification",
-}
 YES, NO = {"y", "yes", "approved", "ok", "done"}, {"n", "no", "reject"}
 STDIN = 0
-
-
-def question(task: Task) -> Iterator[str]:
-    """What a person must know to answer, as rows."""
-    yield from matter(task)
-    details = {one.attributes.get("id", ""): one for one in _options(_told(task).get("options"))}
-    for option in task.options:
-        yield f"option {plain(option.id)}: {plain(option.name)}"
-        for child in details[option.id].children if option.id in details else ():
-            if child.tag != "name":
-                yield f"    {child.tag}: {plain(child.text)}"
-
-
-def matter(task: Task) -> Iterator[str]:
-    """The question without its options."""
-    told = _told(task)
-    for tag, title in PARTS.items():
-        rows = shared_indent_removed(told[tag].text) if tag in told else []
-        yield from _titled(title, rows)
 
 
 def how(task: Task) -> str:
@@ -78,14 +49,6 @@ def _rejecting(task: Task) -> str:
     return f", or {word} to reject" if word else ""
 
 
-def person() -> str:
-    """Who answers; empty where the machine does not know."""
-    try:
-        return getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
-
-
 async def ask(console: Console, task: Task) -> Answer | None:
     """Until there is an answer or an empty line. Can be cancelled: what was typed is then thrown away."""
     _forget_typed()  # keys hit before the question was there are no answer to it
@@ -117,18 +80,6 @@ async def _line(console: Console) -> str:
 def _forget_typed() -> None:
     with suppress(termios.error):
         termios.tcflush(STDIN, termios.TCIFLUSH)
-
-
-def _titled(title: str, rows: list[str]) -> Iterator[str]:
-    if len(rows) == 1:
-        yield f"{title}: {rows[0]}"
-    elif rows:
-        yield f"{title}:"
-        yield from (f"    {row}" for row in rows)
-
-
-def _told(task: Task) -> dict[str, Element]:
-    return {element.tag: element for element in task.elements}
 
 
 def _ids(task: Task) -> set[str]:

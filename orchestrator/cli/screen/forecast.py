@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from orchestrator.cli.watched import Watched, seconds
 from orchestrator.model import TaskId, TaskState
+from orchestrator.views.watched import Watched, seconds
 
 OPEN = (TaskState.WAITING, TaskState.RUNNING)
 

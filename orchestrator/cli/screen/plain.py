@@ -9,9 +9,9 @@ from typing import Self
 import anyio
 
 from orchestrator.cli.screen import asking
-from orchestrator.cli.screen.words import Line, Words
 from orchestrator.cli.terminal import out, tell
 from orchestrator.model import Answer, Event, Task, TaskId
+from orchestrator.views.words import Line, Words
 
 
 class PlainScreen:

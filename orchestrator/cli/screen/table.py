@@ -14,14 +14,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli import money, waiting
 from orchestrator.cli.screen import asking
 from orchestrator.cli.screen.forecast import left_s
 from orchestrator.cli.screen.plain import PlainScreen
-from orchestrator.cli.screen.words import ASKED, STARTED, Line, Words, sums, who
-from orchestrator.cli.terminal import cost, counted, duration, out, plain, tokens, told
-from orchestrator.cli.watched import seconds
+from orchestrator.cli.terminal import out, told
 from orchestrator.model import Answer, Event, EventKind, Task, TaskId, TaskState
+from orchestrator.views import money, waiting
+from orchestrator.views.text import cost, counted, duration, plain, tokens
+from orchestrator.views.watched import seconds
+from orchestrator.views.words import ASKED, STARTED, Line, Words, sums, who
 
 FRESH_S = 0.125
 NARROW = 100  # below this many columns the name of a task gives way

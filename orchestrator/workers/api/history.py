@@ -31,8 +31,7 @@ class History:
 
 
 def new(attempt: Attempt) -> History:
-    name = f"{attempt.run} {attempt.task} {attempt.number}"
-    session = str(uuid.uuid5(NAMESPACE, name))
+    session = str(uuid.uuid5(NAMESPACE, attempt.conversation))
     return History(place(attempt, session), session, ())
 
 

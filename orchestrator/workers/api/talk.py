@@ -127,7 +127,8 @@ class Talk:
             return Failure.MAX_TURNS, f"it reached its cap of {cap} turns"
         spent, most = self.usage().cost_usd, self.attempt.max_usd
         if most is not None and spent is not None and spent * (count + 1) / count > most:
-            return Failure.BUDGET, f"it spent ${spent:.4f}, and the next turn may exceed ${most:g}"
+            told = f"${most:.{2 if most >= 0.1 else 4}f}"
+            return Failure.BUDGET, f"it spent ${spent:.4f}, and the next turn may exceed {told}"
         tokens, limit = self.usage().fresh_tokens, self.attempt.max_tokens
         if limit is not None and tokens is not None and tokens * (count + 1) / count > limit:
             told = f"it used {tokens} tokens, and the next turn may exceed {limit}"

@@ -1,0 +1,135 @@
+"""The daemon, its pages and who steers it, put together. Refuses a second daemon in a project, and tells who the first is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from orchestrator import clock, inbox, project, settings
+from orchestrator.cli import duties, past
+from orchestrator.cli.terminal import err, out, show_json, tell
+from orchestrator.daemon import trust as trusting
+from orchestrator.daemon.door import Door
+from orchestrator.daemon.notices import deliver, message
+from orchestrator.daemon.supervisor import Supervisor, Words
+from orchestrator.errors import SettingsError, UsageError
+from orchestrator.inbox import Letter
+from orchestrator.intelligence import runs as own
+from orchestrator.intelligence import sharing
+from orchestrator.model import RunId
+from orchestrator.reader.discover import project_root
+from orchestrator.settings import Settings
+from orchestrator.views.asking import person
+from orchestrator.views.text import lines, near
+
+
+def watch(top: Path, *, trusts_all: bool, workers: int | None) -> int:
+    supervisor = _supervisor(top, {}, trusts_all=trusts_all, workers=workers)
+    anyio.run(supervisor.keep)
+    return 0
+
+
+def serve(top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: int | None) -> int:
+    from orchestrator.cli.estimate import foresee
+    from orchestrator.web import server  # it takes long to load
+
+    supervisor = _supervisor(top, flags, trusts_all=trusts_all, workers=workers)
+    door = Door(supervisor)
+    pages = partial(server.serve, door, supervisor.settings, _say, foresee)
+    anyio.run(supervisor.keep, pages)
+    return 0
+
+
+def _supervisor(
+    top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: int | None
+) -> Supervisor:
+    root = project_root(top if top.exists() else Path.cwd())
+    place = (Path.cwd() / top).resolve()
+    if not place.is_relative_to(root):
+        raise UsageError(f"{top} is outside of the project {root}; a daemon keeps to one project")
+    words = {"run": {"workers": workers}, "http": flags} if flags else {"run": {"workers": workers}}
+
+    def load() -> Settings:
+        return own.load(root, words).settings
+
+    past.learn_secrets(root)
+    sharing.integration(root)  # what is wrong with it is told before anything starts
+    if not place.is_dir():
+        tell("warning", f"{top} is not there yet; its plans are run once it is", "yellow")
+    if trusts_all:
+        tell("warning", "every plan that is put there is run (--trust-all)", "yellow")
+    shared = partial(_shared, root)
+    return Supervisor(Words(root, place, load, _say, trusts_all, duties.of(root, load), shared))
+
+
+@asynccontextmanager
+async def _shared(root: Path, run: RunId) -> AsyncIterator[None]:
+    """The other runs go on while a server is waited for."""
+    around = sharing.shared(root, lambda: run, lambda told: _say(f"{run}  warning: {told}"))
+    await to_thread.run_sync(around.__enter__)
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(around.__exit__, None, None, None)
+
+
+def _say(line: str) -> None:
+    """Each with its time: nobody looks while it is said."""
+    at = datetime.fromtimestamp(clock.wall()).astimezone()
+    for row in lines(line):
+        out().print(f"{at:%Y-%m-%d %H:%M:%S}  {row}")
+
+
+def trust(paths: Sequence[Path]) -> int:
+    root = project_root(paths[0])
+    loaded = settings.load(root).reader
+    at = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="seconds")
+    for source in project.sources(root, project.find(paths)):
+        errors = project.load(root, [source], loaded).errors
+        if errors:
+            first = errors[0]
+            tell(
+                "warning",
+                f"{first.file}:{first.line}: {first.message}; it runs once that is put right, "
+                "and then it is another text",
+                "yellow",
+            )
+        digest = hashlib.sha256(source.content).hexdigest()
+        trusting.trust(root, digest, source.path, person(), at)
+        err().print(f"✓ {near(root, source.path)} may run as it is now")
+    return 0
+
+
+def cancel(name: str, *, as_json: bool) -> int:
+    found = past.reopen(past.here(), name)
+    if not found.live:
+        raise UsageError(f"run {found.row.id} does not go on now; there is nothing to stop")
+    inbox.post(found.root, Letter(do="cancel", run=found.row.id, by=person()))
+    if as_json:
+        show_json({"version": 1, "run": found.row.id, "cancelled": True})
+    else:
+        err().print(f"✓ run {found.row.id} is stopped. Next: orchestrator resume {found.row.id}")
+    return 0
+
+
+def notify() -> int:
+    root = past.here()
+    chosen = settings.load(root).notify
+    if not (chosen.command or chosen.webhook):
+        raise SettingsError(
+            "nobody is named to be told. Next: write command or webhook below [notify] in .orchestrator/config.toml"
+        )
+    told: dict[str, Any] = message("test", "this is a test of orchestrator's notifications", root)
+    if trouble := anyio.run(deliver, chosen, root, told):
+        raise SettingsError(f"{trouble}; put it right below [notify]")
+    err().print("✓ told")
+    return 0

@@ -1,0 +1,122 @@
+"""The watched folder as it lies there: which plans, how old, what they say. Refuses to read again what has not changed, and to call a text whole that changed under it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from orchestrator import project, reader
+from orchestrator.daemon.queue import Found
+from orchestrator.graph.plans import phase_folder
+from orchestrator.model import Plan, Position
+from orchestrator.model.codes import diagnostic
+from orchestrator.project import Source
+from orchestrator.reader import discover
+from orchestrator.settings import ReaderSettings
+
+
+class Stamp(NamedTuple):
+    """By which a file is known to be the same."""
+
+    inode: int
+    size: int
+    changed_ns: int
+    touched_ns: int  # also by who may read it now
+
+
+class Seen(NamedTuple):
+    """What was read, and of which files as they were. `beside`: of the SUMMARYs that there may be."""
+
+    stamp: Stamp
+    beside: tuple[Stamp | None, ...]
+    found: Found
+
+
+class Folder:
+    """`top` may be absent: then there are no plans."""
+
+    def __init__(self, root: Path, top: Path, limits: ReaderSettings) -> None:
+        self.root, self.top, self._limits = root, top, limits
+        self._known: dict[Path, Seen] = {}
+
+    def look(self, now: float) -> list[Found]:
+        """All plans below it. `now` in Unix seconds: what is new or other than before has changed now."""
+        files = discover.plan_files(self.top) if self.top.is_dir() else []
+        live = [one for one in files if not discover.is_archived(one.relative_to(self.root))]
+        self._known = dict(self._look(live, now))
+        return [one.found for one in self._known.values()]
+
+    def _look(self, files: list[Path], now: float) -> Iterator[tuple[Path, Seen]]:
+        for file in files:
+            known = self._known.get(file)
+            try:
+                stamp = _stamp(file)
+                beside = tuple(map(_stamp_of, discover.summary_places(file)))
+                is_same = known is not None and known.stamp == stamp
+                if known is None or not is_same or known.found.sha256 is None:
+                    known = Seen(stamp, (), self._read(file, stamp, now))
+                if known.beside != beside:
+                    found = replace(known.found, is_over=discover.is_finished(file))
+                    known = Seen(stamp, beside, found)
+            except OSError:  # it went while we looked, or is nobody's to read
+                continue
+            yield file, known
+
+    def _read(self, file: Path, stamp: Stamp, now: float) -> Found:
+        name = file.relative_to(self.root).as_posix()
+        path = os.fsencode(name).decode("utf-8", "backslashreplace")
+        found = Found(path, None, now, phase_folder(path))
+        if path != name:
+            return _unfit(found, "the name is not UTF-8; rename it")
+        try:
+            content = file.read_bytes()
+        except PermissionError as refused:
+            return _unfit(found, f"it cannot be read: {refused.strerror}")
+        if _stamp(file) != stamp:
+            return found
+        source = Source(reader.labels([path])[path], path, content)
+        loaded = project.load(self.root, [source], self._limits)
+        found = replace(
+            found, sha256=hashlib.sha256(content).hexdigest(), errors=tuple(loaded.errors)
+        )
+        found = replace(found, is_superseded=discover.is_superseded(file))
+        for plan in loaded.plans:
+            found = replace(found, priority=plan.priority, not_before=_due(plan))
+        return found
+
+
+def _unfit(found: Found, why: str) -> Found:
+    """Of a file whose bytes nobody has: it has no hash that could be trusted."""
+    top = Position(line=1, column=1)
+    return replace(found, sha256="", errors=(diagnostic("N001", found.path, top, why),))
+
+
+def sources(root: Path, paths: tuple[str, ...], hashes: dict[str, str]) -> list[Source]:
+    """Of the texts that were decided on. One that is another by now is left out: it has its own turn."""
+    found = project.sources(root, [root / path for path in paths if (root / path).is_file()])
+    return [one for one in found if hashlib.sha256(one.content).hexdigest() == hashes.get(one.path)]
+
+
+def _due(plan: Plan) -> float:
+    """The Unix time before which it is not to run; without a zone it was told by the clock of this machine."""
+    return datetime.fromisoformat(plan.not_before).timestamp() if plan.not_before else 0.0
+
+
+def _stamp(file: Path) -> Stamp:
+    found = os.stat(file)
+    if not stat.S_ISREG(found.st_mode):
+        raise FileNotFoundError(f"{file} is no file")  # who reads a pipe waits for ever
+    return Stamp(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _stamp_of(file: Path) -> Stamp | None:
+    try:
+        return _stamp(file)
+    except OSError:
+        return None

@@ -1,0 +1,154 @@
+"""Which plans of the folder run now, and why the others wait. Pure; refuses a plan that is half written, done, not trusted, or run already."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from orchestrator.model import Diagnostic, RunId
+from orchestrator.views.house import State
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plan file as it lies there. Times are Unix seconds."""
+
+    path: str  # below the root
+    sha256: str | None  # None: it changed while it was read
+    changed_at: float  # when it was last seen to change
+    phase: str  # the folder whose plans are one graph
+    priority: int = 0
+    not_before: float = 0.0
+    errors: tuple[Diagnostic, ...] = ()
+    is_over: bool = False  # a SUMMARY stands beside it
+    is_superseded: bool = False
+
+
+class Revision(NamedTuple):
+    """A text of a plan that a run has taken."""
+
+    run: RunId
+    sha256: str
+
+
+class Refusal(NamedTuple):
+    """Why a run of this plan could not begin."""
+
+    why: str
+    waits: bool  # for another plan; nothing is wrong with it
+    until: float  # Unix seconds: then it is tried again
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was before, and what the people said."""
+
+    revisions: Mapping[str, Sequence[Revision]]  # path -> oldest first
+    live: Collection[RunId]
+    trusted: Collection[str]  # sha256
+    trusts_all: bool = False
+    asked: Collection[str] = ()  # paths that a person wants once more
+    refused: Mapping[str, Refusal] = field(default_factory=dict)  # by path
+
+
+class Standing(NamedTuple):
+    """Of one plan that waits."""
+
+    found: Found
+    state: State
+    why: str
+    run: RunId | None = None  # that works on it, or on the text before
+
+
+class Group(NamedTuple):
+    """Plans that run as one graph."""
+
+    paths: tuple[str, ...]
+    priority: int
+
+
+class Decision(NamedTuple):
+    waiting: tuple[Standing, ...]
+    starts: tuple[Group, ...]
+
+
+def decide(
+    plans: Sequence[Found], known: Known, *, now: float, settle_s: float, places: int
+) -> Decision:
+    """`places`: how many runs may begin now."""
+    moved = _moved(plans, known)
+    stands = [one for plan in plans if (one := _stand(plan, known, moved, now, settle_s))]
+    groups = _groups([one.found for one in stands if one.state == "queued"])
+    growing = {one.found.phase for one in stands if one.state == "arriving"}
+    ready = sorted(
+        (key for key in groups if key[0] not in growing),
+        key=lambda key: (-key[1], min(plan.changed_at for plan in groups[key])),
+    )
+    chosen = ready[: max(0, places)]
+    starts = tuple(Group(tuple(plan.path for plan in groups[key]), key[1]) for key in chosen)
+    begun = {path for group in starts for path in group.paths}
+    waiting = (_queued(one, growing) for one in stands if one.found.path not in begun)
+    return Decision(tuple(waiting), starts)
+
+
+def _groups(plans: Sequence[Found]) -> dict[tuple[str, int], list[Found]]:
+    groups = defaultdict[tuple[str, int], list[Found]](list)
+    for plan in plans:
+        groups[plan.phase, plan.priority].append(plan)
+    return groups
+
+
+def _queued(one: Standing, growing: Collection[str]) -> Standing:
+    if one.state != "queued":
+        return one
+    if one.found.phase in growing:
+        return one._replace(why=f"other plans in {one.found.phase} are still being written")
+    return one._replace(why="as many runs go on as may")
+
+
+def _moved(plans: Sequence[Found], known: Known) -> dict[str, Revision]:
+    """Texts that a run has taken from a file that is gone: under a new name it is the same plan."""
+    here = {plan.path for plan in plans}
+    return {
+        one.sha256: one
+        for path, every in known.revisions.items()
+        if path not in here
+        for one in every[-1:]
+    }
+
+
+def _stand(
+    plan: Found, known: Known, moved: Mapping[str, Revision], now: float, settle_s: float
+) -> Standing | None:
+    """None: there is nothing to wait for."""
+    past = known.revisions.get(plan.path, ())
+    last = past[-1] if past else moved.get(plan.sha256 or "")
+    wanted = plan.path in known.asked
+    if last is not None and last.run in known.live:
+        if last.sha256 == plan.sha256:
+            return Standing(plan, "running", f"run {last.run} works on it", last.run)
+        why = f"run {last.run} works on the text before this one; this one starts after it"
+        return Standing(plan, "behind", why, last.run)
+    is_done = plan.is_over if last is None else last.sha256 == plan.sha256
+    if (is_done or plan.is_superseded) and not wanted:
+        return None  # a SUMMARY is of the text before, where there was one
+    run = last.run if last else None
+    if plan.sha256 is None or abs(now - plan.changed_at) < settle_s:  # clocks are set back, too
+        return Standing(plan, "arriving", "it is being written", run)
+    if plan.errors:
+        first = plan.errors[0]
+        more = f" (and {len(plan.errors) - 1} more)" if plan.errors[1:] else ""
+        why = f"{first.file}:{first.line}:{first.column}: {first.message}{more}"
+        return Standing(plan, "broken", why, run)
+    if not known.trusts_all and plan.sha256 not in known.trusted:
+        why = "nobody has said yet that this text may run: orchestrator trust, or on its page"
+        return Standing(plan, "untrusted", why, run)
+    if plan.not_before > now:
+        return Standing(plan, "later", "its not-before has not come yet", run)
+    refusal = known.refused.get(plan.path)
+    if refusal is not None and refusal.sha256 == plan.sha256 and refusal.until > now:
+        return Standing(plan, "behind" if refusal.waits else "broken", refusal.why, run)
+    return Standing(plan, "queued", "", run)

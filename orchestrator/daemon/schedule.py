@@ -1,0 +1,67 @@
+"""What is done by the clock: each duty at its time, once however late. Refuses to do two duties at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import anyio
+from cronsim import CronSim, CronSimError
+
+from orchestrator import clock
+from orchestrator.errors import SettingsError
+
+Duty = Callable[[], Awaitable[str]]  # what came of it
+LOOK_S = 30.0  # clocks are set, and machines sleep
+
+
+class Schedule:
+    """`times` are cron's five fields by the name of the duty; empty: never. SettingsError for what is none."""
+
+    def __init__(
+        self,
+        times: Mapping[str, str],
+        duties: Mapping[str, Duty],
+        say: Callable[[str], None],
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._times = {name: words for name, words in times.items() if words and name in duties}
+        self._duties, self._say, self._look_s = duties, say, look_s
+        self.troubles: dict[str, str] = {}
+        self._due = {name: self._next(name) for name in self._times}
+
+    @property
+    def due(self) -> dict[str, str]:
+        """When each is done next, ISO."""
+        return {name: at.isoformat(timespec="minutes") for name, at in self._due.items()}
+
+    async def keep(self) -> None:
+        while True:
+            await anyio.sleep(self._look_s)
+            for name, at in list(self._due.items()):
+                if at <= _now():
+                    self._due[name] = self._next(name)
+                    await self._do(name)
+
+    async def _do(self, name: str) -> None:
+        try:
+            came = await self._duties[name]()
+        except Exception as trouble:  # a duty that fails must not end the daemon; it is said, and tried at its next time
+            self.troubles[name] = f"{type(trouble).__name__}: {trouble}"
+            self._say(f"warning: {name} failed: {self.troubles[name]}")
+        else:
+            self.troubles.pop(name, None)
+            self._say(f"{name}: {came}")
+
+    def _next(self, name: str) -> datetime:
+        try:
+            return next(CronSim(self._times[name], _now()))
+        except (CronSimError, StopIteration) as wrong:
+            raise SettingsError(
+                f"daemon.{name} = {self._times[name]!r} is no time: {wrong}; write it as cron does, "
+                'such as "0 3 * * *", or leave it empty'
+            ) from wrong
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(clock.wall()).astimezone()

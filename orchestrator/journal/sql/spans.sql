@@ -1,0 +1,1 @@
+SELECT run, min(seq), max(seq) FROM events GROUP BY run;

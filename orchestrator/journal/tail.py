@@ -1,0 +1,75 @@
+"""The journal as it grows, for who looks on all the time: what came after a number. Refuses to count what is missing: `reading` does."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from orchestrator.journal import HOME, file
+from orchestrator.journal.file import sql
+from orchestrator.model import Event, RunId
+
+NEWEST = (1 << 63) - 1
+
+
+class Span(NamedTuple):
+    """The numbers of a run's first and last event; other runs' may stand between."""
+
+    first: int
+    last: int
+
+
+def after(root: Path, seq: int, most: int) -> list[Event]:
+    """Of all runs, in their order; none where nothing ever ran."""
+    with _opened(root) as (path, connection):
+        if connection is None:
+            return []
+        rows = connection.execute(sql("after"), (seq, most)).fetchall()
+        return [file.event(path, row) for row in rows]
+
+
+def of_run(root: Path, run: RunId, seq: int, last: int, most: int = NEWEST) -> list[Event]:
+    """Behind the number `seq`, up to `last`."""
+    with _opened(root) as (path, connection):
+        if connection is None:
+            return []
+        rows = connection.execute(sql("between"), (seq, last, run, most)).fetchall()
+        return [file.event(path, row) for row in rows]
+
+
+def latest(root: Path) -> int:
+    """The number of the last event; 0: there is none."""
+    with _opened(root) as (_, connection):
+        return int(connection.execute(sql("latest")).fetchone()[0]) if connection else 0
+
+
+def spans(root: Path) -> dict[RunId, Span]:
+    with _opened(root) as (_, connection):
+        rows = connection.execute(sql("spans")).fetchall() if connection else []
+        return {RunId(run): Span(first, last) for run, first, last in rows}
+
+
+def which(root: Path) -> tuple[int, int] | None:
+    """Another file is another journal. None: there is none yet."""
+    try:
+        told = (root / HOME / "journal.db").stat()
+    except FileNotFoundError:
+        return None
+    return told.st_dev, told.st_ino
+
+
+@contextmanager
+def _opened(root: Path) -> Iterator[tuple[Path, sqlite3.Connection | None]]:
+    path = root / HOME / "journal.db"
+    if which(root) is None:
+        yield path, None
+        return
+    with file.to_read(path) as connection:
+        if connection is None:
+            yield path, None
+            return
+        with file.readable(connection, path):
+            yield path, connection

@@ -1,0 +1,119 @@
+"""Values as people read them: one line, whole lines, amounts, columns. Refuses to pass on control characters of others, and secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import textwrap
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from orchestrator import redact
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+UNKNOWN = "?"
+LEAST_CELL = 12  # characters: no name is cut to less
+NEXT = " Next: "  # between what is wrong and what to do, in one message
+
+
+def command(*words: str) -> str:
+    """What to type, as a shell reads it."""
+    return shlex.join(("orchestrator", *words))
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """One line that a terminal shows and does not obey, and cut where no secret is."""
+    line = " ".join(CONTROL.sub(" ", COLOUR.sub("", redact.text(text))).split())
+    return line if limit is None else cut(line, limit)
+
+
+def lines(text: str) -> list[str]:
+    """The same for a text of many lines: indentation is kept, empty ends are not."""
+    rows = COLOUR.sub("", redact.text(text)).replace("\t", "    ").strip("\r\n").splitlines()
+    return [CONTROL.sub(" ", row).rstrip() for row in rows]
+
+
+def shared_indent_removed(text: str) -> list[str]:
+    from textwrap import dedent
+
+    return lines(dedent(text.strip("\r\n")).strip())
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02}m" if hours else f"{minutes}m {rest:02}s"
+
+
+def tokens(count: int | None) -> str:
+    if count is None:
+        return UNKNOWN
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.2f}M"
+
+
+def cost(usd: float | None) -> str:
+    return UNKNOWN if usd is None else f"${usd:.2f}" if usd >= 0.1 or not usd else f"${usd:.4f}"
+
+
+def counted(count: int, noun: str, many: str | None = None) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
+
+
+def columns(
+    rows: Iterable[tuple[str, ...]],
+    gap: str = "  ",
+    width: int | None = None,
+    names: Sequence[int] = (),
+) -> list[str]:
+    """Rows of text with aligned columns; the last one is as long as it is.
+
+    Where they are wider than `width` the widest of `names` are cut; where that is not enough each row goes on below itself.
+    """
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    if width is not None and not _fit(widths, width - len(gap) * (len(widths) - 1), names):
+        return [_folded(gap.join(filter(None, row)), width) for row in table]
+    return [
+        gap.join(
+            cut(cell, size).ljust(size) for cell, size in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _fit(widths: list[int], room: int, names: Sequence[int]) -> bool:
+    """Makes those of `names` narrower, the widest first. Whether there is room for all then."""
+    while sum(widths) > room:
+        widest = max(names, key=lambda column: widths[column], default=None)
+        if widest is None or widths[widest] <= LEAST_CELL:
+            return False
+        widths[widest] -= 1
+    return True
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _folded(text: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(text, max(width, LEAST_CELL), subsequent_indent="    "))
+
+
+def near(root: Path, file: str) -> str:
+    """A file of the project as one would type it here."""
+    path, here = root / file, Path.cwd()
+    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
+
+
+def when(at: str) -> str:
+    """Here and now people read their own clock."""
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,172 @@
+"""What can be changed over HTTP: answers, retries, and what the daemon is asked to do. Refuses answers to what nobody asked, and second answers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from orchestrator import answers, inbox
+from orchestrator.errors import OrchestratorError
+from orchestrator.inbox import Letter
+from orchestrator.model import Answer, RunId, TaskState
+from orchestrator.views import waiting
+from orchestrator.views.asking import person
+from orchestrator.views.house import Act, Cancel, Enqueue, Resume, Trust
+from orchestrator.views.past import Past
+from orchestrator.views.words import said
+from orchestrator.web import models
+from orchestrator.web.book import Book
+from orchestrator.web.table import Call, Endpoint
+
+VIA = "dashboard"
+
+
+class Refused(OrchestratorError):
+    """With the status that says whose it is."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+async def answer(call: Call) -> models.Done:
+    sent: models.AnswerSent = call.body
+    given = Answer(approved=sent.approved, option=sent.option, note=sent.note, by=person(), via=VIA)
+
+    def work(book: Book) -> models.Done:
+        past = book.run(call.given["run"])
+        task = past.task(call.given["task"]).id
+        letter = Letter(do="answer", run=past.row.id, task=task, answer=given)
+        _refuse(past, letter)
+        if told := waiting.letter(past.root, past.row.id, past.watched, task):
+            words = f"{task} is answered already ({told}), and the first answer counts"
+            raise Refused(409, words)
+        inbox.post(past.root, letter)
+        return models.Done(done=f"{task}: {said(given)}", next=_next(past))
+
+    return await call.seen.look(work)
+
+
+async def retry(call: Call) -> models.Done:
+    def work(book: Book) -> models.Done:
+        past = book.run(call.given["run"])
+        task = past.task(call.given["task"]).id
+        letter = Letter(do="retry", run=past.row.id, task=task, by=person())
+        _refuse(past, letter)
+        inbox.post(past.root, letter)
+        return models.Done(done=f"{task} is tried again", next=_next(past))
+
+    return await call.seen.look(work)
+
+
+def _refuse(past: Past, letter: Letter) -> None:
+    """409: the run stands otherwise. 422: the answer is none to this question."""
+    watched = past.watched
+    wrong = answers.misplaced(letter, past.graph, watched.tracker, watched.history)
+    if wrong is not None:
+        assert letter.task is not None
+        asks = watched.states[letter.task] is TaskState.PAUSED
+        raise Refused(422 if asks and letter.do == "answer" else 409, wrong)
+
+
+def _next(past: Past) -> str | None:
+    """A letter to a run that nobody works on waits for its resume."""
+    return None if past.live else f"resume run {past.row.id}: POST /api/runs/{past.row.id}/resume"
+
+
+async def cancel(call: Call) -> models.Done:
+    def find(book: Book) -> Past:
+        past = book.run(call.given["run"])
+        if not past.live:
+            raise Refused(409, f"run {past.row.id} does not go on now; there is nothing to stop")
+        return past
+
+    past = await call.seen.look(find)
+    return await _act(call, Cancel(run=past.row.id))
+
+
+async def resume(call: Call) -> models.Done:
+    sent: models.ResumeSent = call.body
+
+    def find(book: Book) -> RunId:
+        past = book.run(call.given["run"])
+        if past.live:
+            raise Refused(409, f"run {past.row.id} goes on already")
+        return past.row.id
+
+    run = await call.seen.look(find)
+    return await _act(call, Resume(run=run, **sent.model_dump()))
+
+
+async def enqueue(call: Call) -> models.Done:
+    return await _act(call, Enqueue(**call.body.model_dump()))
+
+
+async def trust(call: Call) -> models.Done:
+    return await _act(call, Trust(**call.body.model_dump()))
+
+
+async def _act(call: Call, asked: Act) -> models.Done:
+    """Whatever the daemon does not do as things stand is a conflict, and not a wrong request."""
+    try:
+        return models.Done(done=await call.seen.daemon.act(asked, person()))
+    except (OrchestratorError, OSError) as why:  # also a name that no file can have
+        raise Refused(409, str(why)) from why
+
+
+_post = partial(Endpoint, "POST")
+ENDPOINTS = (
+    _post(
+        "/api/runs/{run}/tasks/{task}/answer",
+        "answer_checkpoint",
+        "Say yes or no at a checkpoint; the first answer counts.",
+        answer,
+        models.Done,
+        body=models.AnswerSent,
+        refuses=(404, 409),
+    ),
+    _post(
+        "/api/runs/{run}/tasks/{task}/retry",
+        "retry_task",
+        "Try a failed task once more.",
+        retry,
+        models.Done,
+        body=models.NothingSent,
+        refuses=(404, 409),
+    ),
+    _post(
+        "/api/runs/{run}/cancel",
+        "cancel_run",
+        "Stop a run; it can be resumed.",
+        cancel,
+        models.Done,
+        body=models.NothingSent,
+        refuses=(404, 409),
+    ),
+    _post(
+        "/api/runs/{run}/resume",
+        "resume_run",
+        "Go on with a run, with another budget where one is given.",
+        resume,
+        models.Done,
+        body=models.ResumeSent,
+        refuses=(404, 409),
+    ),
+    _post(
+        "/api/plans",
+        "enqueue_plans",
+        "Look at plans of the watched folder now; `again` also runs what is done.",
+        enqueue,
+        models.Done,
+        body=models.EnqueueSent,
+        refuses=(409,),
+    ),
+    _post(
+        "/api/plans/trust",
+        "trust_plan",
+        "Let a plan run as it is now: exactly the bytes with this SHA-256.",
+        trust,
+        models.Done,
+        body=models.TrustSent,
+        refuses=(409,),
+    ),
+)

@@ -1,0 +1,142 @@
+"""What is known beyond one run: plans that wait, health, reports, estimates, metrics. Refuses to tell more of health than whether it is well to whom has no token."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+
+from starlette.responses import Response
+
+from orchestrator import project
+from orchestrator.errors import OrchestratorError
+from orchestrator.intelligence import exports, reporting
+from orchestrator.model import PlanId, Tier
+from orchestrator.project import Source
+from orchestrator.web import metrics, models
+from orchestrator.web.acts import Refused
+from orchestrator.web.table import Call, Endpoint
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def health(call: Call) -> models.Alive:
+    found = call.seen.daemon.health()
+    return models.Alive(status=found.status, health=found if call.known else None)
+
+
+async def measured(call: Call) -> Response:
+    daemon = call.seen.daemon
+    told, waits = daemon.health(), daemon.waiting()
+    text = await call.seen.look(partial(metrics.render, told, waits, call.streams.viewers))
+    return Response(text.encode(), media_type=PROMETHEUS)
+
+
+async def plans(call: Call) -> models.Plans:
+    waits = call.seen.daemon.waiting()
+    return models.Plans(plans=waits, states=Counter(one.state for one in waits))
+
+
+async def routing(call: Call) -> models.Routing:
+    query: models.RoutingQuery = call.query
+    return await call.seen.study(partial(_routing, call, query))
+
+
+def _routing(call: Call, query: models.RoutingQuery) -> models.Routing:
+    chosen = call.seen.settings
+    days = query.days or chosen.learning.window_days
+    entries, _ = reporting.entries(days)
+    routed = [one for one in exports.live(entries) if one.model_routed is not None]
+    newest = sorted(routed, key=lambda one: one.timestamp, reverse=True)[: query.limit]
+    told = reporting.report("routing", chosen, days, Tier(query.against))
+    return models.Routing.model_validate(told | {"latest": list(map(exports.experiment, newest))})
+
+
+async def stats(call: Call) -> models.Stats:
+    query: models.StatsQuery = call.query
+    days = query.days or call.seen.settings.learning.window_days
+    return models.Stats.model_validate(await call.seen.study(partial(reporting.stats, days)))
+
+
+async def estimate(call: Call) -> models.Estimate:
+    sent: models.EstimateSent = call.body
+    return await call.seen.study(partial(_estimate, call, sent))
+
+
+def _estimate(call: Call, sent: models.EstimateSent) -> models.Estimate:
+    if (sent.text is None) == (not sent.paths):
+        raise Refused(
+            422, "an estimate is of `paths` or of the `text` of one plan: send one of them"
+        )
+    root, foresee = call.seen.daemon.root, call.seen.foresee
+    if foresee is None:
+        raise Refused(404, "this server was started without what estimates")
+    if sent.text is not None:
+        sources = [Source(PlanId("plan"), "PLAN.md", sent.text.encode())]
+    else:
+        try:
+            found = project.find([root / one for one in _below(call, sent.paths)])
+            sources = project.sources(root, found)
+        except (OrchestratorError, OSError) as why:  # such as a name that is too long
+            raise Refused(422, str(why)) from why
+    return models.Estimate.model_validate(foresee(root, sources))
+
+
+def _below(call: Call, paths: tuple[str, ...]) -> tuple[str, ...]:
+    root = call.seen.daemon.root.resolve()
+    for path in paths:
+        if not (root / path).resolve().is_relative_to(root):
+            raise Refused(422, f"{path!r} is outside of the project")
+    return paths
+
+
+_get = partial(Endpoint, "GET")
+ENDPOINTS = (
+    _get(
+        "/api/plans/waiting",
+        "list_waiting_plans",
+        "The plans of the watched folder that are not done, and why each does not run now.",
+        plans,
+        models.Plans,
+    ),
+    _get(
+        "/api/routing/experiments",
+        "list_experiments",
+        "Which model was chosen for what, why, and how it went.",
+        routing,
+        models.Routing,
+        models.RoutingQuery,
+    ),
+    _get(
+        "/api/ledger/stats",
+        "show_ledger_stats",
+        "What tasks of each kind have used, and how good estimates were.",
+        stats,
+        models.Stats,
+        models.StatsQuery,
+    ),
+    Endpoint(
+        "POST",
+        "/api/estimate",
+        "estimate_plans",
+        "What plans will use and when they will be done, as ranges. Nothing is run or written.",
+        estimate,
+        models.Estimate,
+        body=models.EstimateSent,
+        refuses=(404,),
+    ),
+    _get(
+        "/health",
+        "show_health",
+        "Whether all is well; with a token also why not, and what goes on.",
+        health,
+        models.Alive,
+        is_open=True,
+    ),
+    _get(
+        "/metrics",
+        "read_metrics",
+        "Figures for Prometheus.",
+        measured,
+        PROMETHEUS,
+    ),
+)

@@ -1,0 +1,212 @@
+"""The dashboard: pages that a server has written and a small script keeps fresh. They refuse to change anything but through the API."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from orchestrator import clock
+from orchestrator.errors import OrchestratorError, UnknownRun, UsageError
+from orchestrator.web import (
+    pages_front,
+    pages_learned,
+    pages_run,
+    pages_try,
+    pages_words,
+)
+from orchestrator.web.book import Book
+from orchestrator.web.files import Part, Piece
+from orchestrator.web.seen import Seen
+
+SAME_S = 1.0  # clocks on a page go on by themselves
+KEPT = 32  # pages
+CHUNK = 1 << 16  # bytes of a transcript on a page
+PARTS: tuple[Part, ...] = ("work", "review", "before", "after", "landing")
+Page = Callable[[Request], Awaitable[Response]]
+
+
+def routes(seen: Seen) -> list[BaseRoute]:
+    pages = Pages(seen)
+    told = {
+        "/": pages.front,
+        "/runs/{run}": pages.run,
+        "/runs/{run}/events": pages.events,
+        "/runs/{run}/tasks/{task:path}/tries/{attempt:int}": pages.one_try,
+        "/runs/{run}/tasks/{task:path}": pages.task,
+        "/routing": pages.routing,
+        "/models": pages.models,
+    }
+    own: list[BaseRoute] = [Route(path, _safe(seen, page)) for path, page in told.items()]
+    return [*own, Mount("/static", Static(directory=pages_words.STATIC))]
+
+
+def login(**values: Any) -> str:
+    """The page that asks for the token; it knows nothing of the project."""
+    return pages_words.render("login.html", **({"wrong": ""} | values))
+
+
+class Static(StaticFiles):
+    """Asked for each time, and sent only where it is new."""
+
+    def file_response(self, *given: Any, **more: Any) -> Response:
+        response = super().file_response(*given, **more)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+class Pages:
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._drawn = pages_run.Drawn()
+        self._pages: OrderedDict[str, tuple[float, object, str]] = OrderedDict()
+
+    async def front(self, request: Request) -> Response:
+        daemon, now = self._seen.daemon, clock.wall()
+        number = _number(request, "page", 1, 100_000)
+
+        def work(book: Book) -> str:
+            stream = _stream(book)
+            found = pages_front.front(book, daemon, now, number)
+            return self._render("runs.html", "runs", stream=stream, **found)
+
+        return await self._look(work, request)
+
+    async def run(self, request: Request) -> Response:
+        daemon, now, run = self._seen.daemon, clock.wall(), request.path_params["run"]
+        number = _number(request, "tasks", 1, 100_000)
+
+        def work(book: Book) -> str:
+            stream, past = _stream(book, run), book.run(run)
+            found = pages_run.page(past, daemon, now, number)
+            found["graph"] = self._drawn.graph(past)
+            found["timeline"] = self._drawn.timeline(past, now)
+            return self._render("run.html", "runs", stream=stream, **found)
+
+        return await self._look(work, request)
+
+    async def events(self, request: Request) -> Response:
+        run = request.path_params["run"]
+
+        def work(book: Book) -> str:
+            stream, past = _stream(book, run), book.run(run)
+            found = pages_run.told(past)
+            return self._render("events.html", "runs", stream=stream, **found)
+
+        return await self._look(work, request)
+
+    async def task(self, request: Request) -> Response:
+        daemon, now, given = self._seen.daemon, clock.wall(), request.path_params
+
+        def work(book: Book) -> str:
+            stream, past = _stream(book, given["run"]), book.run(given["run"])
+            task = past.task(given["task"])
+            doing = daemon.doing(past.row.id).get(task.id, "")
+            found = pages_try.page(past, task, doing, now)
+            return self._render("task.html", "runs", stream=stream, **found)
+
+        return await self._look(work, request)
+
+    async def one_try(self, request: Request) -> Response:
+        """What it printed, in pages, and what it changed."""
+        given = request.path_params
+        run, task, attempt = given["run"], given["task"], given["attempt"]
+        part: Part = next((one for one in PARTS if one == request.query_params.get("part")), "work")
+        start = _number(request, "start", 0, 1 << 50)
+        piece: Piece = await self._seen.transcript(run, task, attempt, part, start, CHUNK)
+        diff = await self._seen.diff(run, task, attempt)
+
+        def work(book: Book) -> str:
+            stream, past = _stream(book, run), book.run(run)
+            wanted = past.task(task)
+            return self._render(
+                "try.html",
+                "runs",
+                stream=stream,
+                run=past.row.id,
+                task=wanted,
+                attempt=attempt,
+                part=part,
+                parts_of=PARTS,
+                piece=piece,
+                chunk=CHUNK,
+                diff=diff,
+                diff_lines=pages_words.diff_lines(diff.text),
+            )
+
+        return await self._look(work)
+
+    async def routing(self, _request: Request) -> Response:
+        chosen = self._seen.settings
+        return await self._apart(
+            lambda: self._render("routing.html", "routing", **pages_learned.routing(chosen))
+        )
+
+    async def models(self, _request: Request) -> Response:
+        chosen, root = self._seen.settings, self._seen.daemon.root
+        return await self._apart(
+            lambda: self._render("models.html", "models", **pages_learned.models(chosen, root))
+        )
+
+    async def _look(self, work: Callable[[Book], str], request: Request | None = None) -> Response:
+        """`request`: others who ask the same in the same second, and nothing is new, get the same page."""
+        if request is None:
+            return HTMLResponse(await self._seen.look(work))
+        key = f"{request.url.path}?{request.url.query}"
+        return HTMLResponse(await self._seen.look(lambda book: self._same(key, book, work)))
+
+    def _same(self, key: str, book: Book, work: Callable[[Book], str]) -> str:
+        daemon = self._seen.daemon
+        health = daemon.health()
+        lines = {run: dict(daemon.doing(run)) for run in health.runs}
+        version, now = (book.latest(), health, daemon.waiting(), lines), clock.now().steady
+        then, was, text = self._pages.pop(key, (0.0, None, ""))
+        if was != version or now - then > SAME_S:
+            then, text = now, work(book)
+        self._pages[key] = then, version, text
+        while len(self._pages) > KEPT:
+            self._pages.popitem(last=False)
+        return text
+
+    async def _apart(self, work: Callable[[], str]) -> Response:
+        """The ledger needs no journal."""
+        return HTMLResponse(await self._seen.study(work))
+
+    def _render(self, name: str, here: str, **values: Any) -> str:
+        return page(self._seen, name, here, **values)
+
+
+def page(seen: Seen, name: str, here: str, **values: Any) -> str:
+    daemon = seen.daemon
+    head = {"here": here, "root": str(daemon.root), "project": daemon.root.name, "stream": None}
+    return pages_words.render(name, **(head | pages_front.health_line(daemon) | values))
+
+
+def _safe(seen: Seen, made: Page) -> Page:
+    """What is wrong is said on a page, too."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await made(request)
+        except OrchestratorError as wrong:
+            code = 404 if isinstance(wrong, UnknownRun | UsageError) else 500
+            return HTMLResponse(page(seen, "wrong.html", "", told=str(wrong), code=code), code)
+
+    return answer
+
+
+def _stream(book: Book, run: str = "") -> str:
+    """Asked for before what the page shows: nothing is lost between the two."""
+    where = f"runs/{quote(run, safe='')}/" if run else ""
+    return f"/api/{where}stream?after={book.latest()}"
+
+
+def _number(request: Request, name: str, least: int, most: int) -> int:
+    given = request.query_params.get(name, "")
+    return min(most, max(least, int(given))) if given.isascii() and given.isdigit() else least

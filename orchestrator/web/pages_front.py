@@ -1,0 +1,141 @@
+"""What the first page shows: what waits for a person, what goes on, plans and why they wait, runs. Refuses to fold a run that nobody looks at twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from orchestrator import answers
+from orchestrator.model import RunId, TaskId, TaskState
+from orchestrator.views import asking, waiting
+from orchestrator.views.house import Daemon
+from orchestrator.views.past import ENDS, Past
+from orchestrator.views.text import counted, plain
+from orchestrator.views.watched import Spent
+from orchestrator.web import pages_tasks
+from orchestrator.web.book import Book, Glance
+from orchestrator.web.shapes import Part, iso, shares, unix
+
+PAGE = 30  # runs
+SHOWN_DOING = 6
+ORDER = ("broken", "untrusted", "arriving", "running", "queued", "behind", "later")
+
+
+class Ask(NamedTuple):
+    """A question, as short as it can be understood."""
+
+    run: RunId
+    task: TaskId
+    title: str
+    kind: str
+    first: str
+    age: tuple[str, ...]
+    given: str | None
+
+
+class Listed(NamedTuple):
+    """A run in the list."""
+
+    run: RunId
+    state: str
+    plans: tuple[str, ...]
+    started_at: str
+    parts: tuple[Part, ...]
+    progress: str
+    done: int
+    tasks: int
+    asks: int
+    spent: Spent
+    taken_s: float
+    since: str | None
+
+
+class Live(NamedTuple):
+    listed: Listed
+    doing: tuple[tuple[TaskId, str, str], ...]  # task, title, line
+    more: int
+
+
+def front(book: Book, daemon: Daemon, now: float, page: int) -> dict[str, Any]:
+    rows = book.runs()
+    shown = rows[(page - 1) * PAGE : page * PAGE]
+    glances = {row.id: book.glance(row.id) for row in shown}
+    live = [one for one in glances.values() if one.live]
+    asking_ = [one for one in glances.values() if one.states.get(TaskState.PAUSED)]
+    plans = sorted(daemon.waiting(), key=lambda one: (ORDER.index(one.state), one.path))
+    return {
+        "asks": [ask for one in asking_ for ask in asks(book.run(one.row.id))],
+        "live": [_live(book.run(one.row.id), one, daemon, now) for one in live],
+        "plans": [one for one in plans if one.state != "running"],
+        "runs": [listed(one, now) for one in glances.values()],
+        "total": len(rows),
+        "page": page,
+        "pages": max(1, -(-len(rows) // PAGE)),
+    }
+
+
+def asks(past: Past) -> Iterator[Ask]:
+    for task in past.watched.in_state(TaskState.PAUSED):
+        asked = answers.asked(past.graph.tasks[task], past.watched.of(task))
+        title = past.graph.tasks[task].title
+        matter = next((row for row in asking.matter(asked) if not row.endswith(f": {title}")), "")
+        yield Ask(
+            past.row.id,
+            task,
+            plain(title, 120),
+            asked.type.partition(":")[2] or asked.type,
+            plain(matter.replace("**", ""), 240),
+            tuple(waiting.question(past.watched, task)),
+            waiting.letter(past.root, past.row.id, past.watched, task),
+        )
+
+
+def listed(one: Glance, now: float) -> Listed:
+    states = {str(state): number for state, number in one.states.items() if number}
+    if one.broken_off and states.get("running"):
+        states["interrupted"] = states.pop("running")
+    taken = one.worked_s
+    if one.live:  # a session goes on since its last event was seen
+        taken = max(taken, now - unix(one.row.started_at)) if not one.ended_at else taken
+    return Listed(
+        one.row.id,
+        state_of(one.row.exit_code, one.live, one.states.get(TaskState.PAUSED, 0)),
+        tuple(one.row.paths.split(" ")) if one.row.paths else (),
+        one.row.started_at,
+        tuple(shares(states)),
+        pages_tasks.progress(states),
+        one.states.get(TaskState.SUCCEEDED, 0),
+        one.tasks,
+        one.states.get(TaskState.PAUSED, 0),
+        one.spent,
+        taken,
+        iso(now - taken) if one.live else None,
+    )
+
+
+def state_of(code: int | None, live: bool, paused: int) -> str:
+    if code is None:
+        return "running" if live else "broken off"
+    if code == 130:
+        return "interrupted"
+    if code == 3:
+        return "needs an operator"
+    return ENDS.get(code, f"ended with exit {code}")
+
+
+def _live(past: Past, glance: Glance, daemon: Daemon, now: float) -> Live:
+    doing: Mapping[TaskId, str] = daemon.doing(past.row.id)
+    running = past.watched.in_state(TaskState.RUNNING)
+    told = tuple(
+        (task, plain(past.graph.tasks[task].title, 80), plain(doing.get(task, ""), 160))
+        for task in running[:SHOWN_DOING]
+    )
+    return Live(listed(glance, now), told, len(running) - len(told))
+
+
+def health_line(daemon: Daemon) -> dict[str, Any]:
+    """What every page says of the daemon."""
+    health = daemon.health()
+    where = f"watches {plain(health.watching)}" if health.watching else "watches no folder"
+    busy = f"{health.busy} of {counted(health.slots, 'slot')} busy"
+    return {"health": health, "health_told": f"{where}, {busy}"}

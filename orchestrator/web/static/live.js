@@ -1,0 +1,139 @@
+"use strict";
+// Keeps a page fresh: events tell that something is new, the page is fetched again, and what differs is put in place.
+// What a person does is left alone: focus, scroll, open details, half-written answers. Without it all pages still read.
+(() => {
+  const LEAST_MS = 500, MOST_MS = 1500; // between two fetches, however much happens
+  const link = document.getElementById("link");
+  const stream = document.body.dataset.stream;
+
+  // --- the page as it is now
+
+  let busy = false, again = false, last = 0, took = 0;
+  async function refresh() {
+    if (busy || document.hidden) { again = true; return; }
+    busy = true; again = false;
+    const began = Date.now();
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
+      if (answer.redirected || answer.status === 401) { location.reload(); return; }
+      if (answer.ok) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { say(false); }
+    busy = false; last = Date.now(); took = last - began;
+    if (again) soon();
+  }
+  let timer = 0;
+  function soon() {
+    again = true;
+    clearTimeout(timer);
+    timer = setTimeout(refresh, Math.max(60, Math.min(MOST_MS, Math.max(LEAST_MS, 5 * took)) - (Date.now() - last)));
+  }
+  function put(fresh) {
+    document.title = fresh.title;
+    const places = [...document.querySelectorAll("[data-live]")];
+    const same = places.map((one) => one.id).join() === [...fresh.querySelectorAll("[data-live]")].map((one) => one.id).join();
+    if (same) for (const one of places) morph(one, fresh.getElementById(one.id));
+    else morph(document.getElementById("main"), fresh.getElementById("main"));
+    tick();
+  }
+
+  // --- one tree made like another, with as few changes as it takes
+
+  const OWN = { DETAILS: ["open"], INPUT: ["value", "checked"], OUTPUT: [], TEXTAREA: [] };
+  function morph(old, fresh) {
+    if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
+    const own = OWN[old.tagName] || [];
+    for (const { name, value } of [...fresh.attributes])
+      if (!own.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const { name } of [...old.attributes])
+      if (!own.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+    if (old.tagName === "TEXTAREA" || old.tagName === "OUTPUT") return;
+    const named = new Map([...old.children].filter((one) => one.id).map((one) => [one.id, one]));
+    let here = old.firstChild;
+    for (const one of [...fresh.childNodes]) {
+      let match = one.id ? named.get(one.id) : here;
+      if (!match || !alike(match, one)) {
+        old.insertBefore(one, here);
+        continue;
+      }
+      if (match !== here) old.insertBefore(match, here);
+      else here = here.nextSibling;
+      if (match.nodeType === Node.ELEMENT_NODE) morph(match, one);
+      else if (match.nodeValue !== one.nodeValue) match.nodeValue = one.nodeValue;
+    }
+    while (here) { const next = here.nextSibling; here.remove(); here = next; }
+  }
+  const alike = (a, b) => a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
+
+  // --- clocks that go on between two fetches
+
+  function told(seconds) {
+    if (seconds < 60) return seconds.toFixed(1) + "s";
+    const whole = Math.round(seconds), minutes = Math.floor(whole / 60) % 60, hours = Math.floor(whole / 3600);
+    const two = (n) => String(n).padStart(2, "0");
+    return hours ? `${hours}h ${two(minutes)}m` : `${minutes}m ${two(whole % 60)}s`;
+  }
+  function tick() {
+    for (const one of document.querySelectorAll("time[data-since]"))
+      one.textContent = told(Math.max(0, (Date.now() - Date.parse(one.dataset.since)) / 1000));
+  }
+
+  // --- buttons
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.dataset.post) return;
+    event.preventDefault();
+    const out = form.querySelector("output"), buttons = form.querySelectorAll("button");
+    const body = {}, by = event.submitter;
+    for (const [name, value] of new FormData(form))
+      if (value !== "") body[name] = form.elements[name].hasAttribute?.("data-number") ? Number(value) : value;
+    if (by && by.name) body[by.name] = by.value === "true";
+    for (const name of ["path", "sha256"]) if (form.dataset[name]) body[name] = form.dataset[name];
+    out.textContent = "…";
+    for (const one of buttons) one.disabled = true;
+    try {
+      const answer = await fetch(form.dataset.post, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+      const said = await answer.json().catch(() => ({}));
+      out.textContent = answer.ok ? said.done || "done" : [said.error || `refused (${answer.status})`, said.next].filter(Boolean).join("; ");
+      out.className = answer.ok ? "said" : "said bad";
+      if (answer.ok && form.dataset.then) { location.assign(form.dataset.then); return; }
+      soon();
+    } catch {
+      out.textContent = "nothing was sent: the server does not answer";
+      out.className = "said bad";
+    }
+    for (const one of buttons) one.disabled = false;
+  });
+
+  const token = document.querySelector("form[data-post] input[name=token]");
+  if (token && location.hash.length > 1) { // the link that was printed; the hash is never sent, and goes at once
+    token.value = decodeURIComponent(location.hash.slice(1));
+    history.replaceState(null, "", location.pathname);
+    token.form.requestSubmit();
+  }
+
+  // --- what is new
+
+  function say(connected) {
+    if (!link) return;
+    link.textContent = connected ? "live" : "disconnected";
+    link.className = connected ? "link on" : "link off";
+    link.title = connected ? "this page follows what happens" : "this page shows how things were; it tries to connect again";
+  }
+  if (stream) {
+    const source = new EventSource(stream);
+    let was = false;
+    source.onopen = () => { say(true); if (was) soon(); was = true; };
+    source.onerror = () => { say(false); if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000); };
+    source.onmessage = soon;
+    source.addEventListener("doing", (event) => { // what workers say is not kept: it is put in place as it comes
+      const { run, tasks } = JSON.parse(event.data);
+      for (const one of document.querySelectorAll("[data-doing]")) {
+        const line = one.dataset.run === run && tasks[one.dataset.doing];
+        if (line) one.textContent = line;
+      }
+    });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && again) soon(); });
+    setInterval(tick, 1000);
+  }
+})();

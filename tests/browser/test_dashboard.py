@@ -1,0 +1,232 @@
+"""The dashboard in a real browser: it follows a run, takes an answer, keeps what one types, and everybody can use it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import inbox
+from tests.browser.conftest import Site
+from tests.web import scenes
+
+SOON_S = 2.0
+BAD = ("serious", "critical")
+PATHS = (
+    ("runs", "/"),
+    ("live", "/runs/{asking}"),
+    ("failed", "/runs/{failing}"),
+    ("done", "/runs/{small}"),
+    ("task", "/runs/{failing}/tasks/auth-broken/2"),
+    ("question", "/runs/{asking}/tasks/auth/6"),
+    ("try", "/runs/{asking}/tasks/auth/4/tries/1"),
+    ("events", "/runs/{failing}/events"),
+    ("routing", "/routing"),
+    ("models", "/models"),
+    ("wrong", "/runs/none"),
+)
+
+
+def path_of(site: Site, name: str) -> str:
+    return dict(PATHS)[name].format(**site.told.names)
+
+
+def took(what: Any) -> float:
+    """Seconds until it came true; playwright's own waiting."""
+    began = time.monotonic()
+    what()
+    return time.monotonic() - began
+
+
+def test_a_run_is_followed_as_it_goes_on(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.wait_for_selector("#link.on")
+    page.wait_for_selector("[id='t-auth/4'] .state.run")
+    play = site.told.plays["asking"]
+    play.finish(4, 600, scenes.passed(90_000))
+    assert took(lambda: page.wait_for_selector("[id='t-auth/4'] .state.ok")) < SOON_S
+    assert page.inner_text("#figures .value >> nth=0").startswith("4")
+    assert page.locator("#graph a.succeeded").count() == 4
+    play.start(8, 601)
+    assert took(lambda: page.wait_for_selector("[id='t-auth/8'] .state.run")) < SOON_S
+    assert page.locator(".timeline tbody tr").count() == 7
+    play.finish(8, 602, scenes.failed())
+    assert took(lambda: page.wait_for_selector("[id='t-auth/8'] :text('tries again')")) < SOON_S
+    front = site.open("/")
+    play.end(700, 130)
+    site.told.house.live = ()
+    site.told.book.announce([])
+    assert took(lambda: front.wait_for_selector(f"#run-{play.run} .state.warn")) < SOON_S
+
+
+def test_what_a_person_does_is_left_alone(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.wait_for_selector("#link.on")
+    page.check("input[value=ses]")
+    page.fill("textarea", "half of a")
+    page.focus("textarea")
+    page.click("#sure summary")
+    page.focus("textarea")
+    page.mouse.wheel(0, 300)
+    page.evaluate("window.mine = document.querySelector('textarea')")
+    play = site.told.plays["asking"]
+    play.finish(5, 600, scenes.passed())
+    page.wait_for_selector("[id='t-auth/5'] .state.ok")
+    assert page.evaluate("document.activeElement === window.mine && window.mine.isConnected")
+    assert page.input_value("textarea") == "half of a"
+    assert page.is_checked("input[value=ses]")
+    assert page.evaluate("document.getElementById('sure').open")
+    assert page.evaluate("scrollY") > 0
+
+
+def test_a_question_is_answered_with_a_click(site: Site):
+    page = site.open("/")
+    page.click("#asks a.big")
+    page.check("input[value=postmark]")
+    page.fill("textarea", "the bill goes to Bo")
+    page.click("button:text('Approve')")
+    page.wait_for_selector("output.said:not(:text('…')):not(:empty), .note.ok")
+    letters = [letter for _, letter in inbox.look(site.told.house.root)]
+    assert [(one.task, one.answer and one.answer.option) for one in letters] == [
+        ("auth/6", "postmark")
+    ]
+    answer = letters[0].answer
+    assert answer is not None
+    assert (answer.approved, answer.note) == (True, "the bill goes to Bo")
+    play = site.told.plays["asking"]
+    play.tell(scenes.EventKind.CHECKPOINT_ANSWERED, 610, {"answer": scenes.dump(answer)}, 6)
+    assert took(lambda: page.wait_for_selector("[id='t-auth/6'] .state.ok")) < SOON_S
+    assert page.is_hidden("#questions")
+
+
+def test_an_answer_that_is_none_says_why(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.click("button:text('Approve')")  # without a choice
+    said = page.wait_for_selector("output.bad")
+    assert "ses, postmark" in said.inner_text()
+    assert inbox.look(site.told.house.root) == []
+
+
+def test_a_plan_is_trusted_and_a_run_cancelled_and_resumed(site: Site):
+    page = site.open("/")
+    page.click("summary:text('what is other')")
+    assert "+curl https://example.org/new | sh" in page.inner_text(".diff")
+    page.click("button:text('Trust and run')")
+    page.wait_for_selector("output.said:not(:empty)")
+    page.goto(site.origin + path_of(site, "live"))
+    page.click("#sure summary")
+    page.click("button:text('Cancel this run')")
+    page.wait_for_selector("output:text('cancel: done')")
+    page.goto(site.origin + path_of(site, "failed"))
+    page.fill("input[name=budget_usd]", "2.5")
+    page.click("button:text('Resume')")
+    page.wait_for_selector("output:text('resume: done')")
+    asked = [one for one, _ in site.told.house.asked]
+    assert [type(one).__name__ for one in asked] == ["Trust", "Cancel", "Resume"]
+    assert asked[0].sha256 == site.told.house.plans[2].sha256
+    assert asked[2].budget_usd == 2.5
+
+
+def test_what_workers_say_is_there_at_once(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.wait_for_selector("#link.on")
+    play, house = site.told.plays["asking"], site.told.house
+    house.lines[play.run] = {play.id(4): "Edit: src/<b>new</b>.py"}
+    site.server.call(house.ring)
+    assert (
+        took(lambda: page.wait_for_selector("[id='t-auth/4'] :text('Edit: src/<b>new</b>.py')"))
+        < SOON_S
+    )
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_no_page_keeps_anybody_out(site: Site, axe: str, look: str):
+    page = site.open("/", color_scheme=look, bypass_csp=True)
+    found = []
+    for name, _ in PATHS:
+        page.goto(site.origin + path_of(site, name))
+        page.evaluate(axe)
+        told = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        bad = [one for one in told["violations"] if one["impact"] in BAD]
+        found += [
+            (name, one["id"], [node["html"][:160] for node in one["nodes"]][:3]) for one in bad
+        ]
+    assert found == []
+
+
+def test_all_pages_ask_their_own_origin_alone_and_break_no_rule(site: Site):
+    page = site.open("/")
+    for name, _ in PATHS[:-1]:
+        page.goto(site.origin + path_of(site, name))
+    assert [url for url in site.asked if not url.startswith(site.origin + "/")] == []
+    assert site.wrong == []
+    assert any("/stream?after=" in url for url in site.asked)
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_pages_fit_and_are_kept_as_pictures(site: Site, look: str):
+    """Into $SCREENSHOTS, for eyes."""
+    size = {"width": 380, "height": 800} if look == "phone" else {"width": 1280, "height": 860}
+    page = site.open("/", viewport=size, color_scheme="dark" if look == "dark" else "light")
+    folder = os.environ.get("SCREENSHOTS")
+    for name, _ in PATHS:
+        page.goto(site.origin + path_of(site, name))
+        wide = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide <= 0, f"{name} is {wide} px too wide"
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=f"{folder}/{name}-{look}.png", full_page=name != "try")
+
+
+def test_without_a_script_all_can_be_read(site: Site):
+    page = site.open(path_of(site, "live"), java_script_enabled=False)
+    assert page.is_visible("noscript p")
+    assert "Amazon SES" in page.inner_text("main")
+    assert page.locator("#graph a").count() == 10
+
+
+def test_the_keyboard_reaches_everything(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    reached = set()
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                "(e => e.tagName.toLowerCase() + ':' + (e.getAttribute('href') || e.name || e.className || e.textContent))(document.activeElement)"
+            )
+        )
+    run = site.told.names["asking"]
+    for wanted in (
+        f"a:/runs/{run}/tasks/auth/9",
+        "textarea:note",
+        "input:option",
+        "button:approved",
+        "summary:button",
+    ):
+        assert wanted in reached, wanted
+
+
+def test_a_page_that_nobody_serves_any_more_says_so(site: Site):
+    page = site.open("/")
+    page.wait_for_selector("#link.on")
+    site.end_server()
+    page.wait_for_selector("#link.off:text('disconnected')")
+
+
+def test_a_wrong_token_is_told_on_the_page(site: Site):
+    page = site.open("/")
+    page.context.clear_cookies()
+    page.goto(site.origin + "/")
+    assert page.url.endswith("/login")
+    page.fill("input[name=token]", "nonsense")
+    page.click("button")
+    assert "wrong" in page.wait_for_selector("output.bad").inner_text()

@@ -1,0 +1,1 @@
+"""The daemon: its decisions, its folder, and who it tells."""

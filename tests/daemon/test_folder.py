@@ -1,0 +1,149 @@
+"""The watched folder: each file is what its bytes are, once they stand still; nothing else in a folder ends the look."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from orchestrator import settings
+from orchestrator.daemon.folder import Folder, sources
+from orchestrator.daemon.queue import Found
+from tests.cli.projects import makes
+
+HEAD = "---\nphase: demo\nplan: 01\n{front}---\n<objective>x</objective>\n<tasks>\n"
+WHOLE = HEAD.format(front="") + makes("Task 1: one", "a.txt") + "</tasks>\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    (tmp_path / "plans").mkdir()
+    return Folder(tmp_path, tmp_path / "plans", settings.load(tmp_path).reader)
+
+
+def write(folder: Folder, name: str, text: str = WHOLE) -> Path:
+    path = folder.top / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def seen(folder: Folder, now: float = 10.0) -> dict[str, Found]:
+    return {one.path: one for one in folder.look(now)}
+
+
+def test_a_plan_is_its_bytes_its_phase_and_what_its_frontmatter_asks(folder: Folder):
+    front = "priority: high\nnot-before: 2030-01-01T00:00+00:00\n"
+    text = WHOLE.replace("---\n<objective>", f"{front}---\n<objective>")
+    write(folder, "01-a/01-01-PLAN.md", text)
+    write(folder, "notes.md")
+    (one,) = folder.look(10.0)
+    assert one.path == "plans/01-a/01-01-PLAN.md"
+    assert one.phase == "plans/01-a"
+    assert one.sha256 == hashlib.sha256(text.encode()).hexdigest()
+    assert (one.priority, one.not_before, one.errors) == (1, 1893456000.0, ())
+    assert one.changed_at == 10.0
+
+
+def test_it_has_changed_when_its_bytes_or_its_file_have_and_not_else(folder: Folder):
+    path = write(folder, "a-PLAN.md")
+    assert seen(folder, 10.0)["plans/a-PLAN.md"].changed_at == 10.0
+    assert seen(folder, 20.0)["plans/a-PLAN.md"].changed_at == 10.0
+    told = os.stat(path)
+    path.write_text(WHOLE.replace("Task 1: one", "Task 1: two"))
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))  # as tools do that keep times
+    assert seen(folder, 30.0)["plans/a-PLAN.md"].changed_at == 30.0
+    other = folder.root / "other"
+    other.write_text(WHOLE)
+    other.rename(path)
+    again = seen(folder, 40.0)["plans/a-PLAN.md"]
+    assert again.changed_at == 40.0
+    assert again.sha256 == hashlib.sha256(WHOLE.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("cut", range(0, len(WHOLE) - len("</tasks>\n") + 1, 7))
+def test_a_plan_that_is_cut_off_before_its_last_word_is_wrong(folder: Folder, cut: int):
+    write(folder, "a-PLAN.md", WHOLE[:cut])
+    assert seen(folder)["plans/a-PLAN.md"].errors
+
+
+def test_a_summary_that_comes_and_goes_is_seen(folder: Folder):
+    path = write(folder, "01-02-auth-PLAN.md")
+    name = "plans/01-02-auth-PLAN.md"
+    assert not seen(folder)[name].is_over
+    for summary in ("01-02-auth-SUMMARY.md", "01-02-SUMMARY.md"):
+        beside = path.with_name(summary)
+        beside.write_text("---\nstatus: complete\n---\n")
+        assert seen(folder)[name].is_over
+        beside.write_text("---\nstatus: halted\n---\n")
+        assert not seen(folder)[name].is_over
+        beside.unlink()
+    path.write_text(WHOLE.replace("plan: 01\n", "plan: 01\nstatus: superseded\n"))
+    assert seen(folder)[name].is_superseded
+
+
+def test_a_folder_that_goes_and_comes_again_has_what_lies_in_it(folder: Folder):
+    write(folder, "a-PLAN.md")
+    assert seen(folder)
+    (folder.top / "a-PLAN.md").unlink()
+    folder.top.rmdir()
+    assert not seen(folder)
+    write(folder, "b-PLAN.md")
+    assert list(seen(folder)) == ["plans/b-PLAN.md"]
+
+
+def test_what_is_no_plan_to_read_is_told_or_passed_over_and_ends_nothing(folder: Folder):
+    write(folder, "a-PLAN.md")
+    write(folder, "milestones/old-PLAN.md")
+    write(folder, ".git/b-PLAN.md")
+    os.mkfifo(folder.top / "pipe-PLAN.md")  # who reads it waits for ever
+    (folder.top / "folder-PLAN.md").mkdir()
+    (folder.top / "gone-PLAN.md").symlink_to("nowhere")
+    odd = os.fsencode(folder.top) + b"/\xff-PLAN.md"
+    Path(os.fsdecode(odd)).write_text(WHOLE)
+    found = seen(folder)
+    assert set(found) == {"plans/a-PLAN.md", "plans/\\xff-PLAN.md"}
+    assert "not UTF-8" in found["plans/\\xff-PLAN.md"].errors[0].message
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Root may read everything; so it becomes nobody for a while."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_a_plan_that_may_not_be_read_is_told_until_it_may():
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        root.chmod(0o755)
+        (root / "plans").mkdir()
+        folder = Folder(root, root / "plans", settings.load(root).reader)
+        path = write(folder, "a-PLAN.md")
+        assert not seen(folder)["plans/a-PLAN.md"].errors
+        path.chmod(0)
+        with somebody_else():
+            assert "cannot be read" in seen(folder)["plans/a-PLAN.md"].errors[0].message
+        path.chmod(0o644)
+        with somebody_else():
+            assert not seen(folder)["plans/a-PLAN.md"].errors
+
+
+def test_a_run_gets_the_text_that_was_decided_on_or_none(folder: Folder):
+    write(folder, "a-PLAN.md")
+    path = write(folder, "b-PLAN.md")
+    hashes = {one.path: one.sha256 or "" for one in folder.look(10.0)}
+    path.write_text(WHOLE.replace("one", "two"))
+    taken = sources(folder.root, tuple(hashes), hashes)
+    assert [one.path for one in taken] == ["plans/a-PLAN.md"]
+    assert hashlib.sha256(taken[0].content).hexdigest() == hashes["plans/a-PLAN.md"]

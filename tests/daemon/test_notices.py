@@ -1,0 +1,232 @@
+"""Who is told, of what and how: a real command, a real web server, and none of them holds anything up."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from orchestrator import redact
+from orchestrator.daemon.notices import WAITING, Notices, deliver, message
+from orchestrator.graph import build
+from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.order import Order
+from orchestrator.settings.service import NotifySettings
+from orchestrator.views.watched import Watched
+
+RUN = RunId("261128-aaaaa")
+ALL = ("checkpoint", "quota", "failure", "end")
+
+
+def chosen(**more: Any) -> NotifySettings:
+    given = {"on": ALL, "command": (), "webhook": "", "timeout_s": 5.0}
+    return NotifySettings.model_validate(given | more)
+
+
+def event(kind: EventKind, **data: Any) -> Event:
+    return Event(seq=1, run=RUN, at="", kind=kind, task=TaskId("a/1"), attempt=1, data=data)
+
+
+def watched() -> Watched:
+    graph, _ = build([])
+    assert graph is not None
+    return Watched(graph, Order())
+
+
+class Receiver:
+    """A web server that remembers; `answers` are its next ones, then 200. None: bytes that are no answer."""
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, Any]] = []
+        self.answers: list[int | None] = []
+        self.let = threading.Event()
+        self.let.set()
+        self.url = ""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    told = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            told.let.wait(20)
+            told.got.append(json.loads(body))
+            code = told.answers.pop(0) if told.answers else 200
+            if code is None:
+                self.wfile.write(b"what do you want\r\n\r\n")
+                return
+            self.send_response(code)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    told.url = f"http://127.0.0.1:{server.server_port}/hook"
+    server.daemon_threads = False  # they are waited for
+    with running(server):
+        yield told
+        told.let.set()
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@asynccontextmanager
+async def kept(notices: Notices) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(notices.keep)
+        yield
+        await notices.flush()
+        group.cancel_scope.cancel()
+
+
+def command(tmp_path: Path, script: str) -> tuple[str, ...]:
+    program = tmp_path / "tell-me"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return (str(program),)
+
+
+async def test_a_command_gets_the_message_on_its_standard_input(tmp_path: Path):
+    to = chosen(command=command(tmp_path, "cat > told.json"))
+    assert await deliver(to, tmp_path, message("test", "hello", tmp_path, run=RUN)) is None
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told == {
+        "version": 1,
+        "event": "test",
+        "text": "hello",
+        "project": str(tmp_path),
+        "run": RUN,
+    }
+
+
+async def test_a_webhook_gets_the_same(tmp_path: Path, receiver: Receiver):
+    told = message("test", "hello", tmp_path)
+    assert await deliver(chosen(webhook=receiver.url), tmp_path, told) is None
+    assert receiver.got == [told]
+
+
+async def test_a_receiver_that_fails_for_a_moment_is_asked_again(
+    tmp_path: Path, receiver: Receiver
+):
+    receiver.answers = [500, 503]
+    told = message("test", "hello", tmp_path)
+    assert await deliver(chosen(webhook=receiver.url), tmp_path, told) is None
+    assert receiver.got == [told] * 3
+
+
+@pytest.mark.parametrize("answer", [500, 404, None])
+async def test_a_receiver_that_stays_wrong_is_told_of(
+    tmp_path: Path, receiver: Receiver, answer: int | None
+):
+    receiver.answers = [answer] * 9
+    trouble = await deliver(chosen(webhook=receiver.url), tmp_path, message("test", "x", tmp_path))
+    assert trouble is not None
+    assert trouble.startswith("notify.webhook: ")
+    assert len(receiver.got) == 3
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ({"webhook": "ftp://example.org/x"}, "no http address"),
+        ({"webhook": "http://127.0.0.1:1/x"}, "refused"),
+        ({"webhook": "http://[::1/x"}, "notify.webhook"),
+        ({"webhook": "http://a b/x"}, "notify.webhook"),
+        ({"command": ("/nowhere/tell-me",)}, "notify.command"),
+        ({"command": ("/bin/sh", "-c", "echo no room >&2; exit 3")}, "exit 3: no room"),
+        ({"command": ("/bin/sleep", "60"), "timeout_s": 0.2}, "no end in time"),
+    ],
+)
+async def test_whatever_is_wrong_is_a_line_for_people(tmp_path: Path, to: dict[str, Any], why: str):
+    trouble = await deliver(chosen(**to), tmp_path, message("test", "x", tmp_path))
+    assert trouble is not None
+    assert why in trouble
+
+
+async def test_each_occasion_is_told_where_it_is_asked_for(tmp_path: Path, receiver: Receiver):
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, print)
+    async with kept(notices):
+        notices.heard(event(EventKind.CHECKPOINT_ASKED))
+        notices.heard(event(EventKind.HELD))
+        gate = {"gate": "anthropic", "pause_s": 60.0}
+        notices.heard(event(EventKind.GATE_CLOSED, failure="rate-limit", **gate))
+        notices.heard(event(EventKind.GATE_CLOSED, failure="transient", **gate))
+        notices.heard(event(EventKind.ATTEMPT_STARTED))
+        notices.ended(RUN, 0, watched())
+        notices.ended(RUN, 1, watched())
+        notices.ended(RUN, 130, watched())  # who stops it knows
+        notices.broke_off(RUN, "the branch is gone")
+    told = [one["event"] for one in receiver.got]
+    assert told == ["checkpoint", "checkpoint", "quota", "end", "failure", "failure"]
+    assert all(one["run"] == RUN for one in receiver.got)
+    assert receiver.got[0]["task"] == "a/1"
+
+
+async def test_nobody_is_told_what_was_not_asked_for(tmp_path: Path, receiver: Receiver):
+    notices = Notices(chosen(webhook=receiver.url, on=("end",)), tmp_path, print)
+    async with kept(notices):
+        notices.heard(event(EventKind.CHECKPOINT_ASKED))
+        notices.ended(RUN, 1, watched())
+        notices.ended(RUN, 0, watched())
+    assert [one["event"] for one in receiver.got] == ["end"]
+
+
+async def test_a_slow_receiver_holds_nobody_up_and_misses_little(
+    tmp_path: Path, receiver: Receiver
+):
+    receiver.let.clear()
+    said: list[str] = []
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, said.append)
+    async with kept(notices):
+        began = time.perf_counter()
+        for _ in range(3 * WAITING):
+            notices.heard(event(EventKind.CHECKPOINT_ASKED))
+        assert time.perf_counter() - began < 2.0
+        assert len(said) == 1
+        assert "too slow" in said[0]
+        receiver.let.set()
+        with anyio.fail_after(15):
+            while len(receiver.got) < WAITING:
+                await anyio.sleep(0.02)
+    assert WAITING <= len(receiver.got) <= WAITING + 1
+
+
+async def test_the_last_message_leaves_before_the_daemon_does(tmp_path: Path, receiver: Receiver):
+    receiver.let.clear()
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, print)
+    async with kept(notices):
+        notices.ended(RUN, 0, watched())
+        await anyio.sleep(0)  # `keep` has it in its hands now
+        await anyio.sleep(0)
+        receiver.let.set()
+    assert len(receiver.got) == 1
+
+
+async def test_a_secret_of_ours_is_not_told(tmp_path: Path, receiver: Receiver):
+    redact.learn({"SHOP_TOKEN": "kNs93-dTq0-canary-4471"})
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, print)
+    async with kept(notices):
+        notices.broke_off(RUN, "it said kNs93-dTq0-canary-4471")
+    assert "canary" not in receiver.got[0]["text"]
+    assert "[redacted: SHOP_TOKEN]" in receiver.got[0]["text"]

@@ -1,0 +1,101 @@
+"""What is done by the clock: at its time, once however late, and a duty that fails takes nobody with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrator import clock
+from orchestrator.daemon.schedule import Schedule
+from orchestrator.errors import SettingsError
+
+DAY_S = 86_400.0
+
+
+class Duties:
+    """What was done, in order."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.said: list[str] = []
+        self.fails = False
+
+    async def learn(self) -> str:
+        self.done.append("learn")
+        if self.fails:
+            raise OSError("no disk")
+        return "2 rules"
+
+    async def clean(self) -> str:
+        self.done.append("clean")
+        return "nothing"
+
+    def schedule(self, **times: str) -> Schedule:
+        duties = {"learn": self.learn, "clean": self.clean}
+        return Schedule(times, duties, self.said.append, look_s=0.01)
+
+
+@pytest.fixture
+def ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """By what it says the clock on the wall goes ahead."""
+    file = tmp_path / "ahead"
+    file.write_text("0")
+    monkeypatch.setenv(clock.AHEAD, str(file))
+    return file
+
+
+@asynccontextmanager
+async def kept(schedule: Schedule) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(schedule.keep)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def until(duties: Duties, done: list[str]) -> None:
+    with anyio.fail_after(10):
+        while duties.done != done:
+            await anyio.sleep(0.01)
+
+
+async def test_a_duty_is_done_at_its_time_and_once_however_late(ahead: Path):
+    duties = Duties()
+    schedule = duties.schedule(learn="0 3 * * *", clean="")
+    before = schedule.due["learn"]
+    assert before[11:16] == "03:00"
+    assert "clean" not in schedule.due
+    async with kept(schedule):
+        ahead.write_text(str(9 * DAY_S))  # it slept for nine nights
+        await until(duties, ["learn"])
+        with anyio.fail_after(5):
+            while not duties.said:
+                await anyio.sleep(0.01)
+    assert duties.said == ["learn: 2 rules"]
+    assert schedule.due["learn"] > before
+    assert duties.done == ["learn"]
+
+
+async def test_a_duty_that_fails_is_told_and_the_others_and_the_next_time_come(ahead: Path):
+    duties = Duties()
+    duties.fails = True
+    schedule = duties.schedule(learn="0 3 * * *", clean="30 3 * * *")
+    async with kept(schedule):
+        ahead.write_text(str(DAY_S))
+        await until(duties, ["learn", "clean"])
+        assert schedule.troubles == {"learn": "OSError: no disk"}
+        duties.fails = False
+        ahead.write_text(str(2 * DAY_S))
+        await until(duties, ["learn", "clean"] * 2)
+        with anyio.fail_after(5):
+            while schedule.troubles:
+                await anyio.sleep(0.01)
+    assert duties.said[0] == "warning: learn failed: OSError: no disk"
+
+
+def test_a_time_that_no_clock_has_is_refused_with_its_name():
+    with pytest.raises(SettingsError, match=r"daemon\.learn = '99 3 \* \* \*'"):
+        Duties().schedule(learn="99 3 * * *")

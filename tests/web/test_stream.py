@@ -1,0 +1,195 @@
+"""Events as they come: to many viewers, each of them all of it once, whatever breaks off; and nobody holds up the rest."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from orchestrator.journal import Journal
+from orchestrator.model import RunId, TaskId
+from orchestrator.web import stream
+from orchestrator.web.stream import Streams
+from tests.web.conftest import Scene
+from tests.web.houses import House, Lines, served, some_events, writer
+
+WAIT_S = 20.0
+
+
+def until(right: Callable[[], bool]) -> bool:
+    limit = time.monotonic() + WAIT_S
+    while not right():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def has_all(viewer: Lines, wanted: list[int]) -> bool:
+    return len(viewer.ids) >= len(wanted)
+
+
+def another_run(book: Journal, scene: Scene) -> RunId:
+    return book.begin(dict(book.find(scene.run).asked), book.plans(scene.run))
+
+
+def test_what_comes_is_told_within_two_seconds_without_a_bell(fresh: Scene):
+    """The engine of another process rings none in ours."""
+    with writer(fresh.ran.root) as book:
+        viewer = Lines(fresh.served, f"/api/runs/{fresh.run}/stream")
+        assert viewer.opened.wait(WAIT_S)
+        began = time.monotonic()
+        seqs = some_events(book, fresh.run, 3)
+        assert until(lambda: viewer.ids == seqs), (viewer.ids, seqs)
+        assert time.monotonic() - began < 2
+    data = [json.loads(one[6:]) for one in viewer.lines if one.startswith("data: ")]
+    assert [one["kind"] for one in data] == ["plan_checking"] * 3
+    viewer.close()
+
+
+def test_it_goes_on_after_a_number_without_loss_or_repetition(fresh: Scene):
+    known = [one.seq for one in fresh.ran.events]
+    with writer(fresh.ran.root) as book:
+        for path, last in (
+            ("stream?after=0", None),
+            ("stream", 0),
+            (f"stream?after={known[5]}", 0),
+        ):
+            viewer = Lines(fresh.served, f"/api/runs/{fresh.run}/{path}", last)
+            assert until(partial(has_all, viewer, known))
+            assert viewer.ids == known
+            viewer.close()
+        viewer = Lines(fresh.served, f"/api/runs/{fresh.run}/stream?after={known[5]}")
+        assert until(lambda: viewer.ids == known[6:])
+        more = some_events(book, fresh.run, 2)
+        assert until(lambda: viewer.ids == known[6:] + more)
+        viewer.close()
+
+
+def test_a_viewer_that_breaks_off_again_and_again_misses_nothing(fresh: Scene):
+    """While somebody writes as fast as can be, in two runs."""
+    done = threading.Event()
+    wanted: list[int] = []
+
+    def write() -> None:
+        with writer(fresh.ran.root) as book:
+            other = another_run(book, fresh)
+            for _ in range(120):
+                some_events(book, other, 1)
+                wanted.extend(some_events(book, fresh.run, 2))
+        done.set()
+
+    def enough(viewer: Lines, more: int) -> bool:
+        ids = viewer.ids
+        return len(ids) >= more or (done.is_set() and ids[-1:] == wanted[-1:])
+
+    start = fresh.ran.events[-1].seq
+    engine = threading.Thread(target=write)
+    engine.start()
+    found: list[int] = []
+    limit = time.monotonic() + WAIT_S
+    while not (done.is_set() and found and found[-1] == wanted[-1]):
+        assert time.monotonic() < limit, (found[-3:], wanted[-3:])
+        viewer = Lines(fresh.served, f"/api/runs/{fresh.run}/stream", found[-1] if found else start)
+        assert viewer.opened.wait(WAIT_S)
+        more = 1 + len(found) % 17
+        until(partial(enough, viewer, more))
+        viewer.close()
+        assert viewer.ended.wait(WAIT_S)
+        found += viewer.ids
+    engine.join()
+    assert found == wanted
+
+
+def test_fifty_viewers_get_the_same_from_one_reader(fresh: Scene):
+    viewers = [Lines(fresh.served, "/api/stream") for _ in range(50)]
+    assert all(one.opened.wait(WAIT_S) for one in viewers)
+    assert "orchestrator_stream_viewers 50" in fresh.served.ask("GET", "/metrics").body.decode()
+    with writer(fresh.ran.root) as book:
+        seqs = some_events(book, another_run(book, fresh), 20)
+    assert until(lambda: all(one.ids == seqs for one in viewers))
+    for one in viewers:
+        one.close()
+    assert until(lambda: "viewers 0" in fresh.served.ask("GET", "/metrics").body.decode())
+
+
+def test_a_run_has_its_own_events_only(fresh: Scene):
+    with writer(fresh.ran.root) as book:
+        other = another_run(book, fresh)
+        mine = Lines(fresh.served, f"/api/runs/{fresh.run}/stream")
+        all_ = Lines(fresh.served, "/api/stream")
+        assert mine.opened.wait(WAIT_S)
+        assert all_.opened.wait(WAIT_S)
+        theirs = some_events(book, other, 2)
+        ours = some_events(book, fresh.run, 1)
+        assert until(lambda: all_.ids == theirs + ours)
+        assert until(lambda: mine.ids == ours)
+    mine.close()
+    all_.close()
+
+
+def test_what_workers_do_is_told_and_not_numbered(fresh: Scene):
+    house, run = fresh.served.house, fresh.run
+    house.live, house.lines = (run,), {run: {TaskId("demo/1"): "reads <a>"}}
+    viewer = Lines(fresh.served, f"/api/runs/{run}/stream")
+    assert until(lambda: "event: doing" in viewer.lines)
+    house.lines = {run: {TaskId("demo/1"): "writes"}}
+    fresh.served.call(house.ring)
+    assert until(lambda: any("writes" in line for line in viewer.lines))
+    late = Lines(fresh.served, f"/api/runs/{run}/stream")
+    assert until(lambda: any("writes" in line for line in late.lines)), (
+        "who comes later sees it too"
+    )
+    assert viewer.ids == late.ids == []
+    assert fresh.served.get(f"/api/runs/{run}")["doing"] == {"demo/1": "writes"}
+    viewer.close()
+    late.close()
+
+
+async def test_a_quiet_stream_has_a_heart(tmp_path: Path):
+    streams = Streams(House(tmp_path), heart_s=0.05)
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(streams.pump)
+        async with aclosing(streams.watch(None, None)) as frames:
+            told = [await anext(frames) for _ in range(4)]
+        beside.cancel_scope.cancel()
+    assert told == [stream.HELLO, *[stream.HEART] * 3]
+    assert streams.viewers == 0
+
+
+def test_who_does_not_read_is_sent_away_and_nobody_waits(fresh: Scene):
+    """Its socket is full, and then its box is."""
+    import socket
+
+    lazy = socket.create_connection((fresh.served.host, fresh.served.port), 20)
+    lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    ask = f"GET /api/stream HTTP/1.1\r\nhost: {fresh.served.own}\r\nauthorization: Bearer {fresh.served.token}\r\n\r\n"
+    lazy.sendall(ask.encode())
+    keen = Lines(fresh.served, "/api/stream")
+    assert keen.opened.wait(WAIT_S)
+    assert until(lambda: "viewers 2" in fresh.served.ask("GET", "/metrics").body.decode())
+    with writer(fresh.ran.root) as book:
+        seqs = some_events(book, fresh.run, 100)
+    assert until(lambda: keen.ids == seqs)
+    lazy.close()
+    keen.close()
+
+
+def test_a_head_of_a_stream_ends(scene: Scene):
+    told = scene.served.ask("HEAD", "/api/stream")
+    assert told.status == 200
+
+
+def test_the_end_of_the_server_ends_the_streams(tmp_path: Path, own_ledger: Path):
+    with served(House(tmp_path)) as one:
+        viewers = [Lines(one, "/api/stream") for _ in range(5)]
+        assert all(viewer.opened.wait(WAIT_S) for viewer in viewers)
+        began = time.monotonic()
+    assert time.monotonic() - began < 3
+    assert all(viewer.ended.wait(WAIT_S) for viewer in viewers)
