@@ -21,7 +21,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from orchestrator.history import History, Tried
-from orchestrator.model import Failure, Limit, Limits, PlanId, Route, TaskId, Usage
+from orchestrator.model import Failure, Limit, Limits, PlanId, Reserve, Route, TaskId, Usage
 
 UNBILLED = {  # the provider refused it, or it never began
     Failure.RATE_LIMIT,
@@ -68,10 +68,8 @@ NOTHING, ENDLESS = Money(), Money(math.inf, math.inf)
 
 
 def money(limit: Limit) -> Money:
-    return Money(
-        math.inf if limit.usd is None else limit.usd,
-        math.inf if limit.tokens is None else limit.tokens,
-    )
+    usd, tokens = limit.usd, limit.tokens
+    return Money(math.inf if usd is None else usd, math.inf if tokens is None else tokens)
 
 
 def of_plan(limits: Limits, own: Limit) -> Money:
@@ -128,12 +126,11 @@ def charge(tried: Tried) -> Charge:
 
 def _unseen(tried: Tried, set_aside: Money, usd: float | None, tokens: int | None) -> Money:
     """What stands for that which it did not tell."""
-    own, found = tried.reserve, set_aside
-    if own is not None and own.unseen_usd is not None and not usd:
-        found = Money(own.unseen_usd, found.tokens)
-    if own is not None and own.unseen_tokens is not None and not tokens:
-        found = Money(found.usd, own.unseen_tokens)
-    return found
+    own = tried.reserve or Reserve()
+    return Money(
+        set_aside.usd if usd or own.unseen_usd is None else own.unseen_usd,
+        set_aside.tokens if tokens or own.unseen_tokens is None else own.unseen_tokens,
+    )
 
 
 def _settle(told: float | None, whole: bool, set_aside: float, one_more: float) -> float:
@@ -193,7 +190,7 @@ class Room:
 
 
 class Budget:
-    """Of one run at one moment. `elsewhere` is what other runs used `since` the day began, an ISO time, and what they hold now."""
+    """Of one run at one moment. `elsewhere`: what others used `since` the day began, an ISO time, and hold now."""
 
     def __init__(
         self,
@@ -316,10 +313,10 @@ def admit(
     beside: Sequence[Asked] = (),
     rivals: int = 1,
 ) -> Admission:
-    """`ahead` wait for money already, and what they need is theirs; `beside` could start, too, right after it.
+    """`ahead` wait for money already, and what they need is theirs; `beside` could start, too, right after it, or once more.
 
-    What is left over of each limit is shared with so many `rivals` as could still run at the same time: nobody gets all of
-    it, so that one long attempt does not keep all others waiting.
+    What is left over of each limit is shared with so many `rivals` as could still run at the same time: one long attempt
+    does not keep all others waiting.
     """
     if asked.need == NOTHING:
         return Admission(Verdict.YES)
@@ -331,8 +328,9 @@ def admit(
         free = room.free - _needs(ahead, room)
         if not asked.need.fits(free):
             return _waiting(room, asked, free)
-        spare = (free - asked.need - _needs(beside, room)).most(NOTHING)
-        share = 1 if room.name.startswith("the task") else max(1, rivals)
+        alone = room.name.startswith("the task")
+        spare = (free - asked.need - _needs(() if alone else beside, room)).most(NOTHING)
+        share = 1 if alone else max(1, rivals)
         amount = amount.least(asked.need + Money(spare.usd / share, spare.tokens / share))
     return Admission(Verdict.YES, amount)
 
@@ -344,23 +342,22 @@ def _needs(others: Sequence[Asked], room: Room) -> Money:
 def _refusal(room: Room, asked: Asked) -> Admission:
     usd = not Money(asked.need.usd).fits(room.left)
     raising = room.raising[0 if usd else 1]
-    told = f"{_told(room, asked, room.left, 'left', usd)}; raise {raising}"
-    return Admission(Verdict.STOP, NOTHING, told, room.name, raising)
+    told = _told(room, asked, room.left, "left", usd)
+    return Admission(Verdict.STOP, NOTHING, f"{told}; raise {raising}", room.name, raising)
 
 
 def _waiting(room: Room, asked: Asked, free: Money) -> Admission:
     usd = not Money(asked.need.usd).fits(free)
     told = _told(room, asked, free, "neither used nor set aside", usd)
-    where = " in all projects" if room.name == "today" else ""
-    return Admission(Verdict.WAIT, NOTHING, f"{told}: it waits for what runs{where}", room.name)
+    told += ": it waits for what runs" + (" in all projects" if room.name == "today" else "")
+    return Admission(Verdict.WAIT, NOTHING, told, room.name)
 
 
 def _told(room: Room, asked: Asked, rest: Money, how: str, usd: bool) -> str:
     need, limit, some = _shown(usd, asked.need, room.limit, rest)
     why = f" ({asked.why})" if usd and asked.why else ""
-    return (
-        f"{room.name} may use {limit}, {some} of it is {how}, and {asked.task} may need {need}{why}"
-    )
+    known = f"{room.name} may use {limit}, {some} of it is {how}"
+    return f"{known}, and {asked.task} may need {need}{why}"
 
 
 def _shown(usd: bool, *amounts: Money) -> list[str]:

@@ -268,7 +268,8 @@ class Tracker:
         if not any(caps):
             return Reaction.NEXT_TRY
         above = self._next_rung(task, Reaction.NEXT_RUNG)
-        if caps == (Cap.ATTEMPT, None) and above < len(ladder):
+        dollars_alone = caps[0] == Cap.ATTEMPT and caps[1] != Cap.ATTEMPT
+        if dollars_alone and above < len(ladder):
             here, then = ladder[self._rung[task]].usd_per_token, ladder[above].usd_per_token
             if here is not None and then is not None and then > here:
                 return Reaction.FAIL

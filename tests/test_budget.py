@@ -350,7 +350,7 @@ class World:
     """The real tracker, history and treasurer; only the clients and the time are ours."""
 
     tasks: Sequence[Any]
-    forecasts: Mapping[TaskId, float]
+    forecasts: Mapping[TaskId, float | None]  # None: nobody can price it
     workers: int
     limits: Mapping[str, Any]
     events: list[Event] = field(default_factory=list)
@@ -511,12 +511,14 @@ def worlds(draw: st.DrawFn) -> World:
         task(n, depends_on=tuple(str(m) for m in range(1, n) if draw(st.integers(0, 5)) == 0))
         for n in range(1, count + 1)
     ]
-    forecasts = {one.id: draw(st.floats(0.02, 0.6)) for one in tasks}
+    costs = draw(st.sampled_from([st.floats(0.02, 0.6), st.none() | st.floats(0.02, 0.6)]))
+    forecasts = {one.id: draw(costs) for one in tasks}
     caps = {
         "run_usd": draw(st.floats(0.3, 4.0)),
         "run_tokens": draw(st.one_of(st.just(0), st.integers(20_000, 400_000))),
         "attempt_usd": draw(st.sampled_from([0.0, 0.5, 5.0])),
         "day_usd": 0.0,
+        "unknown_usd": draw(st.floats(0.02, 1.5)),
     }
 
     return World(tasks, forecasts, draw(st.integers(1, 10)), caps)
@@ -553,9 +555,8 @@ def check_nobody_starved(world: World) -> None:
         assert short & {one, *world.graph.all_before(one)}
     now = world.treasurer.now()
     for one in world.tracker.refused:
-        asked = Asked(one, Money(world.forecasts[one], 0), Money())
         need = world.treasurer._asked(world.tracker._start(one)).need
-        assert not all(need.fits(room.left) for room in now.rooms(one)), asked
+        assert not all(need.fits(room.left) for room in now.rooms(one)), one
 
 
 def check_restart(world: World) -> None:

@@ -72,6 +72,8 @@ def run(
     """Run plan files, and what is unfinished in folders."""
     from orchestrator.cli import starting
 
+    flags = {"again": again, "yes": yes, "wait": wait, "fail_fast": fail_fast}
+    flags |= {"ignore_deps": ignore_deps, "include_dirty": include_dirty, "as_json": as_json}
     asked = starting.Asked(
         paths=tuple(paths),
         chosen=(_split(only), _split(start), _split(skip)),
@@ -79,14 +81,8 @@ def run(
         budget=(budget_usd, budget_tokens),
         plan_budget=(plan_budget_usd, plan_budget_tokens),
         quality=quality.value,
-        again=again,
-        yes=yes,
-        wait=wait,
-        fail_fast=fail_fast,
-        ignore_deps=ignore_deps,
         modes=(workspace, sandbox),
-        include_dirty=include_dirty,
-        as_json=as_json,
+        **flags,
     )
     return starting.preview(asked) if dry_run else starting.run(asked)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import anyio
 from anyio import to_thread
@@ -67,9 +68,11 @@ class Notices:
             self._tell("end", f"run {run} is done: {sums}", run, exit_code=code)
         elif code != 130:
             failed = ", ".join(watched.in_state(TaskState.FAILED)[:5])
-            text = f"run {run} ended with exit {code}: {sums}" + (
-                f"; failed: {failed}" if failed else ""
-            )
+            text = f"run {run} ended with exit {code}: {sums}"
+            text += f"; failed: {failed}" if failed else ""
+            told = watched.history.delivery or {}
+            if told.get("why"):
+                text += f"; its result stays on {told['branch']}: {told['why']}"
             self._tell("failure", text, run, exit_code=code)
 
     def broke_off(self, run: RunId, why: str) -> None:
@@ -152,5 +155,9 @@ def _webhook(settings: NotifySettings, body: bytes) -> str | None:
 
 @retry(stop=stop_after_attempt(TRIES), wait=wait_random_exponential(0.2, 2), reraise=True)
 def _post(request: urllib.request.Request, timeout_s: float) -> None:
-    with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310 - looked at before
-        return
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310 - looked at before
+            return
+    except HTTPError as refused:
+        refused.close()  # it is an open answer, too
+        raise

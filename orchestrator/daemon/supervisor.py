@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import anyio.abc
 from anyio import to_thread
 
 from orchestrator import clock, engine, inbox
-from orchestrator.daemon import launch, systemd, trust
+from orchestrator.daemon import launch, systemd, trust, watching
 from orchestrator.daemon.bell import Bell
 from orchestrator.daemon.folder import Folder, sources
 from orchestrator.daemon.notices import Notices
@@ -26,11 +26,12 @@ from orchestrator.engine import Engine, Given, Hub, Slots
 from orchestrator.errors import OrchestratorError, UsageError
 from orchestrator.history import fold
 from orchestrator.inbox import Letter
-from orchestrator.journal import HOME
 from orchestrator.model import Event, Plan, RunId
 from orchestrator.settings import Settings
 
 TICK_S = 1.0  # how often letters, and plans that are being written, are looked at
+Stand = tuple[str, str | None, str]  # path, hash, state
+TOLD = ("broken", "untrusted", "later")
 INTERRUPTED = (None, 130)  # exit codes of runs that a daemon goes on with
 Beside = Callable[[], Coroutine[Any, Any, None]]
 
@@ -72,6 +73,9 @@ class Supervisor:
         self._revisions: dict[str, list[Revision]] = {}
         self._refused: dict[str, Refusal] = {}
         self._interrupted: dict[RunId, float] = {}  # when each is tried next, Unix seconds
+        self._stands: dict[
+            tuple[str, str | None, str], str
+        ] = {}  # what was told of plans that wait
         self._trusted: frozenset[str] = frozenset()
         self._trust_stamp: object = None
         self._progress = 0  # plans that were begun, refused or passed over
@@ -90,8 +94,10 @@ class Supervisor:
         held = engine.held(self.root, self.settings, self.words.say, self.slots, self._heed)
         async with held as self._engine, anyio.create_task_group() as around:
             await around.start(self.stopping.hear, self._end, self.settings.daemon.drain_s)
-            for one in (*beside, self.schedule.keep, self.notices.keep, self._pulse, self._watch):
+            for one in (*beside, self.schedule.keep, self.notices.keep, systemd.keep):
                 around.start_soon(one)
+            rescan_s = self.settings.daemon.rescan_s
+            around.start_soon(watching.watch, self.words.top, self.rouse, rescan_s)
             async with anyio.create_task_group() as self._group:
                 self._read_past()
                 self._list_interrupted()
@@ -138,7 +144,21 @@ class Supervisor:
             self.decision = self._decide(now)
             if self._progress == before:
                 break  # files changed under our hands: they have the next turn
+        self._tell_waiting()
         await self._answer_letters()
+
+    def _tell_waiting(self) -> None:
+        """Once of each text, what only a person or the clock can bring forward."""
+        stands: dict[Stand, str] = {
+            (one.found.path, one.found.sha256, one.state): one.why
+            for one in self.decision.waiting
+            if one.state in TOLD and one.found.path not in self._refused
+        }
+        for (path, _, _), why in (
+            (key, why) for key, why in stands.items() if key not in self._stands
+        ):
+            self.words.say(f"{path} waits: {why}")
+        self._stands = stands
 
     def _decide(self, now: float) -> Decision:
         live = self.engine.live
@@ -171,29 +191,12 @@ class Supervisor:
         if trust.stamp(self.root) != self._trust_stamp:
             self._trust_stamp = trust.stamp(self.root)
             return True
-        return any(letter.run not in self.witnesses for _, letter in inbox.look(self.root))
+        return bool(self._letters())
 
-    async def _watch(self) -> None:
-        """What the system tells of the folder; what it does not tell the rescan finds."""
-        from watchfiles import (
-            DefaultFilter,
-            awatch,
-        )  # it takes long to load, and `--version` must not
-
-        ours = DefaultFilter(ignore_dirs=[*DefaultFilter.ignore_dirs, HOME])
-        while True:
-            with suppress(OSError, RuntimeError):
-                async for _ in awatch(self.words.top, watch_filter=ours, debounce=200, step=50):
-                    self.rouse()
-                    if not self.words.top.is_dir():
-                        break
-            await anyio.sleep(self.settings.daemon.rescan_s)
-
-    async def _pulse(self) -> None:
-        pause = systemd.pulse_s()
-        while pause is not None:
-            systemd.tell("WATCHDOG=1")
-            await anyio.sleep(pause)
+    def _letters(self) -> list[tuple[Path, Letter]]:
+        """To runs that do not go on, and are not about to."""
+        kept = {*self.witnesses, *self._interrupted}
+        return [one for one in inbox.look(self.root) if one[1].run not in kept]
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -310,17 +313,20 @@ class Supervisor:
         assert self._group is not None
         witness.meet(given, events)
         self.witnesses[given.run] = witness
-        self.crashed.pop(given.run, None)
         self._group.start_soon(self._play, given, events)
 
     async def _play(self, given: Given, events: Sequence[Event]) -> None:
+        witness = self.witnesses[given.run]
         try:
             async with self.words.around(given.run):
                 code = await self.engine.play(given, events)
         except Exception as trouble:  # a run that falls must not take the others with it
             self._break_off(given.run, trouble)
+            if not witness.has_begun:  # nothing was done that could be done again and again
+                self._interrupted[given.run] = clock.wall() + self.settings.daemon.retry_s
         else:
-            self.notices.ended(given.run, code, self.witnesses[given.run].watched)
+            self.crashed.pop(given.run, None)
+            self.notices.ended(given.run, code, witness.watched)
         finally:
             del self.witnesses[given.run]
             for path, one in self._refused.items():
@@ -339,17 +345,16 @@ class Supervisor:
 
     async def _answer_letters(self) -> None:
         """People write to runs that have ended, too: such a run goes on with the answer."""
-        for path, letter in inbox.look(self.root):
-            if letter.run in self.witnesses:
-                continue
-            if letter.do == "cancel" or letter.run in self.crashed:
-                inbox.discard(path)
-                continue
+        for path, letter in self._letters():
             try:
-                await self.go_on(letter.run, {})
+                if letter.run in self.crashed:
+                    raise UsageError(f"it broke off. Next: orchestrator resume {letter.run}")
+                if letter.do != "cancel":
+                    await self.go_on(letter.run, {})
+                    continue
             except OrchestratorError as error:
                 self.words.say(f"warning: a letter to run {letter.run} is put away: {error}")
-                inbox.discard(path)
+            inbox.discard(path)
 
     def cancel(self, letter: Letter) -> None:
         if letter.run not in self.witnesses:

@@ -6,6 +6,8 @@ import os
 import socket
 from contextlib import suppress
 
+import anyio
+
 NOTIFY, WATCHDOG, WATCHED = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 
 
@@ -27,3 +29,11 @@ def pulse_s() -> float | None:
         asked = int(os.environ.get(WATCHDOG, "0"))
         return asked / 2e6 if asked > 0 else None
     return None
+
+
+async def keep() -> None:
+    """As long as our loop goes round."""
+    pause = pulse_s()
+    while pause is not None:
+        tell("WATCHDOG=1")
+        await anyio.sleep(pause)

@@ -39,7 +39,7 @@ def trust(root: Path, sha256: str, path: str, by: str, at: str) -> None:
     try:
         file = os.open(make_home(root) / FILE, flags, 0o600)
         try:
-            os.write(file, f"\n{line}".encode() if False else line.encode())
+            os.write(file, f"\n{line}".encode() if _is_torn(root) else line.encode())
             os.fsync(file)
         finally:
             os.close(file)

@@ -23,7 +23,7 @@ class Witness:
     def __init__(self, root: Path, say: Say, heard: Heard) -> None:
         self._root, self._say, self._heard = root, say, heard
         self._words: Words | None = None
-        self._run, self.isolated = "", True
+        self._run, self.isolated, self.has_begun = "", True, False
         self.doing_now: dict[TaskId, str] = {}
 
     def meet(self, given: Given, past: Sequence[Event]) -> None:
@@ -38,6 +38,7 @@ class Witness:
         return self._words.watched
 
     def happened(self, event: Event) -> None:
+        self.has_begun = True
         if self._words is not None:
             for line in self._words.lines(event):
                 self._say(f"{self._run}{line}")

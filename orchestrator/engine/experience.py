@@ -138,7 +138,8 @@ def _uncollected() -> Iterator[None]:
 @_uncollected()
 def gather(settings: Settings, run: RunId | None = None) -> Experience:
     """Of the last days. What cannot be read is as if nothing were there, with a note. `run`: what it did says nothing yet
-    of models, as whoever goes on with it counts that from its journal."""
+    of models, as whoever goes on with it counts that from its journal, and nothing of costs: who was refused for one
+    is refused again as long as nothing else is known."""
     days = timedelta(days=settings.learning.window_days)
     since = datetime.fromtimestamp(clock.wall(), UTC) - days
     folder, table, notes = ledger_folder(), settings.estimate, list[str]()
@@ -147,13 +148,14 @@ def gather(settings: Settings, run: RunId | None = None) -> Experience:
         window = ledger.skim(folder, since.isoformat())
     except (OSError, RecordError) as refused:
         notes.append(f"the ledger cannot be read, so estimates are those of tables: {refused}")
-    past = Past(map(estimates.used, window.entries), table.min_samples, table.complexity_step)
+    foreign = [one for one in window.entries if one.run_id != run]
+    past = Past(map(estimates.used, foreign), table.min_samples, table.complexity_step)
     rules, trouble = lessons(settings)
     if trouble:
         notes.append(trouble)
     own = named(one for one in window.entries if one.origin != RETROACTIVE)
     seen = ages(own)
-    others = [one for one in window.entries if one.origin != RETROACTIVE and one.run_id != run]
+    others = [one for one in foreign if one.origin != RETROACTIVE]
     # names are told apart by what is counted: only where all is, it is the same
     models = own if len(others) == len(window.entries) else named(others)
     evidence = Evidence.of(_trials(models, Strengths(others)), lineage.predecessors(seen))

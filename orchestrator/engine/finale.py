@@ -154,7 +154,7 @@ class Finale:
         else:
             async with self._turn.lock:  # runs share the person's checkout
                 await self._hand_over(plans, interrupted)
-        code = self.exit_code(interrupted=interrupted)
+        code = self.exit_code(interrupted=interrupted) or int(self._stays_apart)
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
         for trouble in self._unwritten.values():
             self._screen.warn(trouble)
@@ -243,6 +243,12 @@ class Finale:
         if commit is not None:
             self._record(EventKind.SUMMARISING, {"plan": plan.id, "commit": commit})
             await ground.advance(commit, ground.tip)
+
+    @property
+    def _stays_apart(self) -> bool:
+        """Nobody looks while it is said, and it goes on with what it has: that the branch lacks it is no success."""
+        told = self._history.delivery or {}
+        return self._turn.joins and told.get("why") is not None
 
     def exit_code(self, *, interrupted: bool) -> int:
         """0 done, 4 no room, or what is done could not be written, 130 interrupted, 3 an operator must act, 5 a person, 1 not all done."""

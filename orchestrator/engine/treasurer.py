@@ -26,7 +26,6 @@ from orchestrator.model import (
     Reserve,
     Route,
     Strategy,
-    Task,
     TaskId,
     TaskState,
     Tier,
@@ -112,6 +111,7 @@ class Treasurer:
                 return start, None
             asked = self._asked(start)
             beside = [self._asked(one) for one in starts[1:] if one.route.asks_a_model]
+            beside += self._once_more(asked)
             rivals = self._rivals(start.task.id)
             answer = budget.admit(self.now(), asked, ahead=ahead, beside=beside, rivals=rivals)
             if answer.verdict is Verdict.YES:
@@ -157,7 +157,7 @@ class Treasurer:
         return Aside(name, number, held.usd, held.tokens, sure.usd, sure.tokens)
 
     def _rivals(self, task: TaskId) -> int:
-        """How many attempts could share what is left, with this one; what runs may have to be tried again."""
+        """How many attempts could share what is left, with this one."""
         tracker, crew = self._tracker, self._crew
         slots = self._order.workers - len(tracker.running)
         later = [
@@ -166,8 +166,14 @@ class Treasurer:
             if state is TaskState.WAITING and one in crew.ladders and one not in tracker.refused
         ]
         asking = [one for one in later if tracker.route(one).asks_a_model]
-        again = any(self._history.of(one).tried[-1].route.asks_a_model for one in tracker.running)
-        return max(1, min(slots, len({task, *asking}))) + again
+        return max(1, min(slots, len({task, *asking})))
+
+    def _once_more(self, asked: Asked) -> list[Asked]:
+        """What runs, and this one, may have to be tried again: of tokens, of which one attempt has no limit, so many are left for it."""
+        tracker, tasks = self._tracker, self._graph.tasks
+        running = (Start(tasks[one], 0, tracker.route(one)) for one in tracker.running)
+        every = [asked, *(self._asked(one) for one in running if one.route.asks_a_model)]
+        return [one._replace(need=Money(0.0, one.need.tokens)) for one in every]
 
     def _may_learn(self, start: Start) -> bool:
         """Nobody knows what its model costs, and one of it runs that may tell: its answer would be another a moment later."""

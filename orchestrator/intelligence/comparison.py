@@ -86,6 +86,13 @@ class Group:
         self.first = min(self.first or one.timestamp, one.timestamp)
         self.last = max(self.last, one.timestamp)
 
+    def join(self, other: Group) -> None:
+        """What turned out to be of the same model."""
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first = min(self.first or other.first, other.first or self.first)
+        self.last = max(self.last, other.last)
+
     @property
     def rate(self) -> float:
         return self.successes / self.tries if self.tries else 0.0

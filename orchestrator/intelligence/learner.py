@@ -2,7 +2,8 @@
 
 Each sample is folded into its group as it comes, so a million of them need no more memory than ten. What is compared:
 
-* Groups are of one complexity and one resolved model id: an alias never mixes two models.
+* Groups are of one complexity and one resolved model id: an alias never mixes two models. Of an attempt that ended before
+  anybody had answered only the name is on record: it was the id that answered to it before, else the one that did after it.
 * Each against the model of the tier that the bands choose. Without outcomes of that there is no comparison, and no rule.
 * But for `seed` only first tries count: a retry has read the failure before it, and an escalation gets the tasks that
   another model could not do. And only what a check, a review or a person has judged: a pass that nothing proved says nothing.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.estimates.names import Names
 from orchestrator.intelligence.comparison import (
     INHERITED,
     SUMS,
@@ -35,12 +37,17 @@ ENDED = {
 }
 
 
+Groups = dict[tuple[int, str], Group]  # by complexity and model id
+
+
 @dataclass(slots=True)
 class Pool:
     """What has been folded so far."""
 
     policy: Policy
-    groups: dict[tuple[int, str], Group] = field(default_factory=dict)
+    groups: Groups = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    nameless: dict[str, Groups] = field(default_factory=dict)  # by worker: nobody has answered yet
     passed: Counter[str] = field(default_factory=Counter)
     loaded: int = 0
 
@@ -48,16 +55,31 @@ class Pool:
         self.loaded += 1
         tier, model_id = one.model_routed, one.model_version
         if tier is None or model_id is None:
-            self.passed["no model"] += 1
+            self.passed["no model" if model_id is None else "a model of no tier"] += 1
             return
+        if one.origin == LIVE:
+            self.names.add(one.worker, one.asked, model_id)
         if why := self._no_evidence(one):
             self.passed[why] += 1
             return
-        key = (one.complexity_estimated, model_id)
-        group = self.groups.get(key)
+        known = self.names.resolve(one.worker, model_id) if one.asked == model_id else model_id
+        waits = known == one.asked
+        groups = self.nameless.setdefault(one.worker, {}) if waits else self.groups
+        key = (one.complexity_estimated, known)
+        group = groups.get(key)
         if group is None:
-            group = self.groups[key] = Group(*key, tier, one.provider)
+            group = groups[key] = Group(*key, tier, one.provider)
         group.add(one)
+
+    def settle(self) -> None:
+        """At the end: who has answered to a name later."""
+        for worker, groups in self.nameless.items():
+            for (complexity, asked), group in groups.items():
+                group.model_id = self.names.resolve(worker, asked)
+                of_it = self.groups.setdefault((complexity, group.model_id), group)
+                if of_it is not group:
+                    of_it.join(group)
+        self.nameless.clear()
 
     def _no_evidence(self, one: Sample) -> str:
         if one.origin != LIVE:
@@ -106,6 +128,7 @@ def learn(
     pool = Pool(policy)
     for one in samples:
         pool.add(one)
+    pool.settle()
     ages = _ages(pool.groups.values())
     rules, others, alone = [], [], []
     for complexity in sorted({complexity for complexity, _ in pool.groups}):

@@ -37,7 +37,7 @@ from typing import Any
 from orchestrator import redact
 from orchestrator.errors import JournalLocked, RecordError, UnknownRun
 from orchestrator.journal import file
-from orchestrator.journal.file import VERSION, sql
+from orchestrator.journal.file import VERSION, StoredPlan, sql
 from orchestrator.journal.marks import CRASH_AT, CrashPoint, Mark, Reached
 from orchestrator.model import Event, EventKind, Noun, PlanId, RunId, TaskId
 
@@ -62,15 +62,6 @@ __all__ = [
 HOME = ".orchestrator"
 GLANCE_S = 0.2  # who only asks whether somebody holds the lock holds it for less
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alikes: people type run names
-
-
-class StoredPlan(Noun):
-    """A plan as it was when its run began."""
-
-    id: PlanId
-    path: str
-    sha256: str
-    content: bytes
 
 
 class RunRow(Noun):
@@ -152,8 +143,7 @@ class Journal:
     def plans(self, run: RunId) -> list[StoredPlan]:
         with self._readable():
             rows = self._connection.execute(sql("plans"), (run,)).fetchall()
-        whole = (file.whole(row, f"plan {row[4]} of run {run}", self.path) for row in rows)
-        return [StoredPlan(id=i, path=p, sha256=s, content=c) for _, _, i, p, s, c in whole]
+        return [file.plan(self.path, row) for row in rows]
 
     def runs(self) -> list[RunRow]:
         """Newest first."""

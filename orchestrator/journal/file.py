@@ -13,10 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import JournalCorrupt, JournalTooNew, RecordError
-from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.model import Event, EventKind, Noun, PlanId, RunId, TaskId
 
 VERSION = 2
 BROKEN = (sqlite3.DatabaseError, UnicodeDecodeError)  # the words of an error can be damaged, too
+
+
+class StoredPlan(Noun):
+    """A plan as it was when its run began."""
+
+    id: PlanId
+    path: str
+    sha256: str
+    content: bytes
 
 
 def sql(name: str) -> str:
@@ -90,6 +99,12 @@ def whole(row: Sequence[Any], what: str, path: Path) -> Sequence[Any]:
     if crc != checksum(values):
         raise damaged(f"{what} in {path} is damaged: its checksum is not that of its content")
     return values
+
+
+def plan(path: Path, row: Sequence[Any]) -> StoredPlan:
+    """A row of plans, whole."""
+    _, _, name, place, digest, content = whole(row, f"plan {row[4]} of run {row[1]}", path)
+    return StoredPlan(id=name, path=place, sha256=digest, content=content)
 
 
 def event(path: Path, row: Sequence[Any]) -> Event:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.journal import HOME, file
-from orchestrator.journal.file import sql
+from orchestrator.journal.file import StoredPlan, sql
 from orchestrator.model import Event, RunId
 
 NEWEST = (1 << 63) - 1
@@ -59,6 +59,12 @@ def which(root: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return told.st_dev, told.st_ino
+
+
+def plans(root: Path, run: RunId) -> list[StoredPlan]:
+    with _opened(root) as (path, connection):
+        rows = connection.execute(sql("plans"), (run,)).fetchall() if connection else []
+        return [file.plan(path, row) for row in rows]
 
 
 @contextmanager

@@ -34,8 +34,9 @@ HEAD = re.compile(
     (
         rb'\{"task_id":TEXT,"complexity_estimated":(\d+),"model_routed":(?:"(\w+)"|null),"outcome":"(\w+)",'
         rb'"duration_seconds":NUMBER,"tokens_total":(?:\d+|null),"cost_usd":NUMBER,"model_version":(?:TEXT|null),'
-        rb'"timestamp":TEXT,"v":VERSION,"attempt":(\d+),"run_id":TEXT,"project":"[^"\\]*","worker":"[^"\\]*",'
-        rb'"provider":(?:TEXT|null),'
+        rb'"timestamp":TEXT,"v":VERSION,"attempt":(\d+),"run_id":TEXT,"project":"[^"\\]*","worker":TEXT,'
+        rb'"provider":(?:TEXT|null),"route":\{"tier":(?:"\w+"|null),"confidence":[0-9.e+-]+,"reason":"(?:[^"\\]|\\.)*",'
+        rb'"propensity":(?:[0-9.e+-]+|null),"strategy":(?:"[^"\\]*"|null),"model":(?:TEXT|null),'
     )
     .replace(b"TEXT", rb'"([^"\\]*)"')
     .replace(b"NUMBER", rb"(-?[0-9.e+-]+|null)")
@@ -114,12 +115,13 @@ def read(line: bytes) -> Sample:
 
 
 def sample(one: Entry) -> Sample:
-    values = {name: getattr(one, name) for name in Sample._fields}
-    return Sample(**{**values, "cost_usd": one.own_cost_usd})
+    values = {name: getattr(one, name) for name in Sample._fields if name != "asked"}
+    return Sample(**{**values, "cost_usd": one.own_cost_usd, "asked": one.route.model})
 
 
 def _read(head: re.Match[bytes], tail: bytes) -> Sample:
-    task, level, tier, outcome, seconds, cost, model, stamp, attempt, run, provider = head.groups()
+    task, level, tier, outcome, seconds, cost, model, stamp, attempt, run, *who = head.groups()
+    worker, provider, asked = who
     judged, of_review = _tail(tail)
     return Sample(
         run.decode(),
@@ -134,6 +136,8 @@ def _read(head: re.Match[bytes], tail: bytes) -> Sample:
         None if seconds == b"null" else float(seconds),
         own(None if cost == b"null" else float(cost), of_review),
         *judged,
+        worker.decode(),
+        None if asked is None else asked.decode(),
     )
 
 

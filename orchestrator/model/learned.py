@@ -45,6 +45,10 @@ class Sample(NamedTuple):
     failure: str | None
     escalated_from: str | None
     origin: str
+    worker: str
+    asked: (
+        str | None
+    )  # the name of a model that its worker was given; `model_version` is what answered
 
     @property
     def identity(self) -> tuple[str, str, int]:

@@ -19,7 +19,7 @@ class Answer(Noun):
     option: str | None = None
     note: str = ""
     by: str = ""  # a person, STANDING or EXPIRY; empty where it is not known
-    via: str = ""  # how a person gave it: terminal or command
+    via: str = ""  # how a person gave it: terminal, command or dashboard
 
     @property
     def is_of_a_person(self) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from math import nan
 from typing import Any, NamedTuple
 
 from orchestrator.model import Tier
 from orchestrator.reports.rates import bootstrap, interval, rounded
-from orchestrator.reports.work import Done, Work
+from orchestrator.reports.work import ORDER, Done, Work
 
 LEAST = 5  # tasks on the other tier, and tasks at all
 DRAWN = 200  # so many tasks are drawn again and again; of more each one's own share in the figure is enough
@@ -41,6 +42,8 @@ class Savings(NamedTuple):
     unfinished: int = 0  # of the samples: they did not end well there
     cut_off: int = 0  # of the unknown: they cost at least something
     reviewed: int = 0
+    below: int = 0  # tasks that began on a weaker tier
+    above: int = 0
 
     @property
     def saved_usd(self) -> float | None:
@@ -99,7 +102,10 @@ def _bias(found: Savings) -> Iterator[str]:
         )
     if found.cut_off:
         yield f"overstated: of {found.cut_off} left out only a part of the cost is known, and mostly dear ones are cut off"
-    yield "either way: of one complexity the harder tasks go rather to the stronger models, for which nothing here corrects"
+    if found.below > found.above:
+        yield f"overstated: {found.below} began below {tier}, and of one complexity those are rather the easier ones"
+    if found.above > found.below:
+        yield f"understated: {found.above} began above {tier}, and of one complexity those are rather the harder ones"
 
 
 def against(work: Work, tier: Tier) -> Savings:
@@ -115,6 +121,8 @@ def against(work: Work, tier: Tier) -> Savings:
         cut_off=sum(
             task.own_cost_usd is None and task.least_usd is not None for task in work.finished
         ),
+        below=sum(_place(task) < ORDER.index(tier) for task, _ in done),
+        above=sum(_place(task) > ORDER.index(tier) for task, _ in done),
         reviewed=sum(one.review is not None for task, _ in done for one in task.attempts),
     )
     if len(tasks) < LEAST or len(there) < LEAST:
@@ -139,6 +147,12 @@ def against(work: Work, tier: Tier) -> Savings:
 def _known(task: Done, cost: float, tier: Tier) -> Known:
     begun = task.tiers[:1] in ([], [tier])
     return Known(task.first.complexity_estimated, cost, task.cost_on(tier), begun)
+
+
+def _place(task: Done) -> float:
+    """Of the tier where it began; without one neither below nor above any."""
+    tier = task.first.model_routed
+    return nan if tier is None else ORDER.index(tier)
 
 
 # --- what the other tier costs --------------------------------------------------------------------

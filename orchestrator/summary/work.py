@@ -228,7 +228,7 @@ def _kind(outcome: Outcome | None) -> str:
 # --- decisions -------------------------------------------------------------------------------------
 
 
-VIA = {"terminal": "on the terminal", "command": "by command"}
+VIA = {"terminal": "on the terminal", "command": "by command", "dashboard": "on the dashboard"}
 
 
 def _when(at: str | None) -> str:

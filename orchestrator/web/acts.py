@@ -13,7 +13,7 @@ from orchestrator.views.asking import person
 from orchestrator.views.house import Act, Cancel, Enqueue, Resume, Trust
 from orchestrator.views.past import Past
 from orchestrator.views.words import said
-from orchestrator.web import models
+from orchestrator.web import asked, models
 from orchestrator.web.book import Book
 from orchestrator.web.table import Call, Endpoint
 
@@ -29,7 +29,7 @@ class Refused(OrchestratorError):
 
 
 async def answer(call: Call) -> models.Done:
-    sent: models.AnswerSent = call.body
+    sent: asked.AnswerSent = call.body
     given = Answer(approved=sent.approved, option=sent.option, note=sent.note, by=person(), via=VIA)
 
     def work(book: Book) -> models.Done:
@@ -85,7 +85,7 @@ async def cancel(call: Call) -> models.Done:
 
 
 async def resume(call: Call) -> models.Done:
-    sent: models.ResumeSent = call.body
+    sent: asked.ResumeSent = call.body
 
     def find(book: Book) -> RunId:
         past = book.run(call.given["run"])
@@ -105,10 +105,10 @@ async def trust(call: Call) -> models.Done:
     return await _act(call, Trust(**call.body.model_dump()))
 
 
-async def _act(call: Call, asked: Act) -> models.Done:
+async def _act(call: Call, act: Act) -> models.Done:
     """Whatever the daemon does not do as things stand is a conflict, and not a wrong request."""
     try:
-        return models.Done(done=await call.seen.daemon.act(asked, person()))
+        return models.Done(done=await call.seen.daemon.act(act, person()))
     except (OrchestratorError, OSError) as why:  # also a name that no file can have
         raise Refused(409, str(why)) from why
 
@@ -121,7 +121,7 @@ ENDPOINTS = (
         "Say yes or no at a checkpoint; the first answer counts.",
         answer,
         models.Done,
-        body=models.AnswerSent,
+        body=asked.AnswerSent,
         refuses=(404, 409),
     ),
     _post(
@@ -130,7 +130,7 @@ ENDPOINTS = (
         "Try a failed task once more.",
         retry,
         models.Done,
-        body=models.NothingSent,
+        body=asked.NothingSent,
         refuses=(404, 409),
     ),
     _post(
@@ -139,7 +139,7 @@ ENDPOINTS = (
         "Stop a run; it can be resumed.",
         cancel,
         models.Done,
-        body=models.NothingSent,
+        body=asked.NothingSent,
         refuses=(404, 409),
     ),
     _post(
@@ -148,7 +148,7 @@ ENDPOINTS = (
         "Go on with a run, with another budget where one is given.",
         resume,
         models.Done,
-        body=models.ResumeSent,
+        body=asked.ResumeSent,
         refuses=(404, 409),
     ),
     _post(
@@ -157,7 +157,7 @@ ENDPOINTS = (
         "Look at plans of the watched folder now; `again` also runs what is done.",
         enqueue,
         models.Done,
-        body=models.EnqueueSent,
+        body=asked.EnqueueSent,
         refuses=(409,),
     ),
     _post(
@@ -166,7 +166,7 @@ ENDPOINTS = (
         "Let a plan run as it is now: exactly the bytes with this SHA-256.",
         trust,
         models.Done,
-        body=models.TrustSent,
+        body=asked.TrustSent,
         refuses=(409,),
     ),
 )

@@ -7,7 +7,7 @@ from starlette.responses import Response, StreamingResponse
 from orchestrator.model import RunId, TaskId
 from orchestrator.views import documents
 from orchestrator.views.past import Past, ended
-from orchestrator.web import models, replies
+from orchestrator.web import asked, models, replies
 from orchestrator.web.book import Book, Glance
 from orchestrator.web.seen import tried_of
 from orchestrator.web.table import Call, Endpoint
@@ -17,7 +17,7 @@ STREAM = "text/event-stream"
 
 
 async def runs(call: Call) -> models.Runs:
-    query: models.RunsQuery = call.query
+    query: asked.RunsQuery = call.query
 
     def work(book: Book) -> models.Runs:
         names = [row.id for row in book.runs()]
@@ -71,7 +71,7 @@ async def attempts(call: Call) -> models.Tries:
 
 
 async def transcript(call: Call) -> models.Transcript:
-    query: models.TranscriptQuery = call.query
+    query: asked.TranscriptQuery = call.query
     run, task, attempt = await _named(call)
     piece = await call.seen.transcript(run, task, attempt, query.part, query.start, query.limit)
     told = {"run": run, "task": task, "attempt": attempt, "part": query.part, "from": piece.start}
@@ -106,7 +106,7 @@ async def checks(call: Call) -> models.Checks:
 
 
 async def events(call: Call) -> models.Events:
-    query: models.EventsQuery = call.query
+    query: asked.EventsQuery = call.query
 
     def work(book: Book) -> models.Events:
         run = book.named(call.given["run"])
@@ -189,7 +189,7 @@ ENDPOINTS = (
         "The runs of this project, newest first.",
         runs,
         models.Runs,
-        models.RunsQuery,
+        asked.RunsQuery,
         refuses=(404,),
     ),
     Endpoint(
@@ -235,7 +235,7 @@ ENDPOINTS = (
         "What a worker, its reviewer or its checks printed, in pieces.",
         transcript,
         models.Transcript,
-        models.TranscriptQuery,
+        asked.TranscriptQuery,
         refuses=(404,),
     ),
     Endpoint(
@@ -263,7 +263,7 @@ ENDPOINTS = (
         "The events of a run, oldest first.",
         events,
         models.Events,
-        models.EventsQuery,
+        asked.EventsQuery,
         refuses=(404,),
     ),
     Endpoint(
@@ -273,7 +273,7 @@ ENDPOINTS = (
         "The events of a run as they come; `doing` are the latest lines of its workers.",
         stream,
         STREAM,
-        models.StreamQuery,
+        asked.StreamQuery,
         refuses=(404,),
     ),
     Endpoint(
@@ -283,6 +283,6 @@ ENDPOINTS = (
         "The same of all runs.",
         stream_all,
         STREAM,
-        models.StreamQuery,
+        asked.StreamQuery,
     ),
 )

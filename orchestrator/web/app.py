@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 from orchestrator.errors import OrchestratorError
 from orchestrator.web import acts, api, figures, openapi, pages, replies
 from orchestrator.web.acts import Refused
+from orchestrator.web.asked import LoginSent
 from orchestrator.web.front import FORM, KNOWN, Front, of_ours, of_router
-from orchestrator.web.models import LoginSent
 from orchestrator.web.security import JSON, Guard
 from orchestrator.web.seen import Seen
 from orchestrator.web.stream import Streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from orchestrator.views.watched import Spent
 
 KEPT = 12  # runs that stay folded; others are folded again when somebody looks
 PAGE = 2000  # events that are read at once
+LEARN_S = 5.0  # so often at most it is looked which values are secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Book:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._file: tuple[int, int] | None = None
+        self._learn_at = 0.0
         self._forget()
 
     def _forget(self) -> None:
@@ -127,9 +130,8 @@ class Book:
         return self._spans[run].last if run in self._spans else 0
 
     def _fold(self, row: RunRow) -> Past:
-        learn_secrets(self.root)
-        with journal.reading(self.root) as book:
-            stored = book.plans(row.id)
+        self._learn()
+        stored = tail.plans(self.root, row.id)
         span = self._spans.get(row.id, Span(1, 0))
         events = tail.of_run(self.root, row.id, span.first - 1, span.last)
         live = row.id in self._live()
@@ -145,8 +147,15 @@ class Book:
         while new := tail.after(self.root, self._seq, PAGE):
             self._take(new)
 
+    def _learn(self) -> None:
+        """Settings and env_files can change while we look on; reading them takes longer than a small run."""
+        now = time.monotonic()
+        if now >= self._learn_at:
+            learn_secrets(self.root)
+            self._learn_at = now + LEARN_S
+
     def _begin(self) -> None:
-        learn_secrets(self.root)
+        self._learn()
         self._spans = tail.spans(self.root)
         self._seq = max((span.last for span in self._spans.values()), default=0)
         self._read_rows()

@@ -12,7 +12,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.intelligence import exports, reporting
 from orchestrator.model import PlanId, Tier
 from orchestrator.project import Source
-from orchestrator.web import metrics, models
+from orchestrator.web import asked, metrics, models
 from orchestrator.web.acts import Refused
 from orchestrator.web.table import Call, Endpoint
 
@@ -37,11 +37,11 @@ async def plans(call: Call) -> models.Plans:
 
 
 async def routing(call: Call) -> models.Routing:
-    query: models.RoutingQuery = call.query
+    query: asked.RoutingQuery = call.query
     return await call.seen.study(partial(_routing, call, query))
 
 
-def _routing(call: Call, query: models.RoutingQuery) -> models.Routing:
+def _routing(call: Call, query: asked.RoutingQuery) -> models.Routing:
     chosen = call.seen.settings
     days = query.days or chosen.learning.window_days
     entries, _ = reporting.entries(days)
@@ -52,17 +52,17 @@ def _routing(call: Call, query: models.RoutingQuery) -> models.Routing:
 
 
 async def stats(call: Call) -> models.Stats:
-    query: models.StatsQuery = call.query
+    query: asked.StatsQuery = call.query
     days = query.days or call.seen.settings.learning.window_days
     return models.Stats.model_validate(await call.seen.study(partial(reporting.stats, days)))
 
 
 async def estimate(call: Call) -> models.Estimate:
-    sent: models.EstimateSent = call.body
+    sent: asked.EstimateSent = call.body
     return await call.seen.study(partial(_estimate, call, sent))
 
 
-def _estimate(call: Call, sent: models.EstimateSent) -> models.Estimate:
+def _estimate(call: Call, sent: asked.EstimateSent) -> models.Estimate:
     if (sent.text is None) == (not sent.paths):
         raise Refused(
             422, "an estimate is of `paths` or of the `text` of one plan: send one of them"
@@ -104,7 +104,7 @@ ENDPOINTS = (
         "Which model was chosen for what, why, and how it went.",
         routing,
         models.Routing,
-        models.RoutingQuery,
+        asked.RoutingQuery,
     ),
     _get(
         "/api/ledger/stats",
@@ -112,7 +112,7 @@ ENDPOINTS = (
         "What tasks of each kind have used, and how good estimates were.",
         stats,
         models.Stats,
-        models.StatsQuery,
+        asked.StatsQuery,
     ),
     Endpoint(
         "POST",
@@ -121,7 +121,7 @@ ENDPOINTS = (
         "What plans will use and when they will be done, as ranges. Nothing is run or written.",
         estimate,
         models.Estimate,
-        body=models.EstimateSent,
+        body=asked.EstimateSent,
         refuses=(404,),
     ),
     _get(

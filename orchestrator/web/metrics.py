@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
-from orchestrator import redact
 from orchestrator.model import TaskState
 from orchestrator.views.house import Health, State, Waiting
 from orchestrator.web.book import Book, Glance
 
 Kind = Literal["gauge", "counter"]
-ESCAPED = {"\\": "\\\\", "\n": "\\n", '"': '\\"'}
 STATES: tuple[State, ...] = get_args(State)
 RECENT = 50  # runs whose tasks and costs are told; a query over the journal has the others
 
 
 class Family(NamedTuple):
-    """`rows`: labels -> value."""
+    """`rows`: labels -> value. A label is a name of ours, so nothing in it needs to be escaped."""
 
     name: str
     kind: Kind
@@ -82,7 +79,7 @@ def _lines(family: Family) -> Iterator[str]:
     yield f"# HELP {family.name} {family.says}"
     yield f"# TYPE {family.name} {family.kind}"
     for labels, value in family.rows:
-        told = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels.items())
+        told = ",".join(f'{key}="{label}"' for key, label in labels.items())
         yield (
             f"{family.name}{{{told}}} {_number(value)}"
             if told
@@ -92,7 +89,3 @@ def _lines(family: Family) -> Iterator[str]:
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
-
-
-def _escaped(label: str) -> str:
-    return re.sub(r'[\\\n"]', lambda found: ESCAPED[found[0]], redact.text(label))

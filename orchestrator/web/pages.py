@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from orchestrator import clock
 from orchestrator.errors import OrchestratorError, UnknownRun, UsageError
+from orchestrator.settings import Settings
 from orchestrator.web import (
     pages_front,
     pages_learned,
@@ -27,6 +29,7 @@ from orchestrator.web.seen import Seen
 
 SAME_S = 1.0  # clocks on a page go on by themselves
 KEPT = 32  # pages
+REPORT_S = 60.0
 CHUNK = 1 << 16  # bytes of a transcript on a page
 PARTS: tuple[Part, ...] = ("work", "review", "before", "after", "landing")
 Page = Callable[[Request], Awaitable[Response]]
@@ -44,7 +47,11 @@ def routes(seen: Seen) -> list[BaseRoute]:
         "/models": pages.models,
     }
     own: list[BaseRoute] = [Route(path, _safe(seen, page)) for path, page in told.items()]
-    return [*own, Mount("/static", Static(directory=pages_words.STATIC))]
+    return [
+        *own,
+        Route("/experiments/routing-dashboard", _to_routing),
+        Mount("/static", Static(directory=pages_words.STATIC)),
+    ]
 
 
 def login(**values: Any) -> str:
@@ -65,6 +72,7 @@ class Pages:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._drawn = pages_run.Drawn()
+        self._reports: dict[str, tuple[float, object, dict[str, Any]]] = {}
         self._pages: OrderedDict[str, tuple[float, object, str]] = OrderedDict()
 
     async def front(self, request: Request) -> Response:
@@ -143,16 +151,24 @@ class Pages:
         return await self._look(work)
 
     async def routing(self, _request: Request) -> Response:
-        chosen = self._seen.settings
-        return await self._apart(
-            lambda: self._render("routing.html", "routing", **pages_learned.routing(chosen))
-        )
+        return await self._learned("routing", pages_learned.routing)
 
     async def models(self, _request: Request) -> Response:
-        chosen, root = self._seen.settings, self._seen.daemon.root
-        return await self._apart(
-            lambda: self._render("models.html", "models", **pages_learned.models(chosen, root))
-        )
+        return await self._learned("models", partial(pages_learned.models, self._seen.daemon.root))
+
+    async def _learned(self, name: str, told: Callable[[Settings], dict[str, Any]]) -> Response:
+        """Worked out anew only where the ledger is another, or a minute is over: it can be long."""
+        stream = await self._seen.look(_stream)
+
+        def work() -> str:
+            version, now = pages_learned.version(), clock.now().steady
+            then, was, found = self._reports.get(name, (0.0, None, {}))
+            if was != version or now - then > REPORT_S:
+                then, found = now, told(self._seen.settings)
+                self._reports[name] = then, version, found
+            return self._render(f"{name}.html", name, stream=stream, **found)
+
+        return HTMLResponse(await self._seen.study(work))
 
     async def _look(self, work: Callable[[Book], str], request: Request | None = None) -> Response:
         """`request`: others who ask the same in the same second, and nothing is new, get the same page."""
@@ -174,10 +190,6 @@ class Pages:
             self._pages.popitem(last=False)
         return text
 
-    async def _apart(self, work: Callable[[], str]) -> Response:
-        """The ledger needs no journal."""
-        return HTMLResponse(await self._seen.study(work))
-
     def _render(self, name: str, here: str, **values: Any) -> str:
         return page(self._seen, name, here, **values)
 
@@ -186,6 +198,11 @@ def page(seen: Seen, name: str, here: str, **values: Any) -> str:
     daemon = seen.daemon
     head = {"here": here, "root": str(daemon.root), "project": daemon.root.name, "stream": None}
     return pages_words.render(name, **(head | pages_front.health_line(daemon) | values))
+
+
+async def _to_routing(_: Request) -> Response:
+    """Where seed 001 has it."""
+    return RedirectResponse("/routing", 308)
 
 
 def _safe(seen: Seen, made: Page) -> Page:

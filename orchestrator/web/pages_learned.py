@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from orchestrator.intelligence import reporting
 from orchestrator.intelligence.analytics import INSUFFICIENT, ROLES, PerformanceAnalytics, Ranked
 from orchestrator.intelligence.performance_tracker import PerformanceTracker
+from orchestrator.ledger.window import NAME
 from orchestrator.model import Tier
 from orchestrator.settings import Settings, ledger_folder
 from orchestrator.views.text import plain
@@ -43,6 +44,15 @@ class Ranking(NamedTuple):
     best: str | None
 
 
+def version() -> tuple[int, int] | None:
+    """Of the ledger as it lies there."""
+    try:
+        told = (ledger_folder() / NAME).stat()
+    except OSError:
+        return None
+    return told.st_mtime_ns, told.st_size
+
+
 def level(name: str, found: Mapping[str, Any], word: Callable[[float], str]) -> Level:
     low, high = 100 * (found["low"] or 0), 100 * (found["high"] or 0)
     value = found["rate"]
@@ -67,7 +77,7 @@ def routing(chosen: Settings) -> dict[str, Any]:
     }
 
 
-def models(chosen: Settings, root: Path) -> dict[str, Any]:
+def models(root: Path, chosen: Settings) -> dict[str, Any]:
     days = chosen.learning.window_days
     found = reporting.report("models", chosen, days, AGAINST)
     told: dict[str, Any] = {

@@ -160,9 +160,11 @@ def can(past: Past, found: Mapping[str, int]) -> set[str]:
 
 def _budget(past: Past) -> Bar | None:
     """The scarcer of dollars and tokens. None: it has no limit."""
-    room, limits = money.rooms(past.watched), past.watched.history.limits
-    told = money.total(past.watched)
-    if room is None or limits is None or limits.run.is_none or told is None:
+    limits = past.watched.history.limits
+    if limits is None or limits.run.is_none:
+        return None
+    room, told = money.rooms(past.watched), money.total(past.watched)
+    if room is None or told is None:
         return None
     pairs = [
         (shapes.share(known, most), shapes.share(held, most))

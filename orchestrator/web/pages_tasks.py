@@ -15,7 +15,7 @@ from orchestrator.views.watched import Spent, seconds
 from orchestrator.views.words import reason, said, weakness
 from orchestrator.web.shapes import ORDER, iso, unix
 
-PAGE = 100
+PAGE = 50
 URGENCY = (
     TaskState.PAUSED, TaskState.RUNNING, TaskState.FAILED,
     TaskState.WAITING, TaskState.SKIPPED, TaskState.SUCCEEDED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,37 +21,46 @@ HTML = str.maketrans(
 
 def encoded(value: BaseModel | Mapping[str, Any]) -> bytes:
     found = value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
-    text = json.dumps(clean(found), allow_nan=False, separators=(",", ":"))
+    try:
+        text = _written(clean(found))
+    except ValueError:  # somewhere is a figure that is none
+        text = _written(_turned(clean(found), {}))
     return text.translate(HTML).encode("ascii")
 
 
+def _written(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
 def clean(value: Any) -> Any:
-    """The same value without secrets, in its keys too, and None for what is no number. All texts are searched at once."""
-    texts = list(_texts(value))
+    """The same value without secrets, in its keys too. All texts are searched at once, each of them once."""
+    found: set[str] = set()
+    _gather(value, found)
+    texts = list(found)
     joined = BETWEEN.join(texts)
     told = redact.text(joined)
     if told == joined:
-        return _turned(value, {})
+        return value
     parts = told.split(BETWEEN)
     if len(parts) != len(texts):  # somebody's text has our mark in it
         parts = [redact.text(one) for one in texts]
     return _turned(value, dict(zip(texts, parts, strict=True)))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for key, inner in value.items():
-                yield str(key)
-                yield from _texts(inner)
-        case list() | tuple():
-            for inner in value:
-                yield from _texts(inner)
+def _gather(value: Any, into: set[str]) -> None:
+    if isinstance(value, str):
+        into.add(value)
+    elif isinstance(value, Mapping):
+        into.update(map(str, value))
+        for inner in value.values():
+            _gather(inner, into)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _gather(inner, into)
 
 
 def _turned(value: Any, told: Mapping[str, str]) -> Any:
+    """With these texts in place of others, and None for what is no number."""
     match value:
         case str():
             return told.get(value, value)

@@ -96,6 +96,7 @@ def _server(front: object, http: HttpSettings, root: Path) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",  # what clients do wrong is theirs; what we do wrong, front.py says
         access_log=False,
         proxy_headers=False,
         server_header=False,

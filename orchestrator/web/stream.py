@@ -55,6 +55,7 @@ class Streams:
 
     daemon: Daemon
     heart_s: float = HEART_S
+    behind: int = BEHIND
     _viewers: set[Viewer] = field(default_factory=set)
     _arrived: anyio.Event = field(default_factory=anyio.Event)
     _seq: int | None = None  # the last event that was handed out; None: nobody watches
@@ -84,7 +85,7 @@ class Streams:
 
     async def watch(self, run: RunId | None, after: int | None) -> AsyncGenerator[bytes]:
         """What has come behind `after`, then what comes, without a gap and without anything twice. None: from now on."""
-        post, box = anyio.create_memory_object_stream[Frame](BEHIND)
+        post, box = anyio.create_memory_object_stream[Frame](self.behind)
         viewer = Viewer(run, post)
         with post, box:
             latest = await self._latest()
@@ -92,22 +93,23 @@ class Streams:
                 self._seq = latest
             self._viewers.add(viewer)
             self._arrived.set()
+            joined = self._seq  # what comes behind it is in the box
             try:
                 yield HELLO
                 for frame in self._now(run):
                     yield frame.text
                 start = latest if after is None else min(after, latest)
-                async with aclosing(self._follow(run, start, box)) as frames:
+                async with aclosing(self._follow(run, start, joined, box)) as frames:
                     async for frame_or_rest in frames:
                         yield frame_or_rest
             finally:
                 self._viewers.discard(viewer)
 
     async def _follow(
-        self, run: RunId | None, sent: int, box: MemoryObjectReceiveStream[Frame]
+        self, run: RunId | None, sent: int, joined: int, box: MemoryObjectReceiveStream[Frame]
     ) -> AsyncGenerator[bytes]:
-        """Behind the number `sent`."""
-        while (page := await self._read(sent, run)).last is not None:
+        """Behind the number `sent`: up to `joined` from the journal, then from the box."""
+        while sent < joined and (page := await self._read(sent, run)).last is not None:
             for frame in page.frames:
                 yield frame.text
             sent = page.last

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from orchestrator.web.models import Query, Sent
+from orchestrator.web.asked import Query, Sent
 from orchestrator.web.seen import Seen
 from orchestrator.web.stream import Streams
 

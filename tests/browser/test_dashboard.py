@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator import inbox
+from orchestrator import inbox, ledger
 from tests.browser.conftest import Site
+from tests.ledger.outcomes import line
 from tests.web import scenes
 
 SOON_S = 2.0
@@ -60,6 +61,19 @@ def test_a_run_is_followed_as_it_goes_on(site: Site):
     site.told.house.live = ()
     site.told.book.announce([])
     assert took(lambda: front.wait_for_selector(f"#run-{play.run} .state.warn")) < SOON_S
+
+
+def test_nothing_is_lost_between_a_page_and_its_stream(site: Site):
+    page = site.open("/")
+    held: list[Any] = []
+    page.route("**/stream?**", lambda route: held.append(route))
+    page.goto(site.origin + path_of(site, "live"))
+    page.wait_for_function("document.body.dataset.stream")
+    while not held:
+        page.wait_for_timeout(20)
+    site.told.plays["asking"].finish(4, 600, scenes.passed())
+    held[0].continue_()
+    assert took(lambda: page.wait_for_selector("[id='t-auth/4'] .state.ok")) < SOON_S
 
 
 def test_what_a_person_does_is_left_alone(site: Site):
@@ -120,6 +134,9 @@ def test_a_plan_is_trusted_and_a_run_cancelled_and_resumed(site: Site):
     page.click("#sure summary")
     page.click("button:text('Cancel this run')")
     page.wait_for_selector("output:text('cancel: done')")
+    site.told.plays["asking"].finish(4, 600, scenes.passed())
+    page.wait_for_selector("[id='t-auth/4'] .state.ok")
+    assert page.is_visible("output:text('cancel: done')")  # it stays to be read
     page.goto(site.origin + path_of(site, "failed"))
     page.fill("input[name=budget_usd]", "2.5")
     page.click("button:text('Resume')")
@@ -128,6 +145,23 @@ def test_a_plan_is_trusted_and_a_run_cancelled_and_resumed(site: Site):
     assert [type(one).__name__ for one in asked] == ["Trust", "Cancel", "Resume"]
     assert asked[0].sha256 == site.told.house.plans[2].sha256
     assert asked[2].budget_usd == 2.5
+
+
+def test_s1_11_the_page_of_routing_has_its_panels_and_follows(site: Site, tmp_path: Path):
+    page = site.open("/experiments/routing-dashboard")
+    assert page.url == f"{site.origin}/routing"
+    page.wait_for_selector("#link.on")
+    for name in (
+        "Ended well",
+        "Success by model",
+        "Saved against always sonnet",
+        "Latest decisions",
+    ):
+        assert page.is_visible(f"h2:text('{name}')")
+    assert "58 tasks of models" in page.inner_text("main")
+    ledger.append(tmp_path / "ledger", [line("opus", number=901, at=scenes.moment())])
+    site.told.plays["asking"].finish(4, 600, scenes.passed())
+    assert took(lambda: page.wait_for_selector(":text('59 tasks of models')")) < SOON_S
 
 
 def test_what_workers_say_is_there_at_once(site: Site):

@@ -96,3 +96,64 @@ def test_a_budget_of_a_plan_is_shown_and_one_that_cannot_be_read_is_said(tmp_pat
     assert "$5.00 and 200.0k new tokens" in here.call("show", "plans/demo-PLAN.md").stdout
     path.write_text(PLAN.replace("plan: 01", "plan: 01\nbudget: not much"))
     assert "F209" in here.call("lint", "plans/demo-PLAN.md").stdout
+
+
+OWN = PLAN.replace("plan: 01", "plan: 01\nbudget: $0.14")
+
+
+def test_a_plans_own_budget_is_told_at_the_start_and_what_the_message_names_raises_it(
+    tmp_path: Path,
+):
+    here = place(tmp_path)
+    (here.root / "plans/demo-PLAN.md").write_text(OWN)
+    ended = here.call("run", "plans/demo-PLAN.md")
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "$0.14 for the plan demo (its own budget:)" in ended.stdout
+    assert ended.stdout.count("may use $0.14, $0.03 of it is left") == 1  # once is enough
+    assert "raise --plan-budget-usd" in ended.stdout
+    assert "next: raise the budget: orchestrator resume" in ended.stdout
+    assert ended.stdout.rstrip().endswith("--plan-budget-usd N")
+    more = here.call("resume", "--plan-budget-usd", "5")
+    assert more.returncode == 0, more.stdout + more.stderr
+    assert "$5.00 for the plan demo (as asked for, not its own budget:)" in more.stdout
+    assert here.document()["budget"]["limits"]["instead"]["usd"] == 5.0
+    assert len(here.outcomes()) == 2
+
+
+def test_a_plans_own_budget_can_be_left_out_from_the_start(tmp_path: Path):
+    here = place(tmp_path)
+    (here.root / "plans/demo-PLAN.md").write_text(OWN)
+    done = here.call("run", "plans/demo-PLAN.md", "--plan-budget-usd", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no limit for the plan demo" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "step"),
+    [
+        (("--budget-tokens", "40000"), {}, "--budget-tokens N"),
+        ((), {"DAY_USD": "0.14"}, "raise budget.day_usd in .orchestrator/config.toml, then: "),
+        ((), {"PLAN_USD": "0.14"}, "--plan-budget-usd N"),
+        ((), {"TASK_USD": "0.01"}, "raise budget.task_usd in .orchestrator/config.toml, then: "),
+    ],
+)
+def test_what_is_to_be_done_names_the_limit_that_refused(
+    tmp_path: Path, words: tuple[str, ...], environment: dict[str, str], step: str
+):
+    here = place(tmp_path)
+    here.environment |= {f"ORCHESTRATOR_BUDGET__{key}": one for key, one in environment.items()}
+    ended = here.call("run", "plans/demo-PLAN.md", *words)
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    (told,) = [row for row in ended.stdout.splitlines() if row.strip().startswith("next:")]
+    assert step in told
+    assert ("--budget-usd" in told) == ("--budget-usd" in step)
+
+
+def test_of_a_tasks_own_budget_the_way_is_the_plan(tmp_path: Path):
+    here = place(tmp_path)
+    tight = PLAN.replace("<verify>", "<metrics><token-budget>10</token-budget></metrics><verify>")
+    (here.root / "plans/demo-PLAN.md").write_text(tight)
+    ended = here.call("run", "plans/demo-PLAN.md")
+    assert "next: raise its <token-budget> in plans/demo-PLAN.md, then: orchestrator run" in (
+        ended.stdout
+    ), ended.stdout

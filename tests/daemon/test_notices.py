@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from orchestrator import redact
@@ -183,6 +184,15 @@ async def test_each_occasion_is_told_where_it_is_asked_for(tmp_path: Path, recei
     assert receiver.got[0]["task"] == "a/1"
 
 
+async def test_why_a_result_was_not_handed_over_is_told(tmp_path: Path, receiver: Receiver):
+    seen = watched()
+    seen.history.delivery = {"why": "main has moved", "branch": "orchestrator/r"}
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, print)
+    async with kept(notices):
+        notices.ended(RUN, 1, seen)
+    assert receiver.got[0]["text"].endswith("stays on orchestrator/r: main has moved")
+
+
 async def test_nobody_is_told_what_was_not_asked_for(tmp_path: Path, receiver: Receiver):
     notices = Notices(chosen(webhook=receiver.url, on=("end",)), tmp_path, print)
     async with kept(notices):
@@ -206,9 +216,10 @@ async def test_a_slow_receiver_holds_nobody_up_and_misses_little(
         assert len(said) == 1
         assert "too slow" in said[0]
         receiver.let.set()
-        with anyio.fail_after(15):
-            while len(receiver.got) < WAITING:
-                await anyio.sleep(0.02)
+        deadline = anyio.current_time() + 15
+        while len(receiver.got) < WAITING:
+            assert anyio.current_time() < deadline
+            await anyio.sleep(0.02)
     assert WAITING <= len(receiver.got) <= WAITING + 1
 
 
@@ -217,8 +228,8 @@ async def test_the_last_message_leaves_before_the_daemon_does(tmp_path: Path, re
     notices = Notices(chosen(webhook=receiver.url), tmp_path, print)
     async with kept(notices):
         notices.ended(RUN, 0, watched())
-        await anyio.sleep(0)  # `keep` has it in its hands now
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()  # `keep` has it in its hands now
+        await anyio.lowlevel.checkpoint()
         receiver.let.set()
     assert len(receiver.got) == 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -48,6 +48,10 @@ def ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def go_ahead(file: Path, days: float) -> None:
+    file.write_text(str(days * DAY_S))
+
+
 @asynccontextmanager
 async def kept(schedule: Schedule) -> AsyncIterator[None]:
     async with anyio.create_task_group() as group:
@@ -57,9 +61,14 @@ async def kept(schedule: Schedule) -> AsyncIterator[None]:
 
 
 async def until(duties: Duties, done: list[str]) -> None:
-    with anyio.fail_after(10):
-        while duties.done != done:
-            await anyio.sleep(0.01)
+    await settled(lambda: duties.done == done)
+
+
+async def settled(claim: Callable[[], object]) -> None:
+    deadline = anyio.current_time() + 10
+    while not claim():
+        assert anyio.current_time() < deadline
+        await anyio.sleep(0.01)
 
 
 async def test_a_duty_is_done_at_its_time_and_once_however_late(ahead: Path):
@@ -69,11 +78,9 @@ async def test_a_duty_is_done_at_its_time_and_once_however_late(ahead: Path):
     assert before[11:16] == "03:00"
     assert "clean" not in schedule.due
     async with kept(schedule):
-        ahead.write_text(str(9 * DAY_S))  # it slept for nine nights
+        go_ahead(ahead, 9)  # it slept for nine nights
         await until(duties, ["learn"])
-        with anyio.fail_after(5):
-            while not duties.said:
-                await anyio.sleep(0.01)
+        await settled(lambda: duties.said)
     assert duties.said == ["learn: 2 rules"]
     assert schedule.due["learn"] > before
     assert duties.done == ["learn"]
@@ -84,15 +91,13 @@ async def test_a_duty_that_fails_is_told_and_the_others_and_the_next_time_come(a
     duties.fails = True
     schedule = duties.schedule(learn="0 3 * * *", clean="30 3 * * *")
     async with kept(schedule):
-        ahead.write_text(str(DAY_S))
+        go_ahead(ahead, 1)
         await until(duties, ["learn", "clean"])
         assert schedule.troubles == {"learn": "OSError: no disk"}
         duties.fails = False
-        ahead.write_text(str(2 * DAY_S))
+        go_ahead(ahead, 2)
         await until(duties, ["learn", "clean"] * 2)
-        with anyio.fail_after(5):
-            while schedule.troubles:
-                await anyio.sleep(0.01)
+        await settled(lambda: not schedule.troubles)
     assert duties.said[0] == "warning: learn failed: OSError: no disk"
 
 

@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from orchestrator.intelligence import PerformanceAnalytics, PerformanceTracker, 
 from orchestrator.intelligence.dashboard import main, show, summary
 from tests.conftest import REPOSITORY
 from tests.intelligence.samples import history, line, record
+from tests.ledger.outcomes import line as tried
 
 CLAUDE, GEMINI, OPUS = "claude-sonnet-4-5-20250929", "gemini-2.0-pro", "claude-opus-4-20250514"
 FOUR = (
@@ -213,3 +216,33 @@ def test_s4_28_a_model_that_got_worse_is_said(tmp_path: Path):
 def test_s4_22_main_says_help(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: python -m orchestrator.intelligence")
+
+
+def test_s4_28_the_summary_tells_what_is_out_of_line_and_the_rankings_compare_the_first_two(
+    tmp_path: Path,
+):
+    folder = tmp_path / "ledger"
+    now = datetime.now(UTC)
+    more: dict[str, Any] = {"at": now, "area": "core", "risk": "high"}
+    usual = [tried(number=n, cost=0.02 + n / 1000, **more) for n in range(1, 26)]
+    dear = [tried("sonnet", "failed", number=30 + n, cost=None, **more) for n in range(25)]
+    ledger.append(folder, [*usual, tried(number=99, cost=2.0, **more), *dear])
+    told = run(folder, "summary").stdout
+    assert "⚠️ Far out of line: 1, the newest of them:" in told
+    assert "  r1/06-02-task-99/1: cost $2.0000, of claude-haiku-4-5-20251001 mostly $0.0335" in told
+    ranked = run(folder, "rankings", "core", "high").stdout
+    assert "  The first two: claude-haiku-4-5-20251001 is better, 100.0% sure" in ranked
+
+
+def test_what_a_review_took_is_not_of_the_implementer(tmp_path: Path):
+    tokens = dict.fromkeys(("input", "output", "cache_read", "cache_write", "reasoning"))
+    review = {
+        "model": "opus-9",
+        "approved": True,
+        "tokens_total": 9,
+        "cost_usd": 0.07,
+        "tokens": tokens,
+    }
+    ledger.append(tmp_path / "ledger", [tried(cost=0.08, at=datetime.now(UTC), review=review)])
+    told = run(tmp_path / "ledger", "model", "claude-haiku-4-5-20251001").stdout
+    assert "Average cost: $0.0100 per task (of 1)" in told

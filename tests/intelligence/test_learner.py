@@ -102,6 +102,55 @@ def test_s0_23_groups_are_of_one_complexity_and_one_model_id():
     assert counts == {(6, haiku): 2, (5, haiku): 1, (6, "claude-haiku-5"): 1}
 
 
+def asked(name: str, answered: str | None, number: int, **more: Any) -> Entry:
+    """Of a worker that was given a name; None: it ended before anybody had answered, and the name is all that is known."""
+    route = {"tier": "haiku", "confidence": 1.0, "reason": "r", "propensity": None, "model": name}
+    return line(number=number, route=route, model_version=answered or name, **more)
+
+
+def counts(entries: Iterable[Entry], policy: Policy = SEED) -> dict[tuple[int, str], float]:
+    pool = Pool(policy)
+    for one in samples(entries):
+        pool.add(one)
+    pool.settle()
+    return {key: group.tries for key, group in pool.groups.items()}
+
+
+def test_an_attempt_that_nobody_answered_is_of_the_id_behind_its_name():
+    """Before the first answer that of the first; after it that of the last before it. An alias is no model."""
+    old, new = "claude-haiku-4-5", "claude-haiku-5-5"
+    ended = {"outcome": "failed", "failure": "timeout", "verified": None, "verify_strength": None}
+    entries = [
+        asked("haiku", None, 1, **ended),
+        asked("haiku", old, 2),
+        asked("haiku", None, 3, **ended),
+        asked("haiku", new, 4),
+        asked("haiku", None, 5, **ended),
+        asked("haiku", None, 6, **ended, worker="another", complexity_estimated=5),
+        asked(old, old, 7),  # who asks for an id gets it
+        asked("by-date", None, 8, **ended),
+        asked("by-date", "by-date-20261001", 9),
+        line(number=10, model_version="haiku", origin="retroactive"),
+    ]
+    expected = {(6, old): 3, (6, new): 3, (5, "haiku"): 1, (6, "by-date-20261001"): 2}
+    assert counts(entries) == expected
+    assert counts(entries, Policy()) == expected
+
+
+def test_what_nobody_answered_counts_against_the_model_in_comparisons():
+    """20 of 20 judged passes, and 20 times no answer at all: not as good as sonnet's 20 of 20."""
+    good = [asked("haiku", IDS["haiku"], n, cost=0.001) for n in range(20)]
+    silent = [
+        asked("haiku", None, 100 + n, outcome="failed", failure="timeout", cost=None)
+        for n in range(20)
+    ]
+    usual = lines(("sonnet", 20, 20, 0.018))
+    assert learned([*good, *usual], Policy()).rules
+    (other,) = learned([*good, *silent, *usual], Policy()).others
+    assert other.metrics["success_rate"] == 0.5
+    assert other.evidence["model_id"] == IDS["haiku"]
+
+
 @pytest.mark.parametrize(
     ("method", "level"),
     [(Method.SEED, 0.8912), (Method.WILSON, None), (Method.NONINFERIORITY, 0.943)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from orchestrator.intelligence.learner import learn
 from orchestrator.ledger import Entry, Samples, seal
 from orchestrator.model import Tier, Verified
 from orchestrator.settings import load
+from tests.cli.projects import Project
 from tests.intelligence.samples import CHEAP, MIDDLE, STRONG, history, line, record, registry
 from tests.intelligence.test_settings import write
 
@@ -189,6 +191,20 @@ def test_learn_learns_from_records_that_a_gate_has_judged(tracker: PerformanceTr
             record(tracker, model, task_complexity=6, total_cost_usd=cost, quality_gate_passed=True)
     (rule,) = learn(samples(tracker), Policy()).rules
     assert (rule.complexity, rule.tier) == (6, Tier.HAIKU)
+
+
+def test_orchestrator_learn_makes_a_rule_of_what_a_program_has_recorded(tmp_path: Path):
+    """Into the user's ledger, as the program finds it; and who is mapped nowhere is told as that."""
+    project = Project(tmp_path)
+    os.environ |= project.environment
+    tracker = PerformanceTracker(root=project.root)
+    for model, cost in ((HAIKU, 0.001), (f"anthropic/{SONNET}-20260801", 0.02), ("model-a", 0.001)):
+        for _ in range(20):
+            record(tracker, model, total_cost_usd=cost, quality_gate_passed=True)
+    found = project.json("learn")
+    assert found["learned_recommendations"]["5"]["model"] == "haiku"
+    assert found["passed_over"] == {"a model of no tier": 20}
+    assert "haiku" in project.told("route", "--complexity", "5")
 
 
 def test_a_callers_bare_word_is_no_evidence_either_way(tracker: PerformanceTracker):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from orchestrator.intelligence import (
     create_rae_integration,
     get_configured_registry,
 )
+from tests.conftest import REPOSITORY
 from tests.intelligence.samples import history
 
 SONNET = "claude-sonnet-4-5-20250929"
@@ -142,6 +145,27 @@ def test_s4_21_rae_runs_as_written(tracker: PerformanceTracker, tmp_path: Path):
     rae.enable_cross_deployment_learning(tracker)
     synced = PerformanceTracker(storage_dir=tmp_path / "data", rae_integration=True)
     assert synced.storage_dir.is_dir()
+
+
+def test_the_examples_of_the_page_run_as_they_are_written(tmp_path: Path):
+    """One after the other, by somebody who has copied them; among them the calls of the adaptive router."""
+    page = (REPOSITORY / "docs" / "intelligence.md").read_text("utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    assert "choose_planner(" in "".join(examples)
+    assert "choose_implementer(" in "".join(examples)
+    program = tmp_path / "example.py"
+    for example in examples:
+        program.write_text(example)
+        ended = subprocess.run(
+            [sys.executable, str(program)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("claude-sonnet-5-5 anthropic $")
 
 
 def test_s4_01_the_names_cost_nothing_until_they_are_used():

@@ -152,6 +152,17 @@ ENTRIES = st.builds(
     model_version=st.none() | st.text(max_size=12),
     provider=st.none() | st.text(max_size=5),
     attempt=st.integers(1, 10**6),
+    worker=st.text(max_size=5),
+    route=st.fixed_dictionaries(
+        {
+            "tier": st.none() | st.sampled_from(["haiku", "opus"]),
+            "confidence": st.floats(0, 1),
+            "reason": st.text(max_size=8),
+            "propensity": st.none() | st.floats(0, 1),
+            "strategy": st.none() | st.text(max_size=5),
+            "model": st.none() | st.text(max_size=8),
+        }
+    ),
     lower_bound=st.booleans(),
     verified=st.none() | st.sampled_from(["command", "none"]),
     failure=st.none() | st.text(max_size=8),

@@ -71,7 +71,9 @@ def test_the_interval_of_many_is_that_of_drawings_within_their_own_chance(n: int
     chance = random.Random(n)
     values = [chance.lognormvariate(0, shape) for _ in range(n)]
     [drawn] = bootstrap(values, lambda some: (sum(some) / n,))
-    assert interval(values) == pytest.approx(drawn, abs=0.06 * (drawn[1] - drawn[0]))
+    low, high = interval(values)
+    assert (low, high) == pytest.approx(drawn, abs=0.06 * (drawn[1] - drawn[0]))
+    assert sum(values) / n - low < 0.99 * (high - sum(values) / n), "dear ones stand further off"
 
 
 def test_one_value_far_from_all_others_is_not_taken_for_normal():

@@ -244,7 +244,9 @@ def test_what_failed_elsewhere_first_prices_nothing_where_others_are_enough():
     began = [line(100 + n, "sonnet", cost=0.1) for n in range(5)]
     fair, unfair = saved([*hard, *began]), saved(hard)
     assert fair.other_usd == pytest.approx(25 * 0.1)
-    assert not any("overstated" in text for text in fair.bias)
+    assert fair.bias == (
+        "overstated: 20 began below sonnet, and of one complexity those are rather the easier ones",
+    )
     assert unfair.other_usd == pytest.approx(20 * 0.2)
     assert unfair.bias[0].startswith("overstated: 20 of the 20 are priced by a mean with tasks")
     assert "overstated: 20 of the 20" in "\n".join(shown(routing(hard), "routing"))
@@ -257,6 +259,8 @@ def test_which_way_savings_may_be_wrong_is_told():
     assert "understated: 2 of the 8 did not end well on sonnet" in told
     assert "overstated: of 1 left out only a part of the cost is known" in told
     assert saved([]).bias == ()
+    other = saved([*cheap_and_dear(4, 6), *(line(40 + n, "opus") for n in range(5))])
+    assert other.bias[-1].startswith("understated: 5 began above sonnet")
 
 
 def test_of_many_tasks_the_interval_is_that_of_drawings():

@@ -139,7 +139,7 @@ class Served:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():
                 connection.putheader(name, value)
-            if data is not None and "content-length" not in headers:
+            if data is not None and not {"content-length", "transfer-encoding"} & headers.keys():
                 connection.putheader("content-length", str(len(data)))
             connection.endheaders(data)
             answer = connection.getresponse()
@@ -205,6 +205,7 @@ class Lines(threading.Thread):
         super().__init__(daemon=True)
         self._place, self._path, self._last = served_, path, last
         self.lines: list[str] = []
+        self.was_finished = False
         self.opened = threading.Event()
         self.ended = threading.Event()
         self._connection = http.client.HTTPConnection(served_.host, served_.port, timeout=30)
@@ -220,6 +221,7 @@ class Lines(threading.Thread):
                 for raw in answer:
                     self.lines.append(raw.decode().rstrip("\n"))
                     self.opened.set()
+                self.was_finished = True
         except (OSError, ValueError, AttributeError, http.client.HTTPException):
             pass
         finally:

@@ -52,6 +52,19 @@ def test_a_length_that_is_a_lie_is_found_out(scene: Scene):
         assert re.match(rb"HTTP/1.1 4\d\d ", first), (length, first)
 
 
+def test_a_body_that_says_that_it_is_too_large_is_not_waited_for(scene: Scene):
+    lines = [
+        "POST /api/plans HTTP/1.1",
+        f"host: {scene.served.own}",
+        f"authorization: Bearer {scene.served.token}",
+        "content-type: application/json",
+        f"content-length: {KIB64 + 1}",
+    ]
+    with socket.create_connection((scene.served.host, scene.served.port), 20) as raw:
+        raw.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
 def test_headers_are_bounded(scene: Scene):
     for size in (1 << 14, 70_000):
         told = scene.served.ask("GET", "/api/runs", x_long="x" * size)

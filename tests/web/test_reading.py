@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import journal
+from orchestrator import journal, ledger
 from orchestrator.cli.estimate import foresee
 from orchestrator.journal import tail
 from orchestrator.model import Event, EventKind, RunId, TaskId
@@ -20,6 +21,7 @@ from orchestrator.views.past import open_run
 from orchestrator.web import files, replies
 from orchestrator.web.book import Book
 from tests.engine.runs import bash, resume, run, write_plan
+from tests.ledger.outcomes import line, stamp
 from tests.web.conftest import Scene, play
 from tests.web.houses import DIGEST, House, served, some_events, task, writer
 
@@ -244,11 +246,11 @@ def test_metrics_are_prometheus_text(scene: Scene):
     lines = told.body.decode().splitlines()
     assert 'orchestrator_runs{exit_code="5"} 1' in lines
     assert "orchestrator_healthy 1" in lines
-    typed = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
+    typed = [each.split()[2] for each in lines if each.startswith("# TYPE ")]
     assert len(typed) == len(set(typed))
-    for line in lines:
-        if not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
+    for one_line in lines:
+        if not one_line.startswith("#"):
+            name, _, value = one_line.rpartition(" ")
             assert name.partition("{")[0] in typed
             float(value)
 
@@ -264,10 +266,34 @@ def test_an_estimate_is_what_the_command_says(tmp_path: Path, own_ledger: Path):
         for wrong in ({}, {"paths": ["plans"], "text": ""}, {"paths": ["../.."]}, {"paths": ["/etc"]}, {"paths": ["no"]}):  # fmt: skip
             told = one.ask("POST", "/api/estimate", wrong)
             assert told.status == 422, wrong
+            if wrong.get("paths") in (["../.."], ["/etc"]):
+                assert "outside of the project" in told.json["error"]
         broken = one.ask("POST", "/api/estimate", {"text": "<tasks><task></tasks>"})
         assert broken.status == 422
         assert broken.json["diagnostics"]
     assert not (tmp_path / ".orchestrator" / "journal.db").exists(), "nothing was run"
+
+
+def test_s1_10_experiments_are_a_list_and_what_it_comes_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(tmp_path / "ledger"))
+    with served(House(tmp_path)) as one:
+        assert one.get("/api/routing/experiments")["latest"] == []
+        outcomes = ("success", "success", "failed")
+        now = datetime.now(UTC)
+        given = [
+            line("haiku", told, run_id=f"r{n}", at=now - timedelta(hours=n))
+            for n, told in enumerate(outcomes)
+        ]
+        ledger.append(tmp_path / "ledger", given)
+        told = one.get("/api/routing/experiments?limit=2")
+        assert (told["tasks"], told["success"]["n"], told["success"]["successes"]) == (3, 3, 2)
+        assert len(told["latest"]) == 2
+        assert told["latest"][0].keys() >= {"id", "model", "confidence", "strategy", "outcome"}
+        stamps = [each["timestamp"] for each in told["latest"]]
+        assert stamps == [stamp(now), stamp(now - timedelta(hours=1))]
+        assert one.get("/api/ledger/stats")["kinds"][0]["count"] == 3
 
 
 def test_plans_that_wait_say_why(tmp_path: Path, own_ledger: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
@@ -16,7 +17,7 @@ from orchestrator.journal import Journal
 from orchestrator.model import RunId, TaskId
 from orchestrator.web import stream
 from orchestrator.web.stream import Streams
-from tests.web.conftest import Scene
+from tests.web.conftest import Scene, play
 from tests.web.houses import House, Lines, served, some_events, writer
 
 WAIT_S = 20.0
@@ -163,27 +164,42 @@ async def test_a_quiet_stream_has_a_heart(tmp_path: Path):
     assert streams.viewers == 0
 
 
-def test_who_does_not_read_is_sent_away_and_nobody_waits(fresh: Scene):
-    """Its socket is full, and then its box is."""
-    import socket
+def test_who_does_not_read_is_sent_away_and_nobody_waits(tmp_path: Path, own_ledger: Path):
+    ran = play(tmp_path)
 
-    lazy = socket.create_connection((fresh.served.host, fresh.served.port), 20)
-    lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    ask = f"GET /api/stream HTTP/1.1\r\nhost: {fresh.served.own}\r\nauthorization: Bearer {fresh.served.token}\r\n\r\n"
-    lazy.sendall(ask.encode())
-    keen = Lines(fresh.served, "/api/stream")
-    assert keen.opened.wait(WAIT_S)
-    assert until(lambda: "viewers 2" in fresh.served.ask("GET", "/metrics").body.decode())
-    with writer(fresh.ran.root) as book:
-        seqs = some_events(book, fresh.run, 100)
-    assert until(lambda: keen.ids == seqs)
-    lazy.close()
-    keen.close()
+    async def watch() -> None:
+        streams = Streams(House(tmp_path), behind=9)
+        post, box = anyio.create_memory_object_stream[bytes](100)
+
+        async def read() -> None:
+            async for frame in streams.watch(None, None):
+                post.send_nowait(frame)
+
+        with post, box, writer(tmp_path) as book, anyio.fail_after(2 * WAIT_S):
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(streams.pump)
+                beside.start_soon(read)
+                async with aclosing(streams.watch(None, None)) as slow:
+                    assert await anext(slow) == await box.receive() == stream.HELLO
+                    for _ in range(3):
+                        for seq in some_events(book, ran.run, 4):
+                            assert (await box.receive()).startswith(f"id: {seq}\n".encode())
+                    assert streams.viewers == 1
+                beside.cancel_scope.cancel()
+
+    anyio.run(watch)
 
 
 def test_a_head_of_a_stream_ends(scene: Scene):
-    told = scene.served.ask("HEAD", "/api/stream")
-    assert told.status == 200
+    """The same connection can be used again."""
+    connection = http.client.HTTPConnection(scene.served.host, scene.served.port, timeout=5)
+    headers = {"host": scene.served.own, "authorization": f"Bearer {scene.served.token}"}
+    for method, path in (("HEAD", "/api/stream"), ("GET", "/api/runs")):
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200
+    connection.close()
 
 
 def test_the_end_of_the_server_ends_the_streams(tmp_path: Path, own_ledger: Path):
@@ -193,3 +209,4 @@ def test_the_end_of_the_server_ends_the_streams(tmp_path: Path, own_ledger: Path
         began = time.monotonic()
     assert time.monotonic() - began < 3
     assert all(viewer.ended.wait(WAIT_S) for viewer in viewers)
+    assert all(viewer.was_finished for viewer in viewers), "not torn off"

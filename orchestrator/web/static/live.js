@@ -38,7 +38,7 @@
 
   // --- one tree made like another, with as few changes as it takes
 
-  const OWN = { DETAILS: ["open"], INPUT: ["value", "checked"], OUTPUT: [], TEXTAREA: [] };
+  const OWN = { DETAILS: ["open"], INPUT: ["value", "checked"] };
   function morph(old, fresh) {
     if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
     const own = OWN[old.tagName] || [];
@@ -46,7 +46,7 @@
       if (!own.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
     for (const { name } of [...old.attributes])
       if (!own.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
-    if (old.tagName === "TEXTAREA" || old.tagName === "OUTPUT") return;
+    if (old.tagName === "OUTPUT") return; // what was answered stays to be read
     const named = new Map([...old.children].filter((one) => one.id).map((one) => [one.id, one]));
     let here = old.firstChild;
     for (const one of [...fresh.childNodes]) {
@@ -125,7 +125,13 @@
     let was = false;
     source.onopen = () => { say(true); if (was) soon(); was = true; };
     source.onerror = () => { say(false); if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000); };
-    source.onmessage = soon;
+    let late = 0; // the ledger is written a little after the event that it tells of
+    source.onmessage = () => {
+      soon();
+      if (!document.querySelector("[data-late]")) return;
+      clearTimeout(late);
+      late = setTimeout(soon, 1000);
+    };
     source.addEventListener("doing", (event) => { // what workers say is not kept: it is put in place as it comes
       const { run, tasks } = JSON.parse(event.data);
       for (const one of document.querySelectorAll("[data-doing]")) {
