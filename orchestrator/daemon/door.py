@@ -155,7 +155,7 @@ class Door:
                 self._supervisor.cancel(Letter(do="cancel", run=asked.run, by=by))
                 return f"run {asked.run} is stopped; it can be resumed"
             case Resume():
-                words = asked.model_dump(include={"budget_usd", "budget_tokens"}, exclude_none=True)
+                words = asked.model_dump(exclude={"run"}, exclude_none=True)
                 await self._supervisor.go_on(asked.run, words)
                 return f"run {asked.run} goes on"
 

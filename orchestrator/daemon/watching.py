@@ -20,6 +20,6 @@ async def watch(top: Path, rouse: Callable[[], None], pause_s: float) -> None:
         with suppress(Exception):  # no such folder, no watches left, a name it cannot read
             async for _ in awatch(top, watch_filter=ours, debounce=200, step=50):
                 rouse()
-                if not top.is_dir():
+                if not await anyio.Path(top).is_dir():
                     break
         await anyio.sleep(pause_s)

@@ -177,6 +177,8 @@ def _in_base64(plain: bytes) -> Iterator[bytes]:
             yield encode(b"\0" * offset + plain)[first:last]
 
 
+MOST_SEEN = 10_000
+
 # --- of this process -------------------------------------------------------------------------------
 
 
@@ -195,6 +197,8 @@ class Known:
         with self._lock:
             told = environment.items()
             new = {name: value for name, value in told if (name, value) not in self._seen}
+            if len(self._seen) > MOST_SEEN:
+                self._seen.clear()  # it only saves time, and a daemon sees new values for ever
             self._seen.update(new.items())
             found = dict.fromkeys(variables.secrets(new))
             if found.keys() - self._found.keys():

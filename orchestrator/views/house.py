@@ -60,6 +60,8 @@ class Resume(Noun):
     run: RunId
     budget_usd: float | None = None
     budget_tokens: int | None = None
+    plan_budget_usd: float | None = None  # of each plan
+    plan_budget_tokens: int | None = None
 
 
 Act = Trust | Enqueue | Cancel | Resume

@@ -57,6 +57,8 @@ def opens_in_s(watched: Watched, gate: str) -> float:
 
 def closed(watched: Watched) -> Iterator[str]:
     """Providers whose limits hold tasks back, and for how long."""
+    if not watched.tracker.closed:
+        return
     why = {one.gate: one.failure for one in watched.history.closings}
     held = [gate for task in _startable(watched) for gate in behind(watched, task)]
     for gate, until in watched.tracker.closed.items():

@@ -35,19 +35,22 @@ class Watched:
         self._worked_s = 0.0  # of sessions that are over
         self._session: datetime | None = None
         self._latest: datetime | None = None
+        self._total: Spent | None = None  # until the next event
 
     def apply(self, event: Event) -> list[TaskId]:
         """The tasks that this event made unreachable."""
         at, self.run = datetime.fromisoformat(event.at), event.run
         if event.kind in STARTS:
             self._worked_s, self._session = self.worked_s, at
-        self._latest = at
-        before = dict(self.tracker.states)
+        self._latest, self._total = at, None
+        states, before = self.tracker.states, dict(self.tracker.states)
         self.tracker.apply(event)
         self.history.add(event)
+        if TaskState.SKIPPED not in states.values():  # mostly, and a large run has many events
+            return []
         return [
             task
-            for task, state in self.tracker.states.items()
+            for task, state in states.items()
             if state is TaskState.SKIPPED and before[task] is not state
         ]
 
@@ -78,7 +81,9 @@ class Watched:
         return spent(self.of(task).tried)
 
     def total(self) -> Spent:
-        return spent(one for task in self.graph for one in self.of(task).tried)
+        if self._total is None:
+            self._total = spent(one for task in self.graph for one in self.of(task).tried)
+        return self._total
 
     def outcome(self, task: TaskId) -> Outcome | None:
         return self.of(task).last

@@ -81,9 +81,17 @@ class NothingSent(Sent):
     """An empty object."""
 
 
+Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=0, le=1 << 53)]
+
+
 class ResumeSent(Sent):
-    budget_usd: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
-    budget_tokens: Annotated[int, Field(ge=0, le=1 << 53)] | None = None
+    """Each over what the run has; 0: no limit."""
+
+    budget_usd: Dollars | None = None
+    budget_tokens: Tokens | None = None
+    plan_budget_usd: Dollars | None = Field(None, description="Of each plan.")
+    plan_budget_tokens: Tokens | None = Field(None, description="Of each plan.")
 
 
 class EnqueueSent(Sent):

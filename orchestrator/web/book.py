@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,11 @@ class Glance:
         return sum(self.states.values())
 
     @property
+    def asks(self) -> int:
+        """Questions that are open."""
+        return self.states.get(TaskState.PAUSED, 0)
+
+    @property
     def broken_off(self) -> bool:
         """Its engine died in it."""
         return self.row.exit_code is None and not self.live
@@ -51,6 +57,8 @@ class Book:
         self.root = root
         self._file: tuple[int, int] | None = None
         self._learn_at = 0.0
+        self._is_still = False
+        self._live: frozenset[RunId] = frozenset()
         self._forget()
 
     def _forget(self) -> None:
@@ -60,6 +68,16 @@ class Book:
         self._open: OrderedDict[RunId, Past] = OrderedDict()
         self._glances: dict[RunId, tuple[int, Glance]] = {}
         self._trouble: str | None = None
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """All that is asked within is of one moment, and costs one look at the file."""
+        self._catch_up()
+        self._is_still = True
+        try:
+            yield
+        finally:
+            self._is_still = False
 
     # --- what one asks
 
@@ -83,7 +101,7 @@ class Book:
             while len(self._open) > KEPT:
                 self._open.popitem(last=False)
         self._open.move_to_end(row.id)
-        live = row.id in self._live()
+        live = row.id in self._live
         if (past.live, past.row) != (live, row):
             past = self._open[row.id] = replace(past, live=live, row=row)
         return past
@@ -91,14 +109,14 @@ class Book:
     def glance(self, name: str) -> Glance:
         """Cheap for what was looked at once and has not changed since."""
         self._catch_up()
-        row, live = self._row(name), RunId(name) in self._live()
+        row, live = self._row(name), RunId(name) in self._live
         seq = self._last(row.id)
         known = self._glances.get(row.id)
         if known is not None and known[0] == seq:
             return replace(known[1], live=live)
         is_open = row.id in self._open
         glance = _glance(self.run(name))
-        if not is_open:
+        if not (is_open or live or glance.asks):
             del self._open[row.id]  # a list of many must not push out what people look at
         self._glances[row.id] = seq, glance
         return glance
@@ -123,9 +141,6 @@ class Book:
             raise UnknownRun(f"no run is called {name!r}; /api/runs lists them")
         return row
 
-    def _live(self) -> frozenset[RunId]:
-        return journal.live_runs(self.root) or frozenset()
-
     def _last(self, run: RunId) -> int:
         return self._spans[run].last if run in self._spans else 0
 
@@ -134,10 +149,14 @@ class Book:
         stored = tail.plans(self.root, row.id)
         span = self._spans.get(row.id, Span(1, 0))
         events = tail.of_run(self.root, row.id, span.first - 1, span.last)
-        live = row.id in self._live()
+        live = row.id in self._live
         return replayed(self.root, row, stored, events, live=live, trouble=self._trouble)
 
     def _catch_up(self) -> None:
+        if self._is_still:
+            return
+        # before the events: one that ends meanwhile is not broken off
+        self._live = journal.live_runs(self.root) or frozenset()
         found = tail.which(self.root)
         if found != self._file:
             self._forget()

@@ -61,7 +61,7 @@ def front(book: Book, daemon: Daemon, now: float, page: int) -> dict[str, Any]:
     shown = rows[(page - 1) * PAGE : page * PAGE]
     glances = {row.id: book.glance(row.id) for row in shown}
     live = [one for one in glances.values() if one.live]
-    asking_ = [one for one in glances.values() if one.states.get(TaskState.PAUSED)]
+    asking_ = [one for one in glances.values() if one.asks]
     plans = sorted(daemon.waiting(), key=lambda one: (ORDER.index(one.state), one.path))
     return {
         "asks": [ask for one in asking_ for ask in asks(book.run(one.row.id))],
@@ -99,14 +99,14 @@ def listed(one: Glance, now: float) -> Listed:
         taken = max(taken, now - unix(one.row.started_at)) if not one.ended_at else taken
     return Listed(
         one.row.id,
-        state_of(one.row.exit_code, one.live, one.states.get(TaskState.PAUSED, 0)),
+        state_of(one.row.exit_code, one.live, one.asks),
         tuple(one.row.paths.split(" ")) if one.row.paths else (),
         one.row.started_at,
         tuple(shares(states)),
         pages_tasks.progress(states),
         one.states.get(TaskState.SUCCEEDED, 0),
         one.tasks,
-        one.states.get(TaskState.PAUSED, 0),
+        one.asks,
         one.spent,
         taken,
         iso(now - taken) if one.live else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from math import ceil, log2
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -136,7 +137,8 @@ class Drawn:
             line = shapes_timeline.timeline(past, now)
             return Markup(pages_words.render("timeline.html", timeline=line, run=past.row.id))  # noqa: S704 - the same
 
-        step = max(1.0, (now - shapes.unix(past.row.started_at)) / STEPS)
+        ran = now - shapes.unix(past.row.started_at)
+        step = 2.0 ** ceil(log2(max(1.0, ran / STEPS)))  # it must not move on with `now` itself
         return self._of(("timeline", *_moment(past), past.live and int(now / step)), draw)
 
     def _of(self, key: tuple[object, ...], draw: Callable[[], Markup]) -> Markup:

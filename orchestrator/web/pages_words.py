@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,6 +49,7 @@ def environment() -> Environment:
         "tone": tone,
         "diff_lines": diff_lines,
         "sign": lambda state: SIGNS[tone(state)],
+        "row": row,
         "part": lambda given: quote(str(given), safe=""),
         "percent": percent,
         "dollars": dollars,
@@ -61,6 +62,17 @@ def environment() -> Environment:
 
 def render(name: str, **values: Any) -> str:
     return environment().get_template(name).render(values)
+
+
+def row(found: NamedTuple, name: str, run: str) -> Markup:
+    """One of a table. Most of them are on the next page as they are on this one."""
+    return _row(redact.KNOWN.secrets, name, run, found)
+
+
+@lru_cache(4096)
+def _row(_: object, name: str, run: str, found: NamedTuple) -> Markup:
+    """Anew where other values are secrets."""
+    return Markup(render(name, row=found, run=run))  # noqa: S704 - a template of ours has escaped it
 
 
 def _clean(value: Any) -> Any:

@@ -49,7 +49,8 @@ class Seen:
     def _with_book(self, work: Callable[[Book], Value]) -> Value:
         if not self._book:
             self._book.append(Book(self.daemon.root))
-        return work(self._book[0])
+        with self._book[0].still():
+            return work(self._book[0])
 
     async def study(self, work: Callable[[], Value]) -> Value:
         """What looks at the ledger and not at the journal, one at a time too, so that pages of runs need not wait for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,7 +18,9 @@ from orchestrator.web import replies
 
 HEART_S = 15.0
 LOOK_S = 1.0  # so often the journal is looked at while somebody watches: a run of another process rings no bell
-REST_S = 0.05  # between two looks, however much happens
+REST_S = (
+    0.2  # between two looks, however much happens: what comes meanwhile costs each viewer one write
+)
 BEHIND = (
     4096  # frames that wait for one viewer; who is further behind comes again with Last-Event-ID
 )
@@ -116,16 +118,17 @@ class Streams:
         while True:
             with anyio.move_on_after(self.heart_s) as wait:
                 try:
-                    frame = await box.receive()
+                    frames = [await box.receive(), *_waiting(box)]
                 except anyio.EndOfStream:
                     return
             if wait.cancelled_caught:
                 yield HEART
-            elif frame.seq is None:
-                yield frame.text
-            elif frame.seq > sent:  # else it came while the past was read
-                sent = frame.seq
-                yield frame.text
+                continue
+            # an event up to `sent` came while the past was read
+            new = [one for one in frames if one.seq is None or one.seq > sent]
+            sent = max((one.seq for one in new if one.seq is not None), default=sent)
+            if new:
+                yield b"".join(one.text for one in new)
 
     # --- the one reader
 
@@ -171,6 +174,12 @@ class Streams:
 
     async def _latest(self) -> int:
         return await to_thread.run_sync(tail.latest, self.daemon.root, limiter=self._reading)
+
+
+def _waiting(box: MemoryObjectReceiveStream[Frame]) -> Iterator[Frame]:
+    """What is there already."""
+    while box.statistics().current_buffer_used:
+        yield box.receive_nowait()
 
 
 def _doing(run: RunId, told: Mapping[TaskId, str]) -> Frame:

@@ -74,6 +74,7 @@ def test_the_daemon_is_asked_for_what_only_it_can_do(fresh: Scene):
 
     run_ = f"/api/runs/{fresh.run}"
     assert post(f"{run_}/resume", budget_usd=5) == 200
+    assert post(f"{run_}/resume", plan_budget_usd=2.5, plan_budget_tokens=0) == 200
     assert post(f"{run_}/cancel") == 409, "it does not go on"
     assert post("/api/plans", paths=["plans"], again=True) == 200
     assert post("/api/plans", paths=["strange.md"]) == 409
@@ -85,6 +86,7 @@ def test_the_daemon_is_asked_for_what_only_it_can_do(fresh: Scene):
         assert post(f"{run_}/resume") == 409, "it goes on"
     assert [act for act, _ in fresh.served.house.asked] == [
         Resume(run=fresh.run, budget_usd=5),
+        Resume(run=fresh.run, plan_budget_usd=2.5, plan_budget_tokens=0),
         Enqueue(paths=("plans",), again=True),
         Enqueue(paths=("strange.md",)),
         Trust(path="a.md", sha256=DIGEST),
@@ -102,6 +104,7 @@ def test_the_daemon_is_asked_for_what_only_it_can_do(fresh: Scene):
         ("/api/plans", {"paths": "plans"}),
         ("/api/runs/{run}/resume", {"budget_usd": -1}),
         ("/api/runs/{run}/resume", {"budget_usd": "5"}),
+        ("/api/runs/{run}/resume", {"plan_budget_tokens": 1.5}),
         ("/api/runs/{run}/cancel", {"now": True}),
     ],
 )

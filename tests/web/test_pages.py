@@ -22,11 +22,16 @@ from orchestrator.model import (
     Severity,
     Step,
     StepKind,
+    TaskId,
 )
 from orchestrator.views.house import Waiting
+from orchestrator.views.watched import Spent
 from orchestrator.web import pages_words
+from orchestrator.web.book import Book
+from orchestrator.web.pages_run import Drawn
+from orchestrator.web.pages_tasks import Row
 from tests.engine.runs import bash
-from tests.ledger.outcomes import NOW, seed_sample
+from tests.ledger.outcomes import NOW, line, seed_sample
 from tests.web import scenes
 from tests.web.houses import Served, served
 from tests.web.scenes import Scenes
@@ -261,6 +266,25 @@ def test_what_is_not_there_is_a_page_that_says_so(tmp_path: Path):
             assert "Not found" in read(server, path, 404).text, path
 
 
+def test_a_picture_is_drawn_anew_only_where_one_could_see_it(tmp_path: Path):
+    with place(tmp_path, "asking") as (told, _):
+        past = Book(tmp_path).run(told.names["asking"])
+        drawn, now = Drawn(), scenes.now() // 2 * 2
+        first = drawn.timeline(past, now)
+        assert drawn.timeline(past, now + 0.9) is first
+        assert drawn.timeline(past, now + 9) is not first
+        assert drawn.graph(past) is drawn.graph(past)
+
+
+def test_a_row_is_made_anew_where_its_words_have_become_secret():
+    value = "row-4f1c9a7be02d"
+    nothing = Spent(0, None, None, whole=True)
+    row = Row(TaskId("a/1"), f"tells {value}", "waiting", "", 0, "", nothing, None, None)
+    assert value in pages_words.row(row, "row_task.html", "r")
+    redact.learn({"DASHBOARD_ROW_TOKEN": value})
+    assert value not in pages_words.row(row, "row_task.html", "r")
+
+
 def test_few_tasks_are_too_little_evidence_and_many_are_told_with_their_n(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -303,6 +327,24 @@ def test_s1_12_the_figures_of_the_chart_are_those_of_the_api(
         ]
         for one in found["models"]:
             assert any(abs(dot - 100 * one["success"]["rate"]) < 0.01 for dot in dots)
+
+
+def test_reviews_and_what_savings_leave_open_are_told_as_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ORCHESTRATOR_INTELLIGENCE_DIR", str(tmp_path / "ledger"))
+    now = scenes.moment()
+    classes = dict.fromkeys(("input", "output", "cache_read", "cache_write", "reasoning"))
+    review = {"approved": True, "tokens_total": 900, "cost_usd": 0.07, "tokens": classes}
+    looked_at = line("haiku", at=now, number=901, review=review | {"model": "<opus>"})
+    ledger.append(tmp_path / "ledger", [*seed_sample(now), looked_at])
+    with place(tmp_path / "shop") as (_, server):
+        found = server.get("/api/routing/experiments")
+        told = read(server, "/routing").text
+    assert "<opus> 1 of 1 $0.07 900" in told
+    assert found["savings"]["bias"]
+    for one in found["savings"]["bias"]:
+        assert one in told
 
 
 # --- whatever others wrote

@@ -207,6 +207,17 @@ def test_what_was_folded_once_grows_by_what_is_new(tmp_path: Path, own_ledger: P
     assert list(book.events(ran.run)) == list(grown.events)
 
 
+def test_all_that_is_asked_in_one_look_is_of_one_moment(tmp_path: Path, own_ledger: Path):
+    ran = play(tmp_path)
+    book = Book(tmp_path)
+    with writer(tmp_path) as engine:
+        with book.still():
+            before = book.latest()
+            some_events(engine, ran.run, 1)
+            assert book.latest() == book.run(ran.run).events[-1].seq == before
+        assert book.latest() == book.run(ran.run).events[-1].seq == before + 1
+
+
 def test_many_runs_that_are_looked_at_do_not_all_stay(tmp_path: Path, own_ledger: Path):
     plan = write_plan(tmp_path, bash("Task 1: x", "true", files="a"))
     first = anyio.run(run, tmp_path, plan)
