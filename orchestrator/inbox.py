@@ -32,7 +32,7 @@ class Letter(Noun):
 def post(root: Path, letter: Letter) -> Path:
     """Whole or not at all: written beside, then renamed in. On the disk when it returns."""
     folder = root / FOLDER
-    final = folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    final = folder / f"{now():020d}-{secrets.token_hex(4)}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _rename_in(final, json.dumps(redact.words(letter.model_dump(mode="json"))))
@@ -70,21 +70,38 @@ def _sync(folder: Path) -> None:
 
 
 def look(root: Path) -> list[tuple[Path, Letter]]:
-    """Letters in the order of their arrival; what is none is set aside as `*.bad`."""
-    folder = root / FOLDER
-    if not folder.is_dir():
-        return []
+    """Letters in the order of their arrival; what is none is set aside as `*.bad`, or left alone where that is not possible."""
     letters = []
-    for path in sorted(folder.glob("[0-9]*.json")):
+    for path in _names(root / FOLDER):
         try:
             letters.append((path, Letter.model_validate_json(path.read_bytes())))
         except FileNotFoundError:  # another reader was faster
             continue
         except (ValidationError, OSError):
-            path.rename(path.with_suffix(".bad"))
+            with suppress(OSError):
+                path.rename(path.with_suffix(".bad"))
     return letters
 
 
+def _names(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("[0-9]*.json"))
+    except OSError:  # what cannot be listed now is listed at the next look
+        return []
+
+
+def sent_at(path: Path) -> int:
+    """When a letter was posted, as `now` tells it; 0 where its name does not say."""
+    number = path.name.partition("-")[0]
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def now() -> int:
+    """Unix nanoseconds."""
+    return time.time_ns()
+
+
 def discard(path: Path) -> None:
-    """Called once the letter's event is in the journal; a letter read twice changes nothing."""
-    path.unlink(missing_ok=True)
+    """Called once the letter's event is in the journal. One that cannot be removed must not end who has read it."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

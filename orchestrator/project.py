@@ -12,7 +12,7 @@ from orchestrator.errors import PlanError, UsageError
 from orchestrator.graph import KnownPlan, TaskGraph, build
 from orchestrator.model import Diagnostic, Plan, PlanId, Position, Severity, Task, TaskId
 from orchestrator.model.codes import diagnostic
-from orchestrator.reader import discover
+from orchestrator.reader import bounded, discover
 from orchestrator.settings import ReaderSettings
 
 
@@ -75,10 +75,11 @@ def misnamed(root: Path, paths: Sequence[Path]) -> list[Diagnostic]:
     return [diagnostic("N001", _relative(root, one), top, text) for one in sorted(found)]
 
 
-def sources(root: Path, files: Sequence[Path]) -> list[Source]:
+def sources(root: Path, files: Sequence[Path], most: int | None = None) -> list[Source]:
+    """`most`: bytes of each; UsageError where one has more."""
     paths = {file: _relative(root, file) for file in files}
     ids = reader.labels(list(paths.values()))
-    return [Source(ids[path], path, _bytes(file)) for file, path in paths.items()]
+    return [Source(ids[path], path, _bytes(file, most)) for file, path in paths.items()]
 
 
 def unfinished(root: Path, files: Sequence[Path]) -> list[Path]:
@@ -210,8 +211,8 @@ def _relative(root: Path, file: Path) -> str:
         return file.as_posix()
 
 
-def _bytes(file: Path) -> bytes:
+def _bytes(file: Path, most: int | None) -> bytes:
     try:
-        return file.read_bytes()
+        return bounded.whole(file, most)
     except OSError as refused:
         raise UsageError(f"cannot read {file}: {refused.strerror}") from refused

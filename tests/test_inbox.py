@@ -38,5 +38,20 @@ def test_a_half_written_file_is_not_seen_and_a_foreign_one_is_set_aside(tmp_path
     assert path.with_name("0-broken.bad").exists()
 
 
+def test_what_cannot_be_set_aside_is_left_alone_and_holds_up_no_letter(tmp_path: Path):
+    path = inbox.post(tmp_path, letter("1"))
+    path.with_name("0.json").write_text("no")
+    (path.with_name("0.bad") / "x").mkdir(parents=True)
+    assert [found.task for _, found in inbox.look(tmp_path)] == ["1"]
+    assert path.with_name("0.json").exists()
+
+
+def test_its_name_tells_when_a_letter_was_sent(tmp_path: Path):
+    before = inbox.now()
+    path = inbox.post(tmp_path, letter("1"))
+    assert before <= inbox.sent_at(path) <= inbox.now()
+    assert inbox.sent_at(path.with_name("0x.json")) == 0
+
+
 def test_no_inbox_is_an_empty_inbox(tmp_path: Path):
     assert inbox.look(tmp_path) == []

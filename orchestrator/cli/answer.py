@@ -46,7 +46,7 @@ def reject(name: Run, task: TaskName, note: Note = "") -> int:
 
 def _post(name: str, task_name: str, answer: Answer) -> int:
     from orchestrator import answers, inbox
-    from orchestrator.cli import past
+    from orchestrator.cli import past, remote
     from orchestrator.cli.terminal import out
     from orchestrator.errors import UsageError
     from orchestrator.inbox import Letter
@@ -70,6 +70,8 @@ def _post(name: str, task_name: str, answer: Answer) -> int:
     out().print(f"✓ {task.id}  {said(answer)}", style="green")
     if found.live:
         out().print("  the running engine takes it")
+    elif remote.find(found.root) is not None:
+        out().print("  the daemon that holds the project goes on with it")
     else:
         out().print(f"  next: {command('resume', found.row.id)}")
     return 0

@@ -48,13 +48,13 @@ def clean(words: Sequence[str], *, dry_run: bool, rescued: bool, as_json: bool) 
     return 0
 
 
-async def tidy(root: Path, chosen: WorkspaceSettings) -> list[Left]:
-    """What `runs clean` removes, by who holds the project: no engine can begin meanwhile but its own."""
+async def tidy(
+    root: Path, chosen: WorkspaceSettings, live: Callable[[], Collection[str]]
+) -> list[Left]:
+    """What `runs clean` removes, by who holds the project and knows which runs go on in it, none or some."""
     rows: dict[str, RunRow] = {row.id: row for row in past.names(root)}
     wish = Wish(dry_run=False, rescued=False)
-    tidy_ = Tidy(
-        root, chosen, wish, lambda: journal.live_runs(root), lambda run: _history(root, run)
-    )
+    tidy_ = Tidy(root, chosen, wish, lambda: live() or None, lambda run: _history(root, run))
     return await _carry_out(root, tidy_, rows)
 
 

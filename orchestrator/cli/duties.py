@@ -8,18 +8,24 @@ from pathlib import Path
 from anyio import to_thread
 
 from orchestrator.cli import cleaning, learning
-from orchestrator.daemon.schedule import Duty
+from orchestrator.daemon.schedule import Duty, Holder
+from orchestrator.engine import prune
 from orchestrator.settings import Settings
 from orchestrator.views.text import counted
 
 
-def of(root: Path, load: Callable[[], Settings]) -> Mapping[str, Duty]:
+def of(root: Path, load: Callable[[], Settings], holder: Holder) -> Mapping[str, Duty]:
     async def learn() -> str:
         rules = await to_thread.run_sync(learning.relearn, load())
         return f"{counted(rules, 'rule')} learned from the ledger"
 
     async def clean() -> str:
-        left = await cleaning.tidy(root, load().workspace)
-        return f"{counted(sum(one.removed for one in left), 'thing')} of finished runs put away"
+        chosen = load()
+        async with holder.turn:
+            left = await cleaning.tidy(root, chosen.workspace, holder.runs)
+            days = chosen.run.retention_days
+            old = await to_thread.run_sync(prune, root, days, holder.runs())
+        removed = counted(sum(one.removed for one in left), "thing")
+        return f"{removed} of finished runs put away, transcripts of {counted(old, 'run')} removed"
 
     return {"learn": learn, "clean": clean}

@@ -89,6 +89,17 @@ def _newest(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
     return {plan: row for plan, row in newest.items() if row is not None}
 
 
+def had_this_text(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
+    """Of each plan whose newest run had it as it is today: that run."""
+    found = {}
+    for plan, row in _newest(root, plans).items():
+        with journal.reading(root) as book:
+            stored = {one.path: one.content for one in book.plans(row.id)}
+        if stored.get(plan) == (root / plan).read_bytes():
+            found[plan] = row
+    return found
+
+
 def can_be_had(watched: Watched, root: Path) -> bool:
     """Nobody has taken the result, and what stood in the way of it can be away by now."""
     told = watched.history.delivery

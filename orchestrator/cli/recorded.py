@@ -13,7 +13,7 @@ from orchestrator.journal import RunRow
 from orchestrator.model import Event, Task, TaskState
 from orchestrator.views import handover, money, waiting
 from orchestrator.views.documents import past_document, run_document
-from orchestrator.views.past import ended
+from orchestrator.views.past import ended, outcomes
 from orchestrator.views.text import columns, cost, duration, plain, tokens, when
 from orchestrator.views.watched import seconds
 from orchestrator.views.words import left_over, said, sums
@@ -35,11 +35,12 @@ def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
         out().print(f"no run yet in {root}; start one with: orchestrator run PLAN.md")
     else:
         live, open_ = journal.live_runs(root), past.expiries(root, rows)
+        known = outcomes(root, rows)
         table = [
             (
                 row.id,
                 when(row.started_at),
-                ended(row, live=row.id in (live or ()))
+                ended(row, live=row.id in (live or ()), history=known.get(row.id))
                 + (f", a question {waiting.expires(open_[row.id])}" if row.id in open_ else ""),
                 plain(row.paths, 80),
             )
@@ -54,7 +55,7 @@ def show_run(found: Past, *, as_json: bool) -> None:
     if as_json:
         show_json(past_document(found))
         return
-    state = ended(row, live=found.live)
+    state = ended(row, live=found.live, history=watched.history)
     out().print(f"run {row.id}  started {when(row.started_at)}  {state}", style="bold")
     for stored in found.stored:
         out().print(f"  {stored.path}")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from orchestrator import answers, engine, inbox, journal
-from orchestrator.cli import past, starting
+from orchestrator.cli import past, remote, starting
 from orchestrator.cli.terminal import err, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.history import are_green
@@ -29,6 +29,8 @@ def resume(
         if as_json:
             show_json(documents.document(found.watched, found.row.id, 0, ()))
         return 0
+    if (daemon := remote.find(root)) is not None:
+        return remote.resume(daemon, found, changes, sandbox, as_json=as_json)
     return _go_on(found, changes, (), sandbox, as_json=as_json)
 
 
@@ -40,9 +42,10 @@ def retry(name: str, task_name: str, *, as_json: bool) -> int:
         letter, found.graph, found.watched.tracker, found.watched.history
     ):
         raise UsageError(wrong)
-    if found.live:
+    if found.live or remote.find(found.root) is not None:  # a daemon goes on with it by itself
         inbox.post(found.root, letter)
-        err().print(f"✓ the running engine tries {task.id} again")
+        who = "running engine" if found.live else "daemon that holds the project"
+        err().print(f"✓ the {who} tries {task.id} again")
         if as_json:
             show_json(documents.document(found.watched, found.row.id, None, ()))
         return 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import anyio
 from anyio import to_thread
 
 from orchestrator import clock, inbox, project, settings
-from orchestrator.cli import duties, past
+from orchestrator.cli import duties, past, remote
 from orchestrator.cli.terminal import err, out, show_json, tell
 from orchestrator.daemon import trust as trusting
 from orchestrator.daemon.door import Door
@@ -43,7 +44,8 @@ def serve(top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: 
 
     supervisor = _supervisor(top, flags, trusts_all=trusts_all, workers=workers)
     door = Door(supervisor)
-    pages = partial(server.serve, door, supervisor.settings, _say, foresee)
+    shows = sys.stdout.isatty()  # a log is read by others, too
+    pages = partial(server.serve, door, supervisor.settings, _say, foresee, shows_link=shows)
     anyio.run(supervisor.keep, pages)
     return 0
 
@@ -67,7 +69,8 @@ def _supervisor(
     if trusts_all:
         tell("warning", "every plan that is put there is run (--trust-all)", "yellow")
     shared = partial(_shared, root)
-    return Supervisor(Words(root, place, load, _say, trusts_all, duties.of(root, load), shared))
+    by_clock = partial(duties.of, root, load)
+    return Supervisor(Words(root, place, load, _say, trusts_all, by_clock, shared))
 
 
 @asynccontextmanager
@@ -83,17 +86,18 @@ async def _shared(root: Path, run: RunId) -> AsyncIterator[None]:
 
 
 def _say(line: str) -> None:
-    """Each with its time: nobody looks while it is said."""
+    """Each with its time: nobody looks while it is said. A full disk behind it, or nobody at its end, must not end the runs."""
     at = datetime.fromtimestamp(clock.wall()).astimezone()
-    for row in lines(line):
-        out().print(f"{at:%Y-%m-%d %H:%M:%S}  {row}")
+    with suppress(OSError):
+        for row in lines(line):
+            out().print(f"{at:%Y-%m-%d %H:%M:%S}  {row}")
 
 
 def trust(paths: Sequence[Path]) -> int:
     root = project_root(paths[0])
     loaded = settings.load(root).reader
     at = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="seconds")
-    for source in project.sources(root, project.find(paths)):
+    for source in project.sources(root, project.find(paths), loaded.max_bytes):
         errors = project.load(root, [source], loaded).errors
         if errors:
             first = errors[0]
@@ -113,7 +117,11 @@ def cancel(name: str, *, as_json: bool) -> int:
     found = past.reopen(past.here(), name)
     if not found.live:
         raise UsageError(f"run {found.row.id} does not go on now; there is nothing to stop")
-    inbox.post(found.root, Letter(do="cancel", run=found.row.id, by=person()))
+    daemon = remote.find(found.root)
+    if daemon is not None and daemon.place is not None:
+        remote.cancel(daemon, found.row.id)
+    else:
+        inbox.post(found.root, Letter(do="cancel", run=found.row.id, by=person()))
     if as_json:
         show_json({"version": 1, "run": found.row.id, "cancelled": True})
     else:

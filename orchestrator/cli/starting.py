@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from orchestrator import disk, engine, project, prompt, workspace
-from orchestrator.cli import diagnostics, ending, past, rehearsal, screen, standing
+from orchestrator.cli import diagnostics, ending, past, rehearsal, remote, screen, standing
 from orchestrator.cli.terminal import err, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
@@ -66,6 +66,12 @@ class Ready:
 
 
 def run(asked: Asked) -> int:
+    project.find(asked.paths)  # what is not there is told before anything else
+    root = discover.project_root(asked.paths[0])
+    if (daemon := remote.find(root)) is not None:
+        files = choose(root, asked)
+        flags = _flags(asked)
+        return remote.enqueue(daemon, files, flags, again=asked.again, as_json=asked.as_json)
     ready = prepare(asked)
     if ready is None:
         if asked.as_json:
@@ -84,6 +90,25 @@ def run(asked: Asked) -> int:
         ),
         as_json=asked.as_json,
     )
+
+
+def _flags(asked: Asked) -> dict[str, object]:
+    """What a daemon does by its own settings."""
+    names = ("workers", "yes", "wait", "fail_fast", "ignore_deps", "include_dirty")
+    quality = None if asked.quality == Quality.SHINY else asked.quality
+    return {
+        **{name: getattr(asked, name) for name in names},
+        **dict(zip(("only", "from", "skip"), asked.chosen, strict=True)),
+        **_given(("budget_usd", "budget_tokens"), asked.budget),
+        **_given(("plan_budget_usd", "plan_budget_tokens"), asked.plan_budget),
+        **dict(zip(("workspace", "sandbox"), asked.modes, strict=True)),
+        "quality": quality,
+    }
+
+
+def _given(names: tuple[str, ...], values: tuple[float | None, ...]) -> dict[str, bool]:
+    """Of a budget 0 is a word, too."""
+    return {name: value is not None for name, value in zip(names, values, strict=True)}
 
 
 def preview(asked: Asked) -> int:

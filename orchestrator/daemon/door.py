@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import anyio
+from anyio import to_thread
+
 from orchestrator import clock, disk, project
 from orchestrator.daemon import trust
 from orchestrator.daemon.queue import Standing
+from orchestrator.daemon.shown import LEFT_OUT, Shown, Wanted, show
 from orchestrator.daemon.supervisor import Supervisor
 from orchestrator.errors import UsageError
 from orchestrator.inbox import Letter
 from orchestrator.model import RunId, TaskId
+from orchestrator.reader import bounded, discover
 from orchestrator.settings import ledger_folder
 from orchestrator.views.house import Act, Cancel, Enqueue, Health, Resume, Trust, Waiting
 
-CONTEXT = 3  # lines around a change
-MOST_LINES = 2000  # of a difference
+MOST_TOGETHER = 1_000_000  # letters of all texts that are shown; the first plans go first
 
 
 class Door:
@@ -29,7 +33,8 @@ class Door:
 
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
-        self._diffs: dict[tuple[str, str], str] = {}
+        self._shown: dict[Wanted, Shown] = {}  # of what waits now
+        self._reading = anyio.Lock()  # two who ask at once read it once
 
     @property
     def root(self) -> Path:
@@ -44,49 +49,37 @@ class Door:
 
     # --- what waits -------------------------------------------------------------------------------
 
-    def waiting(self) -> tuple[Waiting, ...]:
-        return tuple(map(self._waiting, self._supervisor.decision.waiting))
+    async def waiting(self) -> tuple[Waiting, ...]:
+        """What is shown of each was read with the hash that is told."""
+        standing = self._supervisor.decision.waiting
+        async with self._reading:
+            wanted = dict.fromkeys(filter(None, map(_wanted, standing)))
+            new = [one for one in wanted if one not in self._shown]
+            if new:
+                self._shown |= await to_thread.run_sync(self._read, new)
+            self._shown = {one: self._shown[one] for one in wanted if one in self._shown}
+            shown = self._shown
+        return tuple(self._told(standing, shown))
 
-    def _waiting(self, one: Standing) -> Waiting:
-        found = one.found
-        return Waiting(
-            path=found.path,
-            sha256=found.sha256,
-            state=one.state,
-            why=one.why,
-            since=_iso(found.changed_at),
-            priority=found.priority,
-            run=one.run,
-            diagnostics=found.errors,
-            diff=self._diff(one),
-        )
+    def _read(self, new: Sequence[Wanted]) -> dict[Wanted, Shown]:
+        most = self._supervisor.settings.reader.max_bytes
+        found = ((one, show(self.root, one, most)) for one in new)
+        return {one: text for one, text in found if text is not None}
 
-    def _diff(self, one: Standing) -> str:
-        """What a person reads before the new text may run."""
-        path, digest = one.found.path, one.found.sha256
-        if one.run is None or digest is None or one.state == "running":
-            return ""
-        if (path, digest) not in self._diffs:
-            self._diffs = {key: text for key, text in self._diffs.items() if key[0] != path}
-            self._diffs[path, digest] = self._compared(path, one.run)
-        return self._diffs[path, digest]
-
-    def _compared(self, path: str, run: RunId) -> str:
-        stored = {one.path: one.content for one in self._supervisor.engine.book.plans(run)}
-        try:
-            new = (self.root / path).read_bytes()
-        except OSError:
-            return ""
-        old = stored.get(path, new)
-        rows = difflib.unified_diff(
-            old.decode("utf-8", "replace").splitlines(),
-            new.decode("utf-8", "replace").splitlines(),
-            f"{path} in run {run}",
-            path,
-            n=CONTEXT,
-            lineterm="",
-        )
-        return "\n".join(row for _, row in zip(range(MOST_LINES), rows, strict=False))
+    def _told(
+        self, standing: Sequence[Standing], shown: Mapping[Wanted, Shown]
+    ) -> Iterator[Waiting]:
+        room = MOST_TOGETHER
+        for one in standing:
+            wanted = _wanted(one)
+            if wanted is None:
+                yield _waiting(one, Shown("", is_whole=True))
+            elif wanted in shown:
+                text = shown[wanted] if len(shown[wanted].text) <= room else LEFT_OUT
+                room -= len(text.text)
+                yield _waiting(one, text)
+            else:  # other bytes by now: nobody has seen them
+                yield _waiting(_arriving(one), Shown("", is_whole=True))
 
     # --- how it is --------------------------------------------------------------------------------
 
@@ -148,7 +141,9 @@ class Door:
     async def act(self, asked: Act, by: str) -> str:
         match asked:
             case Trust():
-                return self._trust(asked, by)
+                await to_thread.run_sync(self._trust, asked, by)
+                self._supervisor.rouse()
+                return f"{asked.path} may run as it is now"
             case Enqueue():
                 return self._enqueue(asked)
             case Cancel():
@@ -159,21 +154,21 @@ class Door:
                 await self._supervisor.go_on(asked.run, words)
                 return f"run {asked.run} goes on"
 
-    def _trust(self, asked: Trust, by: str) -> str:
+    def _trust(self, asked: Trust, by: str) -> None:
         """What lies there now must be what was seen: else nobody has read it."""
         path = self._below(asked.path)
-        content = path.read_bytes() if path.is_file() else b""
+        try:
+            content = bounded.whole(path, self._supervisor.settings.reader.max_bytes)
+        except OSError as refused:
+            raise UsageError(f"{asked.path} cannot be read: {refused.strerror}") from refused
         if hashlib.sha256(content).hexdigest() != asked.sha256:
             raise UsageError(f"{asked.path} has changed since it was looked at; look at it again")
         trust.trust(self.root, asked.sha256, asked.path, by, _iso(clock.wall()))
-        self._supervisor.rouse()
-        return f"{asked.path} may run as it is now"
 
     def _enqueue(self, asked: Enqueue) -> str:
         found = project.find([self._below(path) for path in asked.paths])
         names = [one.relative_to(self.root).as_posix() for one in found]
-        known = {one.path for one in self._supervisor.found}
-        if strangers := [name for name in names if name not in known]:
+        if strangers := [name for name in names if not self._is_watched(name)]:
             raise UsageError(
                 f"{strangers[0]} is not in the watched folder {self._supervisor.words.top}; put it there"
             )
@@ -182,11 +177,48 @@ class Door:
         self._supervisor.rouse()
         return f"{len(names)} plan{'s' if len(names) != 1 else ''} looked at now"
 
+    def _is_watched(self, name: str) -> bool:
+        """Also one that has come since the folder was looked at."""
+        if any(name == one.path for one in self._supervisor.found):
+            return True
+        top = os.path.realpath(self._supervisor.words.top)
+        return (self.root / name).is_relative_to(top) and not discover.is_archived(Path(name))
+
     def _below(self, path: str) -> Path:
         place = Path(os.path.realpath(self.root / path))
         if not place.is_relative_to(os.path.realpath(self.root)):
             raise UsageError(f"{path} is outside of the project")
         return place
+
+
+def _wanted(one: Standing) -> Wanted | None:
+    """Which text a person is to read; None: none that matters."""
+    path, digest = one.found.path, one.found.sha256
+    is_new = one.run is None and one.state != "untrusted"
+    if is_new or not digest or one.state == "running":
+        return None
+    return Wanted(path, digest, one.run)
+
+
+def _arriving(one: Standing) -> Standing:
+    found = replace(one.found, sha256=None, errors=())
+    return one._replace(found=found, state="arriving", why="it is being written")
+
+
+def _waiting(one: Standing, shown: Shown) -> Waiting:
+    found = one.found
+    return Waiting(
+        path=found.path,
+        sha256=found.sha256,
+        state=one.state,
+        why=one.why,
+        since=_iso(found.changed_at),
+        priority=found.priority,
+        run=one.run,
+        diagnostics=found.errors,
+        diff=shown.text,
+        is_whole=shown.is_whole,
+    )
 
 
 def _iso(wall: float) -> str:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator import project, reader
+from orchestrator import clock, project, reader
 from orchestrator.daemon.queue import Found
 from orchestrator.graph.plans import phase_folder
 from orchestrator.model import Plan, Position
 from orchestrator.model.codes import diagnostic
 from orchestrator.project import Source
-from orchestrator.reader import discover
+from orchestrator.reader import bounded, discover
 from orchestrator.settings import ReaderSettings
 
 
@@ -75,9 +76,13 @@ class Folder:
         if path != name:
             return _unfit(found, "the name is not UTF-8; rename it")
         try:
-            content = file.read_bytes()
+            content = bounded.whole(file, self._limits.max_bytes)
         except PermissionError as refused:
             return _unfit(found, f"it cannot be read: {refused.strerror}")
+        except OSError as refused:
+            if refused.errno != errno.EFBIG:
+                raise
+            return _unfit(found, str(refused.strerror), "S102")
         if _stamp(file) != stamp:
             return found
         source = Source(reader.labels([path])[path], path, content)
@@ -87,20 +92,31 @@ class Folder:
         )
         found = replace(found, is_superseded=discover.is_superseded(file))
         for plan in loaded.plans:
-            found = replace(found, priority=plan.priority, not_before=_due(plan))
+            due = _due(plan)
+            told = clock.at(due) if due else ""
+            found = replace(found, priority=plan.priority, not_before=due, due=told)
         return found
 
 
-def _unfit(found: Found, why: str) -> Found:
+def _unfit(found: Found, why: str, code: str = "N001") -> Found:
     """Of a file whose bytes nobody has: it has no hash that could be trusted."""
     top = Position(line=1, column=1)
-    return replace(found, sha256="", errors=(diagnostic("N001", found.path, top, why),))
+    return replace(found, sha256="", errors=(diagnostic(code, found.path, top, why),))
 
 
-def sources(root: Path, paths: tuple[str, ...], hashes: dict[str, str]) -> list[Source]:
-    """Of the texts that were decided on. One that is another by now is left out: it has its own turn."""
-    found = project.sources(root, [root / path for path in paths if (root / path).is_file()])
-    return [one for one in found if hashlib.sha256(one.content).hexdigest() == hashes.get(one.path)]
+def sources(root: Path, paths: Sequence[str], hashes: Mapping[str, str], most: int) -> list[Source]:
+    """Of the texts that were decided on. One that is another by now, or gone, is left out: it has its own turn."""
+    texts = {path: content for path in paths if (content := _text(root / path, most)) is not None}
+    ids = reader.labels(list(texts))
+    given = [Source(ids[path], path, content) for path, content in texts.items()]
+    return [one for one in given if hashlib.sha256(one.content).hexdigest() == hashes.get(one.path)]
+
+
+def _text(file: Path, most: int) -> bytes | None:
+    try:
+        return bounded.whole(file, most)
+    except OSError:
+        return None
 
 
 def _due(plan: Plan) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from anyio import to_thread
 from tenacity import retry, stop_after_attempt, wait_random_exponential
 
 from orchestrator import process, redact
+from orchestrator.daemon.lasting import told
 from orchestrator.model import Event, EventKind, RunId, TaskState
 from orchestrator.settings.service import NotifySettings
+from orchestrator.views.past import ends
 from orchestrator.views.watched import Watched
 
 TRIES = 3
@@ -52,6 +55,23 @@ class Notices:
     # --- what is worth telling --------------------------------------------------------------------
 
     def heard(self, event: Event) -> None:
+        with self._spared():
+            self._hear(event)
+
+    def ended(self, run: RunId, code: int, watched: Watched) -> None:
+        with self._spared():
+            self._end(run, code, watched)
+
+    @contextmanager
+    def _spared(self) -> Iterator[None]:
+        """A run, and the daemon: no trouble with telling is theirs."""
+        try:
+            yield
+        except Exception as trouble:  # also our bugs
+            self.trouble = f"something could not be told: {told(trouble)}"
+            self._say(f"warning: {self.trouble}")
+
+    def _hear(self, event: Event) -> None:
         match event.kind:
             case EventKind.CHECKPOINT_ASKED | EventKind.HELD:
                 text = f"{event.task} of run {event.run} waits for a person"
@@ -61,18 +81,19 @@ class Notices:
                 text = f"{gate} is closed ({failure}) for {event.data['pause_s']:.0f} s; tasks behind it wait"
                 self._tell("quota", text, event.run)
 
-    def ended(self, run: RunId, code: int, watched: Watched) -> None:
+    def _end(self, run: RunId, code: int, watched: Watched) -> None:
         done = len(watched.in_state(TaskState.SUCCEEDED))
         sums = f"{done} of {len(watched.graph.tasks)} tasks done"
+        failed = ", ".join(watched.in_state(TaskState.FAILED)[:5])
+        sums += f"; failed: {failed}" if failed else ""
+        delivery = watched.history.delivery or {}
+        if code and delivery.get("why"):
+            sums += f"; its result stays on {delivery['branch']}: {delivery['why']}"
+        self._say(f"{run}  {ends(code, watched.history)}: {sums}")
         if code == 0:
             self._tell("end", f"run {run} is done: {sums}", run, exit_code=code)
         elif code != 130:
-            failed = ", ".join(watched.in_state(TaskState.FAILED)[:5])
             text = f"run {run} ended with exit {code}: {sums}"
-            text += f"; failed: {failed}" if failed else ""
-            told = watched.history.delivery or {}
-            if told.get("why"):
-                text += f"; its result stays on {told['branch']}: {told['why']}"
             self._tell("failure", text, run, exit_code=code)
 
     def broke_off(self, run: RunId, why: str) -> None:
@@ -95,11 +116,12 @@ class Notices:
 
     # --- telling it -------------------------------------------------------------------------------
 
-    async def _deliver(self, told: Mapping[str, Any]) -> None:
-        async with self._turn:
-            self.trouble = await deliver(self._settings, self._root, told)
-        if self.trouble:
-            self._say(f"warning: {self.trouble}")
+    async def _deliver(self, message: Mapping[str, Any]) -> None:
+        with self._spared():
+            async with self._turn:
+                self.trouble = await deliver(self._settings, self._root, message)
+            if self.trouble:
+                self._say(f"warning: {self.trouble}")
 
 
 def message(occasion: str, text: str, root: Path, **more: Any) -> dict[str, Any]:
@@ -112,9 +134,9 @@ def message(occasion: str, text: str, root: Path, **more: Any) -> dict[str, Any]
     }
 
 
-async def deliver(settings: NotifySettings, root: Path, told: Mapping[str, Any]) -> str | None:
+async def deliver(settings: NotifySettings, root: Path, message: Mapping[str, Any]) -> str | None:
     """What went wrong, in a person's words; None where every receiver has it."""
-    body = json.dumps(told).encode()
+    body = json.dumps(message).encode()
     wrong = []
     if settings.command:
         wrong.append(await _command(settings, root, body))
@@ -133,7 +155,7 @@ async def _command(settings: NotifySettings, root: Path, body: bytes) -> str | N
     )
     try:
         ended = await process.run(command)
-    except process.NotStarted as trouble:
+    except (process.NotStarted, OSError) as trouble:
         return f"notify.command: {trouble}"
     if ended.exit_code == 0:
         return None

@@ -24,6 +24,7 @@ class Found:
     errors: tuple[Diagnostic, ...] = ()
     is_over: bool = False  # a SUMMARY stands beside it
     is_superseded: bool = False
+    due: str = ""  # `not_before` in a person's words
 
 
 class Revision(NamedTuple):
@@ -130,25 +131,42 @@ def _stand(
     if last is not None and last.run in known.live:
         if last.sha256 == plan.sha256:
             return Standing(plan, "running", f"run {last.run} works on it", last.run)
-        why = f"run {last.run} works on the text before this one; this one starts after it"
-        return Standing(plan, "behind", why, last.run)
+        return _behind(plan, known, last.run, is_whole=_is_whole(plan, now, settle_s))
     is_done = plan.is_over if last is None else last.sha256 == plan.sha256
     if (is_done or plan.is_superseded) and not wanted:
         return None  # a SUMMARY is of the text before, where there was one
     run = last.run if last else None
-    if plan.sha256 is None or abs(now - plan.changed_at) < settle_s:  # clocks are set back, too
+    if not _is_whole(plan, now, settle_s):
         return Standing(plan, "arriving", "it is being written", run)
     if plan.errors:
         first = plan.errors[0]
         more = f" (and {len(plan.errors) - 1} more)" if plan.errors[1:] else ""
         why = f"{first.file}:{first.line}:{first.column}: {first.message}{more}"
         return Standing(plan, "broken", why, run)
-    if not known.trusts_all and plan.sha256 not in known.trusted:
+    if not _is_trusted(plan, known):
         why = "nobody has said yet that this text may run: orchestrator trust, or on its page"
         return Standing(plan, "untrusted", why, run)
     if plan.not_before > now:
-        return Standing(plan, "later", "its not-before has not come yet", run)
+        return Standing(plan, "later", f"its not-before has not come yet: {plan.due}", run)
     refusal = known.refused.get(plan.path)
     if refusal is not None and refusal.sha256 == plan.sha256 and refusal.until > now:
         return Standing(plan, "behind" if refusal.waits else "broken", refusal.why, run)
     return Standing(plan, "queued", "", run)
+
+
+def _behind(plan: Found, known: Known, run: RunId, *, is_whole: bool) -> Standing:
+    """A person can read and trust it meanwhile, so that it need not wait for them afterwards."""
+    why = f"run {run} works on the text before this one; this one starts after it"
+    if not is_whole or plan.errors or _is_trusted(plan, known):
+        return Standing(plan, "behind", why, run)
+    why += ", once somebody has said that it may run: orchestrator trust, or on its page"
+    return Standing(plan, "untrusted", why, run)
+
+
+def _is_trusted(plan: Found, known: Known) -> bool:
+    return known.trusts_all or plan.sha256 in known.trusted
+
+
+def _is_whole(plan: Found, now: float, settle_s: float) -> bool:
+    """Clocks are set back, too."""
+    return plan.sha256 is not None and abs(now - plan.changed_at) >= settle_s

@@ -1,9 +1,10 @@
-"""What is done by the clock: each duty at its time, once however late. Refuses to do two duties at once."""
+"""What is done by the clock: each duty at its time, or once when it wakes later. Refuses to do two duties at once."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import anyio
 from cronsim import CronSim, CronSimError
@@ -13,6 +14,13 @@ from orchestrator.errors import SettingsError
 
 Duty = Callable[[], Awaitable[str]]  # what came of it
 LOOK_S = 30.0  # clocks are set, and machines sleep
+
+
+class Holder(NamedTuple):
+    """Who holds the project: the runs that go on in it, and the turn in which none is taken up again."""
+
+    runs: Callable[[], Collection[str]]
+    turn: anyio.Lock
 
 
 class Schedule:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.abc
 from anyio import to_thread
 
 from orchestrator import clock, engine, inbox
-from orchestrator.daemon import launch, systemd, trust, watching
+from orchestrator.daemon import lasting, launch, systemd, trust, watching
 from orchestrator.daemon.bell import Bell
 from orchestrator.daemon.folder import Folder, sources
+from orchestrator.daemon.lasting import Beside, told
+from orchestrator.daemon.letters import Letters
 from orchestrator.daemon.notices import Notices
 from orchestrator.daemon.queue import Decision, Found, Group, Known, Refusal, Revision, decide
-from orchestrator.daemon.schedule import Duty, Schedule
+from orchestrator.daemon.schedule import Duty, Holder, Schedule
 from orchestrator.daemon.stopping import Stopping
 from orchestrator.daemon.witness import Witness
 from orchestrator.engine import Engine, Given, Hub, Slots
@@ -33,7 +35,6 @@ TICK_S = 1.0  # how often letters, and plans that are being written, are looked 
 Stand = tuple[str, str | None, str]  # path, hash, state
 TOLD = ("broken", "untrusted", "later")
 INTERRUPTED = (None, 130)  # exit codes of runs that a daemon goes on with
-Beside = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Words:
     load: Callable[[], Settings]
     say: Callable[[str], None]
     trusts_all: bool = False
-    duties: Mapping[str, Duty] = field(default_factory=dict)
+    duties: Callable[[Holder], Mapping[str, Duty]] = field(default=lambda _: {})
     around: Callable[[RunId], AbstractAsyncContextManager[object]] = nullcontext  # of each run
 
 
@@ -61,9 +62,13 @@ class Supervisor:
         self.notices = Notices(self.settings.notify, self.root, words.say)
         daemon = self.settings.daemon
         times = {"learn": daemon.learn, "clean": daemon.clean}
-        self.schedule = Schedule(times, words.duties, words.say)
         self.witnesses: dict[RunId, Witness] = {}
         self.crashed: dict[RunId, str] = {}
+        self._going_on = anyio.Lock()
+        holder = Holder(self._busy, self._going_on)
+        self.schedule = Schedule(times, words.duties(holder), words.say)
+        self._own = set[RunId]()  # runs that it was asked to go on with
+        self._letters = Letters(self.root, words.say, self._own, self.crashed)
         self.trouble: str | None = None  # with looking at the folder
         self.asked: set[str] = set()  # plans that a person wants once more
         self.decision = Decision((), ())
@@ -79,7 +84,6 @@ class Supervisor:
         self._trusted: frozenset[str] = frozenset()
         self._trust_stamp: object = None
         self._progress = 0  # plans that were begun, refused or passed over
-        self._going_on = anyio.Lock()
         self._wake = anyio.Event()
         self._engine: Engine | None = None
         self._group: anyio.abc.TaskGroup | None = None
@@ -90,12 +94,14 @@ class Supervisor:
         return self._engine
 
     async def keep(self, *beside: Beside) -> None:
-        """Until it is told to end. `beside` runs as long, from when the project is held."""
+        """Until it is told to end. `beside` runs as long, from when the project is held; what it refuses then ends the daemon."""
         held = engine.held(self.root, self.settings, self.words.say, self.slots, self._heed)
         async with held as self._engine, anyio.create_task_group() as around:
             await around.start(self.stopping.hear, self._end, self.settings.daemon.drain_s)
-            for one in (*beside, self.schedule.keep, self.notices.keep, systemd.keep):
-                around.start_soon(one)
+            for one in beside:
+                around.start_soon(partial(lasting.keep, one, self.words.say, may_refuse=True))
+            for one in (self.schedule.keep, self.notices.keep, systemd.keep):
+                around.start_soon(lasting.keep, one, self.words.say)
             rescan_s = self.settings.daemon.rescan_s
             around.start_soon(watching.watch, self.words.top, self.rouse, rescan_s)
             async with anyio.create_task_group() as self._group:
@@ -120,7 +126,7 @@ class Supervisor:
         try:
             await self._look()
         except Exception as trouble:  # the runs go on, and so must who looks after them
-            self._complain(f"the folder cannot be looked at now: {_told(trouble)}")
+            self._complain(f"the folder cannot be looked at now: {told(trouble)}")
         else:
             self.trouble = None
         self.bell.ring()
@@ -135,6 +141,8 @@ class Supervisor:
         await self._pick_up_due(now)
         self.found = await to_thread.run_sync(self._folder.look, now)
         self._trusted = await to_thread.run_sync(trust.trusted, self.root)
+        here = {one.path for one in self.found}
+        self._refused = {path: one for path, one in self._refused.items() if path in here}
         self.decision = self._decide(now)
         while self.decision.starts and not self.stopping.began:
             before = self._progress
@@ -188,15 +196,17 @@ class Supervisor:
 
     def _has_news(self) -> bool:
         """What other processes have told by files."""
-        if trust.stamp(self.root) != self._trust_stamp:
-            self._trust_stamp = trust.stamp(self.root)
-            return True
-        return bool(self._letters())
+        with suppress(Exception):  # what cannot be looked at now, the next look complains of
+            if trust.stamp(self.root) != self._trust_stamp:
+                self._trust_stamp = trust.stamp(self.root)
+                return True
+            return bool(self._letters.due(self._busy(), clock.wall()))
+        return False
 
-    def _letters(self) -> list[tuple[Path, Letter]]:
-        """To runs that do not go on, and are not about to."""
-        kept = {*self.witnesses, *self._interrupted}
-        return [one for one in inbox.look(self.root) if one[1].run not in kept]
+    def _busy(self) -> set[RunId]:
+        """Runs that go on, or are about to."""
+        live = self._engine.live if self._engine else ()
+        return {*self.witnesses, *self._interrupted, *live}
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -238,7 +248,8 @@ class Supervisor:
         hashes = {one.path: one.sha256 or "" for one in self.found}
         paths: Sequence[str] = group.paths
         try:
-            given = sources(self.root, group.paths, hashes)
+            most = self.settings.reader.max_bytes
+            given = await to_thread.run_sync(sources, self.root, group.paths, hashes, most)
             paths = [one.path for one in given]
             if not given:
                 return
@@ -299,7 +310,8 @@ class Supervisor:
 
     async def go_on(self, run: RunId, changes: Mapping[str, object]) -> None:
         """With a run of the journal; what is wrong with it is raised, and nothing has begun."""
-        async with self._going_on:  # two who ask for the same at once
+        async with self._going_on:  # two who ask for the same at once, and who tidies up
+            self._refuse_while_ending(run)
             if run in self.witnesses:
                 raise UsageError(f"run {run} goes on already")
             witness = self._witness()
@@ -307,7 +319,13 @@ class Supervisor:
             given, events = await self.engine.old(run, self.words.load(), witness, words)
             if not given.order.isolated:
                 self._refuse_company()
+            self._refuse_while_ending(run)
+            self._own.add(run)
             self._start(given, events, witness)
+
+    def _refuse_while_ending(self, run: RunId) -> None:
+        if self.stopping.began:
+            raise UsageError(f"the daemon ends; ask for run {run} again once it is there again")
 
     def _start(self, given: Given, events: Sequence[Event], witness: Witness) -> None:
         assert self._group is not None
@@ -335,7 +353,7 @@ class Supervisor:
             self.rouse()
 
     def _break_off(self, run: RunId, trouble: Exception) -> None:
-        before, self.crashed[run] = self.crashed.get(run), _told(trouble)
+        before, self.crashed[run] = self.crashed.get(run), told(trouble)
         if self.crashed[run] == before:
             return  # it was tried once more, and is as it was
         if not isinstance(trouble, OrchestratorError):
@@ -345,16 +363,14 @@ class Supervisor:
 
     async def _answer_letters(self) -> None:
         """People write to runs that have ended, too: such a run goes on with the answer."""
-        for path, letter in self._letters():
-            try:
-                if letter.run in self.crashed:
-                    raise UsageError(f"it broke off. Next: orchestrator resume {letter.run}")
-                if letter.do != "cancel":
-                    await self.go_on(letter.run, {})
-                    continue
-            except OrchestratorError as error:
-                self.words.say(f"warning: a letter to run {letter.run} is put away: {error}")
-            inbox.discard(path)
+        now, find = clock.wall(), self.engine.book.find
+        for path, letter in self._letters.due(self._busy(), now):
+            if self.stopping.began:
+                return  # it is there at the next start
+            if letter.run not in self.witnesses:  # by the letter before this one, it may be
+                go_on = partial(self.go_on, changes={})
+                again = now + self.settings.daemon.retry_s
+                await self._letters.answer(path, letter, find, go_on, again)
 
     def cancel(self, letter: Letter) -> None:
         if letter.run not in self.witnesses:
@@ -374,8 +390,3 @@ class Supervisor:
         for hub in list(self.engine.live.values()):
             self.stopping.catch_up(hub)
         self.rouse()
-
-
-def _told(trouble: Exception) -> str:
-    known = isinstance(trouble, OrchestratorError | OSError)
-    return str(trouble) if known else f"our bug: {trouble!r}"

@@ -59,6 +59,7 @@ __all__ = [
     "planned",
     "policy",
     "prepare",
+    "prune",
     "resume",
 ]
 
@@ -236,7 +237,8 @@ class Engine:
             return None
         if past.ground is not None:
             return Start.model_validate(past.ground)
-        return await grounds.start(self.root, given.run, given.order)
+        async with self.turn:  # what another run hands over meanwhile would be taken for a person's
+            return await grounds.start(self.root, given.run, given.order)
 
     async def _ground(self, given: Given, start: Start, books: Books, barrier: Barrier) -> Ground:
         return await grounds.ground(

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -159,11 +159,13 @@ def _escalated_from(history: History, task: TaskId, tried: Tried) -> Tier | None
     return below if below and here and order.index(below) < order.index(here) else None
 
 
-def prune(root: Path, days: int) -> None:
-    """Transcripts of runs that were last written longer ago than `retention_days`; the journal stays."""
-    oldest = time.time() - days * 86400
+def prune(root: Path, days: int, live: Collection[str] = ()) -> int:
+    """Transcripts of runs that were last written longer ago than `retention_days`; the journal stays. Of how many."""
+    oldest, pruned = time.time() - days * 86400, 0
     folder = root / RUNS
     for run in folder.iterdir() if folder.is_dir() else ():
         log = run / "run.log"
-        if log.exists() and log.stat().st_mtime < oldest:
+        if run.name not in live and log.exists() and log.stat().st_mtime < oldest:
             shutil.rmtree(run, ignore_errors=True)
+            pruned += 1
+    return pruned

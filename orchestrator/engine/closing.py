@@ -194,6 +194,7 @@ async def deliver(
         "why": plan.why,
         "passes": plan.passes,
         "failed": plan.failed,
+        "unsafe": plan.unsafe,
         "branch": ground.branch.removeprefix("refs/heads/"),
         "into": start.branch and start.branch.removeprefix("refs/heads/"),
         "tip": ground.tip,

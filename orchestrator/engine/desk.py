@@ -45,7 +45,10 @@ class Desk:
         self._tracker, self._history, self._books = tracker, history, books
         self._order, self._screen, self._settings = order, screen, settings
         self._record, self._retry, self._stop, self._send = record, retry, stop, send
-        self._has_looked = False
+        self._began = (
+            inbox.now()
+        )  # before the run is announced: who writes to this engine does it later
+        self._read = set[Path]()  # also those that could not be removed
         self._asking: dict[TaskId, anyio.CancelScope] = {}
 
     @property
@@ -55,8 +58,7 @@ class Desk:
     @property
     def is_due(self) -> bool:
         """Letters are there, or a question is too old."""
-        letters = any(letter.run == self._run for _, letter in inbox.look(self._root))
-        return letters or bool(self._expired())
+        return bool(self._letters() or self._expired())
 
     def ask_again(self, group: anyio.abc.TaskGroup) -> None:
         """What an engine that is gone had asked."""
@@ -112,27 +114,30 @@ class Desk:
         every = {task: self._history.of(task).expiry for task in self._tracker.paused}
         return {task: one for task, one in every.items() if one is not None and one.at <= now}
 
+    def _letters(self) -> list[tuple[Path, inbox.Letter]]:
+        """Others wait for the resume of their own run."""
+        found = inbox.look(self._root)
+        return [one for one in found if one[1].run == self._run and one[0] not in self._read]
+
     def _read_inbox(self) -> None:
-        for path, letter in inbox.look(self._root):
-            if letter.run != self._run:
-                continue  # it waits for the resume of its own run
+        for path, letter in self._letters():
+            self._read.add(path)
             trouble = answers.misplaced(letter, self._graph, self._tracker, self._history)
             if self._is_taken(letter):
                 pass  # an engine that is gone took it, and had no time to put it away
             elif trouble:
                 self._screen.warn(trouble)
             elif letter.task is None:
-                self._cancel(letter)
+                self._cancel(letter, inbox.sent_at(path))
             elif letter.do == "retry":
                 self._retry(letter.task)
             else:
                 self.take(letter.task, letter.answer)
             inbox.discard(path)
-        self._has_looked = True
 
-    def _cancel(self, letter: inbox.Letter) -> None:
-        """One that was there when this engine began was meant for the one before it."""
-        if self._has_looked:
+    def _cancel(self, letter: inbox.Letter, sent_at: int) -> None:
+        """One that was sent before this engine began was meant for the one before it."""
+        if sent_at >= self._began:
             reason = f"cancelled by {letter.by or 'a person'}"
             self._record(EventKind.DRAINING, {"reason": reason, "cancelled": True})
             self._stop()

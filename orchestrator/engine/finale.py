@@ -72,6 +72,8 @@ class Finale:
         self._screen, self._record = screen, record
         self._gatekeeper, self._space, self._turn = gatekeeper, space, turn
         self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
+        self._written = set[Path]()  # SUMMARYs that were told of
+        self._cut = anyio.CancelScope()  # of what may take long while the result is handed over
 
     # --- while the run goes on --------------------------------------------------------------------
 
@@ -146,6 +148,10 @@ class Finale:
 
     # --- at its end -------------------------------------------------------------------------------
 
+    def stop(self) -> None:
+        """A hand-over ends without its check: the result is not checked then, and not handed over."""
+        self._cut.cancel()
+
     async def end(self, *, interrupted: bool) -> int:
         plans = [self._plans[plan] for plan in self._graph.plans]  # those with a task in this run
         if self._means.ground is None:
@@ -165,7 +171,10 @@ class Finale:
         self._unwritten.pop(plan.id, None)
         try:
             text = self._summary(plan, self._means.root)
-            self._screen.wrote(closing.write(plan, self._means.root, text))
+            path = closing.write(plan, self._means.root, text)
+            if path not in self._written:  # it is written again at the end of the run
+                self._written.add(path)
+                self._screen.wrote(path)
         except RecordError as refused:
             self._unwritten[plan.id] = str(refused)
 
@@ -218,7 +227,8 @@ class Finale:
             )
         if joined is not None:
             self._record(EventKind.RESULT_CHECKING, {"tip": joined})
-            self.result_over(joined, await self.check_result())
+            with self._cut:
+                self.result_over(joined, await self.check_result())
         return None
 
     def _obstacle(self, code: int) -> str | None:
@@ -255,7 +265,7 @@ class Finale:
         if self._all_done():
             failed = self._unwritten or (self._history.delivery or {}).get("failed")
             return RecordError.exit_code if failed else 0
-        if interrupted:
+        if interrupted or self._cut.cancel_called:
             return INTERRUPTED
         if self._space.stopped:
             return RecordError.exit_code

@@ -191,6 +191,7 @@ class Hub:
         """At once; no try is spent for it."""
         self.interrupted = True
         self._cut.cancel()
+        self._finale.stop()
 
     def _look(self) -> None:
         self._send.send_nowait(mail.Look())
@@ -396,5 +397,4 @@ class Hub:
                 group.start_soon(self._check_plan, plan)
 
     async def _check_plan(self, plan: Plan) -> None:
-        checks = await self._finale.check(plan)
-        self._send.send_nowait(mail.PlanChecked(plan.id, checks))
+        self._send.send_nowait(mail.PlanChecked(plan.id, await self._finale.check(plan)))

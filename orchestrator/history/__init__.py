@@ -280,6 +280,11 @@ def _plan_checked(history: History, event: Event) -> None:
     history.plan_checks[PlanId(event.data["plan"])] = checks
 
 
+def _result_checking(history: History, event: Event) -> None:
+    """What was said of another tip says nothing of this one, also if nobody comes to an end with it."""
+    history.result_checks = None
+
+
 def _result_checked(history: History, event: Event) -> None:
     history.result_checks = [Check.model_validate(check) for check in event.data["checks"]]
 
@@ -312,6 +317,7 @@ FOLDS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.VERIFIED: _verified,
     EventKind.HELD: _held,
     EventKind.LANDING: _landing,
+    EventKind.RESULT_CHECKING: _result_checking,
     EventKind.RESULT_CHECKED: _result_checked,
     EventKind.SUMMARISING: _summarising,
     EventKind.DELIVERING: _delivering,

@@ -48,6 +48,7 @@ __all__ = [
     "Journal",
     "RunRow",
     "StoredPlan",
+    "holder",
     "is_live",
     "live_runs",
     "locked",
@@ -295,6 +296,12 @@ def _held(root: Path, pid: str, runs: Collection[RunId]) -> str:
 
 def live_runs(root: Path) -> frozenset[RunId] | None:
     """Those of the engine that holds the project's lock now; empty while it has begun none. None: nobody holds it."""
+    held = holder(root)
+    return None if held is None else held[1]
+
+
+def holder(root: Path) -> tuple[str, frozenset[RunId]] | None:
+    """Its pid, as it has signed, and its runs. None: nobody holds the lock."""
     path = root / HOME / "journal.lock"
     if not path.exists():
         return None
@@ -304,7 +311,7 @@ def live_runs(root: Path) -> frozenset[RunId] | None:
     except OSError as refused:
         raise _unwritable(path, refused) from refused
     try:
-        return None if _is_ours(lock, fcntl.LOCK_SH) else _signed(lock)[1]
+        return None if _is_ours(lock, fcntl.LOCK_SH) else _signed(lock)
     finally:
         os.close(lock)
 

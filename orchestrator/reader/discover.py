@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from orchestrator.reader import frontmatter
+from orchestrator.reader import bounded, frontmatter
 from orchestrator.reader.source import decode
 
 _IGNORED = frozenset({".git", ".orchestrator", "node_modules", ".venv"})
@@ -19,6 +19,7 @@ _SIGNS = re.compile(
 )
 _NUMBERED = re.compile(r"(\d+[A-Za-z]?(?:\.\d+)*-\d+[A-Za-z]?)-.+-PLAN\.md\Z")  # 01-02-auth-PLAN.md
 _HEAD = 200_000  # bytes in which a plan shows itself
+_FRONT = 1_000_000  # bytes in which a frontmatter ends
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -53,7 +54,7 @@ def _holds_plan(file: Path) -> bool:
     if _EXCLUDED.fullmatch(file.name) or "SUMMARY" in file.name:
         return False
     try:
-        return _SIGNS.search(file.read_bytes()[:_HEAD]) is not None
+        return _SIGNS.search(bounded.head(file, _HEAD)) is not None
     except OSError:
         return False
 
@@ -139,7 +140,7 @@ def _natural(path: Path) -> list[tuple[bool, int, str]]:
 def _status(file: Path) -> str | None:
     """`status` of the frontmatter; empty where it says none, None where there is no file."""
     try:
-        text, _ = decode(file.read_bytes())
+        text, _ = decode(bounded.head(file, _FRONT))
     except OSError:
         return None
     return str(frontmatter.parse(text).get("status", "")).strip().lower()

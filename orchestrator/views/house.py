@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pydantic import Field
+
 from orchestrator.model import Diagnostic, Noun, RunId, TaskId
 
 State = Literal["arriving", "broken", "untrusted", "later", "behind", "queued", "running"]
@@ -22,7 +24,13 @@ class Waiting(Noun):
     priority: int = 0
     run: RunId | None = None  # that runs it, or had its last revision
     diagnostics: tuple[Diagnostic, ...] = ()
-    diff: str = ""  # unified, against the revision that `run` had; empty: there was none
+    diff: str = Field(
+        default="",
+        description="Unified: against the text that `run` had; of a text that is untrusted and new, all of it.",
+    )
+    is_whole: bool = Field(
+        default=True, description="false: `diff` is too long to be shown, and is cut or left out."
+    )
 
 
 class Health(Noun):
@@ -70,8 +78,11 @@ Act = Trust | Enqueue | Cancel | Resume
 class Daemon(Protocol):
     @property
     def root(self) -> Path: ...
-    def waiting(self) -> tuple[Waiting, ...]: ...
-    def health(self) -> Health: ...
+    async def waiting(self) -> tuple[Waiting, ...]: ...
+    def health(self) -> Health:
+        """This and `doing` are for the daemon's own event loop."""
+        ...
+
     def doing(self, run: RunId) -> Mapping[TaskId, str]:
         """The latest line of what each worker does."""
         ...

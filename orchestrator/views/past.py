@@ -11,7 +11,7 @@ from types import MappingProxyType
 from orchestrator import journal, project, redact, settings
 from orchestrator.errors import SettingsError, UnknownRun, UsageError
 from orchestrator.graph import TaskGraph
-from orchestrator.history import Expiry, fold
+from orchestrator.history import Expiry, History, fold
 from orchestrator.journal import RunRow, StoredPlan
 from orchestrator.model import Event, RunId, Task, TaskId, TaskState
 from orchestrator.order import Order
@@ -26,7 +26,7 @@ ENDS = {
     3: "settings or workers",
     4: "no room, or a SUMMARY is not written",
     5: "waits for a person",
-    INTERRUPTED: "interrupted",
+    130: "interrupted",
 }
 
 
@@ -135,7 +135,29 @@ def expiries(root: Path, rows: Sequence[RunRow]) -> dict[RunId, Expiry]:
     return found
 
 
-def ended(row: RunRow, *, live: bool) -> str:
+def ended(row: RunRow, *, live: bool, history: History | None = None) -> str:
     if row.exit_code is None:
         return "running" if live else "broken off"
-    return f"{ENDS.get(row.exit_code, 'ended')} (exit {row.exit_code})"
+    return ends(row.exit_code, history)
+
+
+def ends(code: int, history: History | None = None) -> str:
+    """In words. With its history also whether all was done, and only the person's branch does not have it."""
+    words = ENDS.get(code, "ended")
+    if code == 1 and history is not None and _is_kept_apart(history):
+        words = "done, but its result stays apart"
+    return f"{words} (exit {code})"
+
+
+def _is_kept_apart(history: History) -> bool:
+    every = history.tasks.values()
+    failed = any(one.last is not None and not one.last.ok for one in every)
+    refused = any(one.answer is not None and not one.answer.approved for one in every)
+    is_apart = (history.delivery or {}).get("why") is not None
+    return is_apart and not failed and not refused
+
+
+def outcomes(root: Path, rows: Sequence[RunRow]) -> dict[RunId, History]:
+    """Of the runs of which more is to be said than their exit code."""
+    with journal.reading(root) as book:
+        return {row.id: fold(book.events(row.id)) for row in rows if row.exit_code == 1}

@@ -165,7 +165,7 @@ def _line(glance: Glance) -> models.RunLine:
 def _run(past: Past, doing: dict[TaskId, str]) -> models.Run:
     told = documents.past_document(past)
     told |= {
-        "state": ended(past.row, live=past.live),
+        "state": ended(past.row, live=past.live, history=past.watched.history),
         "live": past.live,
         "last": past.events[-1].seq if past.events else 0,
         "trouble": past.trouble,

@@ -26,13 +26,13 @@ async def health(call: Call) -> models.Alive:
 
 async def measured(call: Call) -> Response:
     daemon = call.seen.daemon
-    told, waits = daemon.health(), daemon.waiting()
+    told, waits = daemon.health(), await daemon.waiting()
     text = await call.seen.look(partial(metrics.render, told, waits, call.streams.viewers))
     return Response(text.encode(), media_type=PROMETHEUS)
 
 
 async def plans(call: Call) -> models.Plans:
-    waits = call.seen.daemon.waiting()
+    waits = await call.seen.daemon.waiting()
     return models.Plans(plans=waits, states=Counter(one.state for one in waits))
 
 
@@ -75,7 +75,7 @@ def _estimate(call: Call, sent: asked.EstimateSent) -> models.Estimate:
     else:
         try:
             found = project.find([root / one for one in _below(call, sent.paths)])
-            sources = project.sources(root, found)
+            sources = project.sources(root, found, call.seen.settings.reader.max_bytes)
         except (OrchestratorError, OSError) as why:  # such as a name that is too long
             raise Refused(422, str(why)) from why
     return models.Estimate.model_validate(foresee(root, sources))

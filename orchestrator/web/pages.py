@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ from orchestrator.web import (
 )
 from orchestrator.web.book import Book
 from orchestrator.web.files import Part, Piece
-from orchestrator.web.seen import Seen
+from orchestrator.web.seen import Seen, Told
 
 SAME_S = 1.0  # clocks on a page go on by themselves
 KEPT = 32  # pages
@@ -76,50 +77,51 @@ class Pages:
         self._pages: OrderedDict[str, tuple[float, object, str]] = OrderedDict()
 
     async def front(self, request: Request) -> Response:
-        daemon, now = self._seen.daemon, clock.wall()
+        told, now = self._seen.told(), clock.wall()
+        waits = await self._seen.daemon.waiting()
         number = _number(request, "page", 1, 100_000)
 
         def work(book: Book) -> str:
             stream = _stream(book)
-            found = pages_front.front(book, daemon, now, number)
-            return self._render("runs.html", "runs", stream=stream, **found)
+            found = pages_front.front(book, told, waits, now, number)
+            return self._render(told, "runs.html", "runs", stream=stream, **found)
 
-        return await self._look(work, request)
+        return await self._shared(request, told, work, waits)
 
     async def run(self, request: Request) -> Response:
-        daemon, now, run = self._seen.daemon, clock.wall(), request.path_params["run"]
+        told, now, run = self._seen.told(), clock.wall(), request.path_params["run"]
         number = _number(request, "tasks", 1, 100_000)
 
         def work(book: Book) -> str:
             stream, past = _stream(book, run), book.run(run)
-            found = pages_run.page(past, daemon, now, number)
+            found = pages_run.page(past, told, now, number)
             found["graph"] = self._drawn.graph(past)
             found["timeline"] = self._drawn.timeline(past, now)
-            return self._render("run.html", "runs", stream=stream, **found)
+            return self._render(told, "run.html", "runs", stream=stream, **found)
 
-        return await self._look(work, request)
+        return await self._shared(request, told, work)
 
     async def events(self, request: Request) -> Response:
-        run = request.path_params["run"]
+        told, run = self._seen.told(), request.path_params["run"]
 
         def work(book: Book) -> str:
             stream, past = _stream(book, run), book.run(run)
             found = pages_run.told(past)
-            return self._render("events.html", "runs", stream=stream, **found)
+            return self._render(told, "events.html", "runs", stream=stream, **found)
 
-        return await self._look(work, request)
+        return await self._shared(request, told, work)
 
     async def task(self, request: Request) -> Response:
-        daemon, now, given = self._seen.daemon, clock.wall(), request.path_params
+        told, now, given = self._seen.told(), clock.wall(), request.path_params
 
         def work(book: Book) -> str:
             stream, past = _stream(book, given["run"]), book.run(given["run"])
             task = past.task(given["task"])
-            doing = daemon.doing(past.row.id).get(task.id, "")
+            doing = told.doing(past.row.id).get(task.id, "")
             found = pages_try.page(past, task, doing, now)
-            return self._render("task.html", "runs", stream=stream, **found)
+            return self._render(told, "task.html", "runs", stream=stream, **found)
 
-        return await self._look(work, request)
+        return await self._shared(request, told, work)
 
     async def one_try(self, request: Request) -> Response:
         """What it printed, in pages, and what it changed."""
@@ -129,11 +131,13 @@ class Pages:
         start = _number(request, "start", 0, 1 << 50)
         piece: Piece = await self._seen.transcript(run, task, attempt, part, start, CHUNK)
         diff = await self._seen.diff(run, task, attempt)
+        told = self._seen.told()
 
         def work(book: Book) -> str:
             stream, past = _stream(book, run), book.run(run)
             wanted = past.task(task)
             return self._render(
+                told,
                 "try.html",
                 "runs",
                 stream=stream,
@@ -148,7 +152,7 @@ class Pages:
                 diff_lines=pages_words.diff_lines(diff.text),
             )
 
-        return await self._look(work)
+        return HTMLResponse(await self._seen.look(work))
 
     async def routing(self, _request: Request) -> Response:
         return await self._learned("routing", pages_learned.routing)
@@ -156,32 +160,29 @@ class Pages:
     async def models(self, _request: Request) -> Response:
         return await self._learned("models", partial(pages_learned.models, self._seen.daemon.root))
 
-    async def _learned(self, name: str, told: Callable[[Settings], dict[str, Any]]) -> Response:
+    async def _learned(self, name: str, study: Callable[[Settings], dict[str, Any]]) -> Response:
         """Worked out anew only where the ledger is another, or a minute is over: it can be long."""
-        stream = await self._seen.look(_stream)
+        stream, told = await self._seen.look(_stream), self._seen.told()
 
         def work() -> str:
             version, now = pages_learned.version(), clock.now().steady
             then, was, found = self._reports.get(name, (0.0, None, {}))
             if was != version or now - then > REPORT_S:
-                then, found = now, told(self._seen.settings)
+                then, found = now, study(self._seen.settings)
                 self._reports[name] = then, version, found
-            return self._render(f"{name}.html", name, stream=stream, **found)
+            return self._render(told, f"{name}.html", name, stream=stream, **found)
 
         return HTMLResponse(await self._seen.study(work))
 
-    async def _look(self, work: Callable[[Book], str], request: Request | None = None) -> Response:
-        """`request`: others who ask the same in the same second, and nothing is new, get the same page."""
-        if request is None:
-            return HTMLResponse(await self._seen.look(work))
-        key = f"{request.url.path}?{request.url.query}"
-        return HTMLResponse(await self._seen.look(lambda book: self._same(key, book, work)))
+    async def _shared(
+        self, request: Request, told: Told, work: Callable[[Book], str], more: object = None
+    ) -> Response:
+        """Others who ask the same in the same second, and nothing is new, get the same page. `more` of what it is made."""
+        key, known = f"{request.url.path}?{request.url.query}", (told, more)
+        return HTMLResponse(await self._seen.look(lambda book: self._same(key, known, book, work)))
 
-    def _same(self, key: str, book: Book, work: Callable[[Book], str]) -> str:
-        daemon = self._seen.daemon
-        health = daemon.health()
-        lines = {run: dict(daemon.doing(run)) for run in health.runs}
-        version, now = (book.latest(), health, daemon.waiting(), lines), clock.now().steady
+    def _same(self, key: str, known: object, book: Book, work: Callable[[Book], str]) -> str:
+        version, now = (book.latest(), known), clock.now().steady
         then, was, text = self._pages.pop(key, (0.0, None, ""))
         if was != version or now - then > SAME_S:
             then, text = now, work(book)
@@ -190,14 +191,13 @@ class Pages:
             self._pages.popitem(last=False)
         return text
 
-    def _render(self, name: str, here: str, **values: Any) -> str:
-        return page(self._seen, name, here, **values)
+    def _render(self, told: Told, name: str, here: str, /, **values: Any) -> str:
+        return page(self._seen.daemon.root, told, name, here, **values)
 
 
-def page(seen: Seen, name: str, here: str, **values: Any) -> str:
-    daemon = seen.daemon
-    head = {"here": here, "root": str(daemon.root), "project": daemon.root.name, "stream": None}
-    return pages_words.render(name, **(head | pages_front.health_line(daemon) | values))
+def page(root: Path, told: Told, name: str, here: str, /, **values: Any) -> str:
+    head = {"here": here, "root": str(root), "project": root.name, "stream": None}
+    return pages_words.render(name, **(head | pages_front.health_line(told.health) | values))
 
 
 async def _to_routing(_: Request) -> Response:
@@ -213,7 +213,8 @@ def _safe(seen: Seen, made: Page) -> Page:
             return await made(request)
         except OrchestratorError as wrong:
             code = 404 if isinstance(wrong, UnknownRun | UsageError) else 500
-            return HTMLResponse(page(seen, "wrong.html", "", told=str(wrong), code=code), code)
+            root, words = seen.daemon.root, {"told": str(wrong), "code": code}
+            return HTMLResponse(page(root, seen.told(), "wrong.html", "", **words), code)
 
     return answer
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from orchestrator import answers
 from orchestrator.model import RunId, TaskId, TaskState
 from orchestrator.views import asking, waiting
-from orchestrator.views.house import Daemon
+from orchestrator.views.house import Health, Waiting
 from orchestrator.views.past import ENDS, Past
 from orchestrator.views.text import counted, plain
 from orchestrator.views.watched import Spent
 from orchestrator.web import pages_tasks
 from orchestrator.web.book import Book, Glance
+from orchestrator.web.seen import Told
 from orchestrator.web.shapes import Part, iso, shares, unix
 
 PAGE = 30  # runs
@@ -56,16 +57,18 @@ class Live(NamedTuple):
     more: int
 
 
-def front(book: Book, daemon: Daemon, now: float, page: int) -> dict[str, Any]:
+def front(
+    book: Book, told: Told, waits: Sequence[Waiting], now: float, page: int
+) -> dict[str, Any]:
     rows = book.runs()
     shown = rows[(page - 1) * PAGE : page * PAGE]
     glances = {row.id: book.glance(row.id) for row in shown}
     live = [one for one in glances.values() if one.live]
     asking_ = [one for one in glances.values() if one.asks]
-    plans = sorted(daemon.waiting(), key=lambda one: (ORDER.index(one.state), one.path))
+    plans = sorted(waits, key=lambda one: (ORDER.index(one.state), one.path))
     return {
         "asks": [ask for one in asking_ for ask in asks(book.run(one.row.id))],
-        "live": [_live(book.run(one.row.id), one, daemon, now) for one in live],
+        "live": [_live(book.run(one.row.id), one, told, now) for one in live],
         "plans": [one for one in plans if one.state != "running"],
         "runs": [listed(one, now) for one in glances.values()],
         "total": len(rows),
@@ -123,19 +126,18 @@ def state_of(code: int | None, live: bool, paused: int) -> str:
     return ENDS.get(code, f"ended with exit {code}")
 
 
-def _live(past: Past, glance: Glance, daemon: Daemon, now: float) -> Live:
-    doing: Mapping[TaskId, str] = daemon.doing(past.row.id)
+def _live(past: Past, glance: Glance, told: Told, now: float) -> Live:
+    doing = told.doing(past.row.id)
     running = past.watched.in_state(TaskState.RUNNING)
-    told = tuple(
+    lines = tuple(
         (task, plain(past.graph.tasks[task].title, 80), plain(doing.get(task, ""), 160))
         for task in running[:SHOWN_DOING]
     )
-    return Live(listed(glance, now), told, len(running) - len(told))
+    return Live(listed(glance, now), lines, len(running) - len(lines))
 
 
-def health_line(daemon: Daemon) -> dict[str, Any]:
+def health_line(health: Health) -> dict[str, Any]:
     """What every page says of the daemon."""
-    health = daemon.health()
     where = f"watches {plain(health.watching)}" if health.watching else "watches no folder"
     busy = f"{health.busy} of {counted(health.slots, 'slot')} busy"
     return {"health": health, "health_told": f"{where}, {busy}"}

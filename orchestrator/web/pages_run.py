@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from math import ceil, log2
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -15,7 +16,6 @@ from orchestrator.history import TaskHistory
 from orchestrator.model import Element, Task, TaskId, TaskState
 from orchestrator.reader import discover
 from orchestrator.views import asking, handover, money, waiting
-from orchestrator.views.house import Daemon
 from orchestrator.views.past import Past
 from orchestrator.views.text import plain, shared_indent_removed
 from orchestrator.views.words import Words
@@ -27,6 +27,7 @@ from orchestrator.web import (
     shapes_graph,
     shapes_timeline,
 )
+from orchestrator.web.seen import Told
 from orchestrator.web.shapes import iso
 
 LATEST = 200  # events on a page
@@ -34,6 +35,7 @@ SUMMARY_MOST = 200_000  # characters
 KEPT = 16  # pictures
 STEPS = 400  # of a timeline
 FAILURES = 20  # told on top
+AGAIN = 20  # plans with a button
 BEFORE = 6  # tasks whose work a question shows
 
 
@@ -79,8 +81,8 @@ class Summary(NamedTuple):
     text: str
 
 
-def page(past: Past, daemon: Daemon, now: float, number: int) -> dict[str, Any]:
-    watched, doing = past.watched, daemon.doing(past.row.id)
+def page(past: Past, told: Told, now: float, number: int) -> dict[str, Any]:
+    watched, doing = past.watched, told.doing(past.row.id)
     found = pages_tasks.counts(past)
     took = watched.elapsed_s(datetime.fromtimestamp(now, UTC)) if past.live else watched.worked_s
     code = past.row.exit_code
@@ -100,6 +102,7 @@ def page(past: Past, daemon: Daemon, now: float, number: int) -> dict[str, Any]:
         "took_s": took,
         "since": iso(now - took) if past.live else None,
         "bar": _budget(past),
+        "limit": _limit(past),
         "forecast": pages_tasks.forecast(past, now) if past.live else None,
         "questions": list(questions(past)),
         "failures": list(_failures(past)),
@@ -109,6 +112,7 @@ def page(past: Past, daemon: Daemon, now: float, number: int) -> dict[str, Any]:
         "red": list(handover.red_checks(watched)),
         "summaries": list(_summaries(past)) if code in (0, 1) else [],
         "can": can(past, found),
+        "again": _again(past, told.health.watching) if code == 0 and not past.live else [],
         "plans": [one.path for one in past.stored],
         "started_at": past.row.started_at,
         "ended_at": watched.history.ended_at,
@@ -160,8 +164,15 @@ def can(past: Past, found: Mapping[str, int]) -> set[str]:
     return {"resume"} if past.row.exit_code != 0 else set()
 
 
+def _again(past: Past, watching: str | None) -> list[str]:
+    """Plans that the daemon would take once more."""
+    top = PurePosixPath(watching) if watching else None
+    paths = (one.path for one in past.stored)
+    return [one for one in paths if top and PurePosixPath(one).is_relative_to(top)][:AGAIN]
+
+
 def _budget(past: Past) -> Bar | None:
-    """The scarcer of dollars and tokens. None: it has no limit."""
+    """The scarcer of dollars and tokens. None: it has no limit, or nothing that could reach it."""
     limits = past.watched.history.limits
     if limits is None or limits.run.is_none:
         return None
@@ -180,6 +191,14 @@ def _budget(past: Past) -> Bar | None:
         return None
     used, held = max(pairs, key=lambda pair: pair[1])
     return Bar(used, max(0.0, round(held - used, 2)), told.removeprefix("budget: "))
+
+
+def _limit(past: Past) -> str:
+    """Where there is no bar. Empty: it was recorded before there were budgets."""
+    limits = past.watched.history.limits
+    if limits is None:
+        return ""
+    return "no limit for this run" if limits.run.is_none else f"limit: {money.shown(limits.run)}"
 
 
 # --- questions

@@ -48,7 +48,8 @@ def page(past: Past, number: int) -> list[TaskId]:
     """All in the order of their plans; of many, those first that a person looks for."""
     every = list(past.graph)
     if len(every) > PAGE:
-        every.sort(key=lambda task: URGENCY.index(past.watched.states[task]))
+        states = past.watched.states
+        every = [task for wanted in URGENCY for task in every if states[task] is wanted]
     return every[(number - 1) * PAGE : number * PAGE]
 
 

@@ -51,6 +51,7 @@ def environment() -> Environment:
         "sign": lambda state: SIGNS[tone(state)],
         "row": row,
         "part": lambda given: quote(str(given), safe=""),
+        "trusting": lambda path: text.command("trust", path),
         "percent": percent,
         "dollars": dollars,
         "number": number,

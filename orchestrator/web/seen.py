@@ -11,16 +11,17 @@ from anyio import CapacityLimiter, to_thread
 
 from orchestrator.errors import UsageError
 from orchestrator.history import Tried
+from orchestrator.model import RunId, TaskId
 from orchestrator.project import Source
 from orchestrator.settings import Settings
-from orchestrator.views.house import Daemon
+from orchestrator.views.house import Daemon, Health
 from orchestrator.views.past import Past
 from orchestrator.web import files
 from orchestrator.web.book import Book, Glance
 from orchestrator.web.files import Part, Piece
 from orchestrator.workspace.difference import Difference, difference
 
-__all__ = ["Book", "Difference", "Glance", "Part", "Piece", "Seen", "tried_of"]
+__all__ = ["Book", "Difference", "Glance", "Part", "Piece", "Seen", "Told", "tried_of"]
 
 Value = TypeVar("Value")
 Foresee = Callable[
@@ -28,6 +29,17 @@ Foresee = Callable[
 ]  # what `estimate --json` says of plans
 DIFF_MOST = 400_000  # bytes of a diff
 CHECK_MOST = 1 << 16  # bytes of what one stage of checks printed
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the daemon told at one moment. A page in a thread has this, and not the daemon, which changes under it."""
+
+    health: Health
+    lines: Mapping[RunId, Mapping[TaskId, str]]
+
+    def doing(self, run: RunId) -> Mapping[TaskId, str]:
+        return self.lines.get(run, {})
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,11 @@ class Seen:
     _diffs: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2), repr=False)
     _studies: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1), repr=False)
     _book: list[Book] = field(default_factory=list, repr=False)
+
+    def told(self) -> Told:
+        """For the event loop, as the daemon itself is."""
+        health = self.daemon.health()
+        return Told(health, {run: dict(self.daemon.doing(run)) for run in health.runs})
 
     async def look(self, work: Callable[[Book], Value]) -> Value:
         """In a thread, one at a time. `work` must make of runs (they go on changing) what it needs, such as a document or a page."""

@@ -52,21 +52,30 @@ async def serve(
     say: Callable[[str], None],
     foresee: Foresee | None = None,
     *,
+    shows_link: bool = True,
     task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
 ) -> None:
-    """Until it is cancelled. Started with the address of the log-in, token and all. SettingsError where it may not, or cannot."""
+    """Until it is cancelled. Started with the address of the log-in, token and all, which is said only where `shows_link`. SettingsError where it may not, or cannot."""
     http, root = settings.http, daemon.root
     refuse_exposure(http)
     with _bound(http, root) as listener:
         place = _place(http, root, listener)
         guard = _guard(http, place)
-        streams = Streams(daemon)
+        streams = Streams(daemon, say)
         front = app.build(Seen(daemon, settings, foresee), streams, guard, say)
         server = _server(front, http, root)
         with _written(root, place, guard.token):
             async with anyio.create_task_group() as beside:
                 beside.start_soon(streams.pump)
-                await _run(server, listener, lambda: _say(say, place, guard, task_status))
+
+                def begun() -> None:
+                    link = f"{place.url}/login#{guard.token}"
+                    where = f" over {place.socket}" if place.socket else ""
+                    hidden = f"{place.url} (the token is in {PRIVATE}/{FILE})"
+                    say(f"pages and API{where}: {link if shows_link else hidden}")
+                    task_status.started(link)
+
+                await _run(server, listener, begun)
 
 
 async def _run(server: uvicorn.Server, listener: socket.socket, begun: Callable[[], None]) -> None:
@@ -78,15 +87,6 @@ async def _run(server: uvicorn.Server, listener: socket.socket, begun: Callable[
     finally:
         with anyio.CancelScope(shield=True):
             await server.shutdown(sockets=[listener])
-
-
-def _say(
-    say: Callable[[str], None], place: Place, guard: Guard, task_status: TaskStatus[str]
-) -> None:
-    link = f"{place.url}/login#{guard.token}"
-    where = f" over {place.socket}" if place.socket else ""
-    say(f"pages and API{where}: {link}")
-    task_status.started(link)
 
 
 def _server(front: object, http: HttpSettings, root: Path) -> uvicorn.Server:

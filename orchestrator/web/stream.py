@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -31,9 +31,9 @@ HEART = b": still here\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`seq` None: it is no event of the journal, and is not sent again."""
+    """`seq` None: it is no event of the journal, and is not sent again. `run` None: it is for those who watch all."""
 
-    run: RunId
+    run: RunId | None
     seq: int | None
     text: bytes
 
@@ -56,12 +56,14 @@ class Streams:
     """`pump` runs beside the server for as long as that lives."""
 
     daemon: Daemon
+    say: Callable[[str], None] = print
     heart_s: float = HEART_S
     behind: int = BEHIND
     _viewers: set[Viewer] = field(default_factory=set)
     _arrived: anyio.Event = field(default_factory=anyio.Event)
     _seq: int | None = None  # the last event that was handed out; None: nobody watches
     _doing: dict[RunId, Mapping[TaskId, str]] = field(default_factory=dict)
+    _stands: list[tuple[str | None, ...]] = field(default_factory=list)  # plans that wait
     _reading: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
     @property
@@ -69,15 +71,23 @@ class Streams:
         return len(self._viewers)
 
     async def pump(self) -> None:
-        """Until it is cancelled; then all viewers are sent away."""
-        rung = 0
+        """Until it is cancelled; then all viewers are sent away. What cannot be read now is handed out once it can."""
+        rung, before = 0, ""
         try:
             while True:
                 if not self._viewers:
                     self._seq, self._doing = None, {}
                     self._arrived = anyio.Event()
                     await self._arrived.wait()
-                await self._hand_out()
+                try:
+                    await self._hand_out()
+                except Exception as trouble:  # nobody who only looks may end the runs
+                    now = f"{type(trouble).__name__}: {trouble}"
+                    if now != before:
+                        self.say(f"warning: events cannot be told to viewers now: {now}")
+                    before = now
+                else:
+                    before = ""
                 await anyio.sleep(REST_S)
                 with anyio.move_on_after(LOOK_S):
                     rung = await self.daemon.rung(rung)
@@ -143,6 +153,18 @@ class Streams:
             if told != self._doing.get(run):
                 self._doing[run] = told
                 self._send(_doing(run, told))
+        await self._tell_of_plans()
+
+    async def _tell_of_plans(self) -> None:
+        """One that is dropped, edited or trusted is no event of the journal."""
+        waiting = await self.daemon.waiting()
+        stands: list[tuple[str | None, ...]] = [
+            (one.path, one.sha256, one.state, one.why) for one in waiting
+        ]
+        if stands != self._stands:
+            self._stands = stands
+            count = replies.encoded({"plans": len(stands)})
+            self._send(Frame(None, None, _frame(count, event="plans")))
 
     def _send(self, frame: Frame) -> None:
         for viewer in list(self._viewers):

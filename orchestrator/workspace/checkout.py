@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator.workspace import own
 from orchestrator.workspace.git import Change, GitRefused, shown
 from orchestrator.workspace.repository import Repository, encoded
 
@@ -31,6 +32,8 @@ async def advance(repository: Repository, tip: str) -> Stop | None:
     """Branch, index and files; git refuses by itself to write over what it does not know."""
     old = await repository.find("HEAD") or await repository.empty()
     changes = await repository.changes(old, tip)
+    if why := await own.refusal(repository, tip):
+        return Stop(why)
     if short := await _shortage(repository, tip, changes):
         return Stop(f"{short}; nothing was touched", failed=True)
     before = Before(repository, changes)

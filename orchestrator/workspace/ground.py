@@ -24,7 +24,7 @@ import anyio
 from orchestrator.model import RunId, Work
 from orchestrator.process.fence import Fence
 from orchestrator.settings import WorkspaceSettings
-from orchestrator.workspace import handed, leaks, scope
+from orchestrator.workspace import handed, leaks, own, scope
 from orchestrator.workspace.git import Change, GitRefused, shown
 from orchestrator.workspace.handed import Unprepared
 from orchestrator.workspace.repository import Clash, Repository
@@ -209,6 +209,8 @@ class Ground:
         start = await self.repository.tree(base)
         index = self.scratch / f"{path.name}.work"
         made = await self.repository.work(start, begin or start, now, index)
+        made, left = await own.left_out(self.repository, start, made, index)
+        notes += left
         steering = self._what_steers_git()
         common: dict[str, Any] = {"base": base, "tree": now, "steering": steering}
         common["notes"] = tuple(notes)

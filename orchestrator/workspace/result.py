@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.model import Noun
-from orchestrator.workspace import checkout
+from orchestrator.workspace import checkout, own
 from orchestrator.workspace.git import GitRefused
 from orchestrator.workspace.ground import Ground
 from orchestrator.workspace.repository import Clash, Repository, Unfit, encoded, examine
@@ -32,6 +32,7 @@ class Delivery(NamedTuple):
     commits: int
     passes: bool = False  # it can be handed over later, without anything of it done again
     failed: bool = False  # by the machine: a full disk above all
+    unsafe: bool = False  # nobody is to be told how to take it by hand
 
 
 async def untaken(root: Path, branch: str) -> str | None:
@@ -96,7 +97,9 @@ async def plan(ground: Ground, start: Start, obstacle: str | None) -> Delivery:
         since = head  # what others have brought there since is not ours
     commits = int(await repository.git.do("rev-list", "--count", f"{since}..{ground.tip}"))
     if obstacle is not None:
-        return Delivery(obstacle, commits)
+        why = await own.refusal(repository, ground.tip)
+        told = obstacle if why is None else f"{why}; {obstacle}"
+        return Delivery(told, commits, unsafe=why is not None)
     return await _look(repository, start, Delivery(None, commits), ground.tip)
 
 
@@ -106,6 +109,8 @@ async def _look(repository: Repository, start: Start, free: Delivery, tip: str) 
     there = await repository.find(start.branch) if start.branch else head
     if there is not None and await repository.contains(there, tip):
         return free
+    if why := await own.refusal(repository, tip):
+        return free._replace(why=why, unsafe=True)
     if start.branch is None:
         return free._replace(why="HEAD was detached when the run began")
     if branch != start.branch:

@@ -57,7 +57,7 @@ class Seen(NamedTuple):
 
 
 class Tidy:
-    """Of one project. `live`: the runs of the engine that works now, empty where it has none yet."""
+    """Of one project. `live`: the runs that an engine works on now; empty: one works, and nobody knows on which; None: on none."""
 
     def __init__(
         self,

@@ -118,10 +118,45 @@ def test_a_question_is_answered_with_a_click(site: Site):
 
 def test_an_answer_that_is_none_says_why(site: Site):
     page = site.open(path_of(site, "live"))
+    page.wait_for_selector("#link.on")
     page.click("button:text('Approve')")  # without a choice
-    said = page.wait_for_selector("output.bad")
-    assert "ses, postmark" in said.inner_text()
+    page.wait_for_selector("output.bad:text('choose one first')")
+    assert page.evaluate("document.activeElement.name") == "option"
+    play = site.told.plays["asking"]
+    play.finish(4, 600, scenes.passed())
+    page.wait_for_selector("[id='t-auth/4'] .state.ok")
+    assert page.is_visible("output.bad:text('choose one first')")  # still red
     assert inbox.look(site.told.house.root) == []
+
+
+def test_what_is_refused_stays_red_and_the_focus_where_it_was(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.wait_for_selector("#link.on")
+    page.check("input[value=ses]")
+    page.evaluate("document.querySelector('input[value=ses]').value = 'pigeon'")
+    page.focus("button:text('Approve')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("output.bad:text('ses, postmark')")
+    site.told.plays["asking"].finish(4, 600, scenes.passed())
+    page.wait_for_selector("[id='t-auth/4'] .state.ok")
+    assert page.is_visible("output.bad:text('ses, postmark')")
+    assert page.evaluate("document.activeElement.textContent") == "Approve"
+
+
+def test_a_link_with_the_token_works_where_the_log_in_stands_already(site: Site):
+    page = site.open("/")
+    page.context.clear_cookies()
+    page.goto(f"{site.origin}/login")
+    page.evaluate("token => { location.hash = token }", site.server.token)
+    page.wait_for_url(f"{site.origin}/")
+
+
+def test_a_plan_that_is_done_is_run_again(site: Site):
+    page = site.open(path_of(site, "done"))
+    page.click("button:text('Run again')")
+    page.wait_for_selector("output:text('enqueue: done')")
+    (asked,) = [one for one, _ in site.told.house.asked]
+    assert (asked.paths, asked.again) == (("plans/hello-PLAN.md",), True)
 
 
 def test_a_plan_is_trusted_and_a_run_cancelled_and_resumed(site: Site):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import settings
+from orchestrator import clock, project, settings
 from orchestrator.daemon.folder import Folder, sources
 from orchestrator.daemon.queue import Found
+from orchestrator.errors import UsageError
+from orchestrator.reader import bounded, discover
 from tests.cli.projects import makes
 
 HEAD = "---\nphase: demo\nplan: 01\n{front}---\n<objective>x</objective>\n<tasks>\n"
@@ -48,6 +51,7 @@ def test_a_plan_is_its_bytes_its_phase_and_what_its_frontmatter_asks(folder: Fol
     assert one.sha256 == hashlib.sha256(text.encode()).hexdigest()
     assert (one.priority, one.not_before, one.errors) == (1, 1893456000.0, ())
     assert one.changed_at == 10.0
+    assert one.due == clock.at(1893456000.0)
 
 
 def test_it_has_changed_when_its_bytes_or_its_file_have_and_not_else(folder: Folder):
@@ -144,6 +148,37 @@ def test_a_run_gets_the_text_that_was_decided_on_or_none(folder: Folder):
     path = write(folder, "b-PLAN.md")
     hashes = {one.path: one.sha256 or "" for one in folder.look(10.0)}
     path.write_text(WHOLE.replace("one", "two"))
-    taken = sources(folder.root, tuple(hashes), hashes)
+    (folder.root / "plans" / "gone-PLAN.md").symlink_to("nowhere")
+    os.mkfifo(folder.top / "pipe-PLAN.md")
+    names = (*hashes, "plans/gone-PLAN.md", "plans/pipe-PLAN.md")
+    taken = sources(folder.root, names, hashes, 10_000)
     assert [one.path for one in taken] == ["plans/a-PLAN.md"]
     assert hashlib.sha256(taken[0].content).hexdigest() == hashes["plans/a-PLAN.md"]
+    assert sources(folder.root, names, hashes, 20) == []
+
+
+def test_a_plan_that_is_larger_than_may_be_is_told_and_not_read(folder: Folder):
+    with write(folder, "big-PLAN.md").open("r+b") as file:
+        file.truncate(700_000_000)  # takes no room
+    link = folder.top / "link-PLAN.md"
+    link.symlink_to(write(folder, "far.md"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = seen(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000  # kB
+    big = found["plans/big-PLAN.md"]
+    assert big.sha256 == ""  # none that could be trusted
+    assert "700000000 bytes, the limit is 2000000" in big.errors[0].message
+    assert found["plans/link-PLAN.md"].errors == ()
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody(tmp_path: Path):
+    """As one that comes between looking at the name and reading it; also in the place of a SUMMARY."""
+    plan = tmp_path / "a-PLAN.md"
+    os.mkfifo(plan)
+    os.mkfifo(tmp_path / "b-SUMMARY.md")
+    with pytest.raises(OSError, match="no regular file"):
+        bounded.whole(plan, 10)
+    with pytest.raises(UsageError, match="no regular file"):
+        project.sources(tmp_path, [plan])
+    assert not discover.is_finished(tmp_path / "b-PLAN.md")
+    assert discover.misnamed(tmp_path) == []

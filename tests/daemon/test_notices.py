@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -232,6 +234,53 @@ async def test_the_last_message_leaves_before_the_daemon_does(tmp_path: Path, re
         await anyio.lowlevel.checkpoint()
         receiver.let.set()
     assert len(receiver.got) == 1
+
+
+async def test_no_trouble_with_telling_is_that_of_a_run_or_the_daemon(tmp_path: Path):
+    """No file can be opened for the command; what a run leaves is not as it should be."""
+    told, said = tmp_path / "told", list[str]()
+    to = chosen(command=command(tmp_path, f"cat >> {told}"))
+    notices = Notices(to, tmp_path, said.append)
+    odd = watched()
+    odd.history.delivery = {"why": "main has moved"}  # and no branch
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with kept(notices):
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, before[1])
+        )
+        try:
+            notices.ended(RUN, 1, watched())
+            deadline = anyio.current_time() + 15
+            while notices.trouble is None:
+                assert anyio.current_time() < deadline
+                await anyio.sleep(0.02)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert "Too many open files" in str(notices.trouble)
+        notices.ended(RUN, 1, odd)
+        assert "something could not be told" in str(notices.trouble)
+        notices.ended(RUN, 0, watched())
+        while notices.trouble is not None:
+            assert anyio.current_time() < deadline
+            await anyio.sleep(0.02)
+    assert "is done" in told.read_text()
+
+
+async def test_how_a_run_ended_is_said_whoever_is_told(tmp_path: Path):
+    said = list[str]()
+    notices = Notices(chosen(on=()), tmp_path, said.append)
+    seen = watched()
+    async with kept(notices):
+        notices.ended(RUN, 0, seen)
+        seen.history.delivery = {"why": "main has moved", "branch": "orchestrator/r"}
+        notices.ended(RUN, 1, seen)
+        notices.ended(RUN, 130, watched())
+    assert said == [
+        f"{RUN}  done (exit 0): 0 of 0 tasks done",
+        f"{RUN}  done, but its result stays apart (exit 1): 0 of 0 tasks done; "
+        "its result stays on orchestrator/r: main has moved",
+        f"{RUN}  interrupted (exit 130): 0 of 0 tasks done",
+    ]
 
 
 async def test_a_secret_of_ours_is_not_told(tmp_path: Path, receiver: Receiver):

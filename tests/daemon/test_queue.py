@@ -184,6 +184,18 @@ def test_an_edit_while_it_runs_starts_after_it_and_says_behind_whom():
     behind = decided(found(), revisions=past, live=RUNS[:1])
     assert states(behind) == {PATHS[0]: "behind"}
     assert "r1" in behind.waiting[0].why
+    unread = decided(found(), revisions=past, live=RUNS[:1], trusts_all=False)
+    assert states(unread) == {PATHS[0]: "untrusted"}
+    assert "starts after it, once somebody has said" in unread.waiting[0].why
+    new = found(changed_at=NOW)
+    assert states(decided(new, revisions=past, live=RUNS[:1], trusts_all=False)) == {
+        PATHS[0]: "behind"
+    }
+
+
+def test_when_its_time_comes_is_said():
+    decision = decided(found(not_before=NOW + 60, due="2030-01-01 02:00"))
+    assert decision.waiting[0].why.endswith("has not come yet: 2030-01-01 02:00")
     assert started(decided(found(), revisions=past)) == [(PATHS[0],)]
 
 

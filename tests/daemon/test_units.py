@@ -36,11 +36,11 @@ def lines(unit: Path) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda one: one.name)
 def test_a_unit_is_one_that_systemd_takes(unit: Path, tmp_path: Path):
-    """Where systemd is not installed its words are looked at at least."""
+    """CI takes no skipped test: there it is installed."""
     assert dict(lines(unit))
     judge = shutil.which("systemd-analyze")
     if judge is None:
-        return
+        pytest.skip("systemd-analyze is not installed")
     for one in UNITS:  # a timer wants its service
         shutil.copy(one, tmp_path)
     environment = {

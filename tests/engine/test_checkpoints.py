@@ -164,6 +164,25 @@ async def test_an_answer_in_the_last_moment_goes_on(tmp_path: Path):
     assert (tmp_path / "join").exists()
 
 
+async def test_a_run_can_be_cancelled_as_soon_as_it_is_announced(tmp_path: Path):
+    """What was sent to an engine before it is not for this one."""
+
+    class Hasty(Watcher):
+        def happened(self, event: Event) -> None:
+            super().happened(event)
+            if event.kind is EventKind.RUN_STARTED:
+                inbox.post(tmp_path, Letter(do="cancel", run=event.run, by="ann"))
+
+    plan = write_plan(tmp_path, bash("Task 1: long", "until test -e go; do sleep 0.05; done"))
+    with anyio.fail_after(20):
+        ran = await run(tmp_path, plan, watcher=Hasty())
+    assert ran.code == 130
+    assert ran.history.cancelled == "cancelled by ann"
+    inbox.post(tmp_path, Letter(do="cancel", run=ran.run, by="ann"))
+    (tmp_path / "go").touch()
+    assert (await resume(tmp_path)).code == 0
+
+
 async def test_a_letter_to_another_run_waits_for_it(tmp_path: Path):
     plan = diamond(tmp_path, checkpoint(depends_on="1"))
     answer(tmp_path, RunId("other"), "demo/2")

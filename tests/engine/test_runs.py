@@ -316,3 +316,10 @@ async def test_what_a_person_made_green_by_hand_proves_nothing_for_the_retry(tmp
     ran = await resume(tmp_path, retry=("1",))
     assert ran.code == 0
     assert ran.history.of("demo/1").last.verdict.strength == 0
+
+
+async def test_a_summary_in_the_plain_directory_is_told_of_once(tmp_path: Path):
+    """It is written when its plan is over, and again at the end."""
+    ran = await run(tmp_path, write_plan(tmp_path, bash("Task 1: one", "touch one")))
+    assert ran.code == 0
+    assert ran.watcher.summaries == [tmp_path / "plans" / "demo-SUMMARY.md"]

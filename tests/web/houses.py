@@ -52,7 +52,7 @@ class House:
             await self._bell.wait()
         return self._count
 
-    def waiting(self) -> tuple[Waiting, ...]:
+    async def waiting(self) -> tuple[Waiting, ...]:
         return self.plans
 
     def health(self) -> Health:

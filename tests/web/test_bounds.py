@@ -129,7 +129,7 @@ def test_html_in_names_is_no_html(scene: Scene):
 
 def test_a_bug_of_ours_shows_no_traceback(tmp_path: Path, own_ledger: Path, capfd: pytest.CaptureFixture[str]):  # fmt: skip
     class Broken(House):
-        def waiting(self) -> tuple[()]:
+        async def waiting(self) -> tuple[()]:
             raise ValueError("of our own, with words-of-ours")
 
     with served(Broken(tmp_path)) as one:

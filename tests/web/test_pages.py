@@ -18,6 +18,8 @@ from orchestrator.model import (
     Diagnostic,
     EventKind,
     Failure,
+    Limit,
+    Limits,
     Review,
     Severity,
     Step,
@@ -216,6 +218,19 @@ def test_plans_say_why_they_wait_and_trust_is_for_what_was_seen(tmp_path: Path):
         ]
 
 
+def test_nobody_is_asked_to_trust_on_a_page_what_it_does_not_show(tmp_path: Path):
+    with place(tmp_path / "shop") as (told, server):
+        known = scenes.waiting_plans()
+        one = next(one for one in known if one.state == "untrusted")
+        cut = one.model_copy(update={"is_whole": False, "path": "plans/a b-PLAN.md"})
+        told.house.plans = (cut, one.model_copy(update={"diff": ""}))
+        page = read(server, "/")
+        assert [attrs for tag, attrs in page.tags if tag == "form"] == []
+        assert "(cut: it is longer)" in page.text
+        assert "orchestrator trust 'plans/a b-PLAN.md'" in page.text
+        assert server.get("/api/plans/waiting")["plans"][0]["is_whole"] is False
+
+
 def test_a_try_tells_its_route_its_checks_and_what_followed(tmp_path: Path):
     with place(tmp_path / "shop", "failing") as (told, server):
         page = read(server, f"/runs/{told.names['failing']}/tasks/auth-broken/2")
@@ -241,6 +256,27 @@ def test_a_run_that_is_done_shows_its_summary_and_one_that_is_not_what_failed(tm
         assert f"/api/runs/{told.names['failing']}/tasks/auth-broken%2F2/retry" in page.all(
             "data-post"
         )
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [(Limit(usd=25.0), "limit: $25.00"), (Limit(), "no limit for this run")],
+)
+def test_a_limit_that_nothing_has_used_is_told(tmp_path: Path, run: Limit, told: str):
+    with place(tmp_path / "shop") as (known, server):
+        budget = Limits(run=run, day=Limit(), plan=Limit(), task=Limit())
+        text = scenes.plan_text(bash("Say hello", "true", files="a.txt"), phase="hello")
+        play = scenes.Play(known.book, known.house.root, {"hello": text}, budget=budget)
+        words = read(server, f"/runs/{play.run}").text
+        assert told in words
+        assert ("no limit" in words) is run.is_none
+
+
+def test_a_run_that_is_done_can_be_run_again_plan_by_plan(tmp_path: Path):
+    with place(tmp_path / "shop", "small", "failing") as (told, server):
+        page = read(server, f"/runs/{told.names['small']}")
+        assert page.all("data-again") == ["plans/hello-PLAN.md"]
+        assert "Run again" not in read(server, f"/runs/{told.names['failing']}").text
 
 
 def test_viewers_of_the_same_share_a_page_until_something_is_new(tmp_path: Path):

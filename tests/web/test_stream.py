@@ -54,6 +54,21 @@ def test_what_comes_is_told_within_two_seconds_without_a_bell(fresh: Scene):
     viewer.close()
 
 
+def test_a_journal_that_cannot_be_read_for_a_while_ends_neither_viewer_nor_server(fresh: Scene):
+    kept, aside = (fresh.ran.root / ".orchestrator" / name for name in ("journal.db", "aside"))
+    with writer(fresh.ran.root) as book:
+        viewer = Lines(fresh.served, f"/api/runs/{fresh.run}/stream")
+        assert viewer.opened.wait(WAIT_S)
+        kept.rename(aside)
+        kept.write_text("no journal")
+        assert until(lambda: any("cannot be told" in line for line in fresh.served.said))
+        aside.replace(kept)
+        seqs = some_events(book, fresh.run, 3)
+        assert until(lambda: viewer.ids == seqs), (viewer.ids, seqs)
+    assert sum("cannot be told" in line for line in fresh.served.said) == 1
+    viewer.close()
+
+
 def test_it_goes_on_after_a_number_without_loss_or_repetition(fresh: Scene):
     known = [one.seq for one in fresh.ran.events]
     with writer(fresh.ran.root) as book:

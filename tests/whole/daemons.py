@@ -104,10 +104,10 @@ class House:
     # --- the daemon -------------------------------------------------------------------------------
 
     @contextmanager
-    def daemon(self, *words: str, **more: str) -> Iterator[Daemon]:
+    def daemon(self, *words: str, how: str = "watch", **more: str) -> Iterator[Daemon]:
         with (self.out / "said").open("a") as said:
             process = subprocess.Popen(
-                [sys.executable, "-m", "orchestrator", "watch", "plans", *words],
+                [sys.executable, "-m", "orchestrator", how, "plans", *words],
                 cwd=self.root,
                 env=self.environment | more,
                 stdin=subprocess.DEVNULL,
@@ -119,6 +119,24 @@ class House:
         finally:
             process.kill()
             process.wait()
+
+    @contextmanager
+    def serving(self, *words: str) -> Iterator[Daemon]:
+        """One with pages, once they can be asked for."""
+        with self.daemon(*words, how="serve") as daemon:
+            daemon.wait_until(
+                lambda: self.record.exists() and self.place["pid"] == daemon.process.pid
+            )
+            yield daemon
+
+    @property
+    def record(self) -> Path:
+        return self.root / ".orchestrator/private/http.json"
+
+    @property
+    def place(self) -> Any:
+        """Where it serves, as it has written it."""
+        return json.loads(self.record.read_text())
 
     def call(self, *words: str, code: int = 0) -> str:
         done = subprocess.run(

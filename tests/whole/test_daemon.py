@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator import clock
+from orchestrator.engine.books import RUNS
+from orchestrator.workspace.tidy import RESULT
+from orchestrator.workspace.worktrees import HOMES
 from tests.engine.runs import checkpoint
 from tests.whole.daemons import House
 
@@ -223,7 +227,11 @@ def test_results_that_do_not_fit_together_stay_apart_with_the_reason(house: Hous
     assert told["why"] == "it does not fit to what came to main meanwhile, in same.txt"
     name = next(iter(house.plans_of(winner))).split("/")[1]
     assert house.git("show", "main:same.txt") == name
-    assert "same.txt" in house.call("show", loser, code=0)
+    shown = house.call("show", loser, code=0)
+    assert "same.txt" in shown
+    assert "done, but its result stays apart (exit 1)" in shown
+    assert "done, but its result stays apart (exit 1)" in house.call("runs")
+    assert f"{loser}  done, but its result stays apart (exit 1): 1 of 1 tasks done" in house.said
 
 
 def test_a_result_that_is_red_with_the_others_stays_apart(house: House):
@@ -297,7 +305,14 @@ def test_duties_are_done_by_the_clock_while_the_project_is_held(tmp_path: Path):
     house.plan("one")
     with house.daemon("--trust-all", **{clock.AHEAD: str(ahead)}) as daemon:
         daemon.wait_until(lambda: house.ended(1))
+        daemon.says("done (exit 0)")
+        left = house.root / HOMES / house.runs()[0].id / RESULT
+        house.git("worktree", "add", "-q", "--detach", str(left), "main")
+        log = house.root / RUNS / house.runs()[0].id / "run.log"
+        os.utime(log, (0, 0))
         ahead.write_text(str(86_400 * 2))
         daemon.says("learn: 0 rules learned")
-        daemon.says("clean: ")
+        daemon.says("of finished runs put away, transcripts of 1 run removed")
+        assert not left.exists()
+        assert not log.exists()
         assert daemon.end() == 0

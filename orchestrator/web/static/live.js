@@ -38,7 +38,7 @@
 
   // --- one tree made like another, with as few changes as it takes
 
-  const OWN = { DETAILS: ["open"], INPUT: ["value", "checked"] };
+  const OWN = { DETAILS: ["open"], INPUT: ["value", "checked"], OUTPUT: ["class"] };
   function morph(old, fresh) {
     if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
     const own = OWN[old.tagName] || [];
@@ -79,18 +79,29 @@
 
   // --- buttons
 
+  document.addEventListener("invalid", (event) => { // the browser puts the focus on it
+    const one = event.target;
+    if (one.type !== "radio") return;
+    const out = one.form.querySelector("output");
+    out.textContent = "choose one first";
+    out.className = "said bad";
+  }, true);
+  const sent = new WeakSet(); // a button that is disabled meanwhile would lose the focus
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.dataset.post) return;
     event.preventDefault();
-    const out = form.querySelector("output"), buttons = form.querySelectorAll("button");
+    if (sent.has(form)) return;
+    const out = form.querySelector("output");
     const body = {}, by = event.submitter;
     for (const [name, value] of new FormData(form))
       if (value !== "") body[name] = form.elements[name].hasAttribute?.("data-number") ? Number(value) : value;
     if (by && by.name) body[by.name] = by.value === "true";
     for (const name of ["path", "sha256"]) if (form.dataset[name]) body[name] = form.dataset[name];
+    if (form.dataset.again) Object.assign(body, { paths: [form.dataset.again], again: true });
     out.textContent = "…";
-    for (const one of buttons) one.disabled = true;
+    out.className = "said";
+    sent.add(form);
     try {
       const answer = await fetch(form.dataset.post, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
       const said = await answer.json().catch(() => ({}));
@@ -102,14 +113,19 @@
       out.textContent = "nothing was sent: the server does not answer";
       out.className = "said bad";
     }
-    for (const one of buttons) one.disabled = false;
+    sent.delete(form);
   });
 
   const token = document.querySelector("form[data-post] input[name=token]");
-  if (token && location.hash.length > 1) { // the link that was printed; the hash is never sent, and goes at once
+  function enter() { // by a link with the token; the hash is never sent, and goes at once
+    if (location.hash.length < 2) return;
     token.value = decodeURIComponent(location.hash.slice(1));
     history.replaceState(null, "", location.pathname);
     token.form.requestSubmit();
+  }
+  if (token) {
+    enter();
+    addEventListener("hashchange", enter); // who stands at the log-in and gives the link: the page is not loaded anew
   }
 
   // --- what is new
@@ -132,6 +148,7 @@
       clearTimeout(late);
       late = setTimeout(soon, 1000);
     };
+    source.addEventListener("plans", soon); // those that wait stand otherwise
     source.addEventListener("doing", (event) => { // what workers say is not kept: it is put in place as it comes
       const { run, tasks } = JSON.parse(event.data);
       for (const one of document.querySelectorAll("[data-doing]")) {

@@ -1,0 +1,83 @@
+"""Letters to runs that do not go on: a run of the daemon goes on with its letter. Refuses to lose what a person wrote, and to take up what is theirs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Coroutine
+from pathlib import Path
+from typing import Any
+
+from orchestrator import inbox
+from orchestrator.daemon.lasting import told
+from orchestrator.errors import UnknownRun
+from orchestrator.inbox import Letter
+from orchestrator.journal import RunRow
+from orchestrator.model import RunId
+
+
+class Letters:
+    """Of one daemon. `own` are runs that a person asked it to go on with; `broken` those that broke off."""
+
+    def __init__(
+        self,
+        root: Path,
+        say: Callable[[str], None],
+        own: Collection[RunId],
+        broken: Collection[RunId],
+    ) -> None:
+        self._root, self._say, self._own, self._broken = root, say, own, broken
+        self._later: dict[Path, float] = {}  # when each of those that are kept is tried next
+        self._told: dict[Path, str] = {}
+
+    def due(self, busy: Collection[RunId], now: float) -> list[tuple[Path, Letter]]:
+        """To none of the runs that go on, or are about to: those read their own."""
+        found = inbox.look(self._root)
+        names = {path for path, _ in found}
+        self._later = {path: at for path, at in self._later.items() if path in names}
+        self._told = {path: why for path, why in self._told.items() if path in names}
+        return [
+            (path, letter)
+            for path, letter in found
+            if letter.run not in busy and self._later.get(path, 0.0) <= now
+        ]
+
+    async def answer(
+        self,
+        path: Path,
+        letter: Letter,
+        find: Callable[[str], RunRow],
+        go_on: Callable[[RunId], Coroutine[Any, Any, None]],
+        again: float,
+    ) -> None:
+        """The run reads it when it goes on. `again`: when that is tried once more."""
+        try:
+            row = find(letter.run)
+        except UnknownRun:
+            return self._put_away(path, letter, "there is no such run")
+        if letter.do == "cancel" or row.exit_code == 0:
+            why = "it is done" if row.exit_code == 0 else "it does not go on"
+            return self._put_away(path, letter, why)
+        if row.id in self._broken:
+            return self._keep(path, letter, f"it broke off{_resume(row.id)}", math.inf)
+        if not (row.asked.get("unattended") or row.id in self._own):
+            why = f"no daemon began it{_resume(row.id)}"
+            return self._keep(path, letter, why, math.inf)
+        try:
+            await go_on(row.id)
+        except Exception as trouble:  # of this run alone, and it may pass
+            self._keep(path, letter, told(trouble), again)
+
+    def _put_away(self, path: Path, letter: Letter, why: str) -> None:
+        inbox.discard(path)
+        self._later[path] = math.inf  # one that could not be removed is said once, too
+        self._say(f"warning: a letter to run {letter.run} is put away: {why}")
+
+    def _keep(self, path: Path, letter: Letter, why: str, until: float) -> None:
+        self._later[path] = until
+        if self._told.get(path) != why:
+            self._say(f"warning: a letter to run {letter.run} waits: {why}")
+        self._told[path] = why
+
+
+def _resume(run: RunId) -> str:
+    return f". Next: resume it on its page, or end the daemon, then: orchestrator resume {run}"
