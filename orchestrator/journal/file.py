@@ -65,7 +65,9 @@ def to_read(path: Path) -> Iterator[sqlite3.Connection | None]:
         with _connected(":memory:", path) as copy:
             with readable(copy, path):
                 connection.backup(copy)
-                migrate(copy, found)
+                migrate(
+                    copy, version(copy, path)
+                )  # an engine may have brought it further meanwhile
             yield copy
 
 

@@ -191,12 +191,12 @@ def test_an_edit_while_it_runs_starts_after_it_and_says_behind_whom():
     assert states(decided(new, revisions=past, live=RUNS[:1], trusts_all=False)) == {
         PATHS[0]: "behind"
     }
+    assert started(decided(found(), revisions=past)) == [(PATHS[0],)]
 
 
 def test_when_its_time_comes_is_said():
     decision = decided(found(not_before=NOW + 60, due="2030-01-01 02:00"))
     assert decision.waiting[0].why.endswith("has not come yet: 2030-01-01 02:00")
-    assert started(decided(found(), revisions=past)) == [(PATHS[0],)]
 
 
 def test_the_summary_of_the_text_before_does_not_make_an_edit_done():

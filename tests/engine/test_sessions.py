@@ -104,7 +104,7 @@ async def test_two_predecessors_have_no_common_session(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "failure",
-    [Failure.RATE_LIMIT, Failure.NETWORK, Failure.MAX_TURNS, Failure.BUDGET, Failure.STALLED],
+    [Failure.RATE_LIMIT, Failure.NETWORK, Failure.MAX_TURNS, Failure.STALLED],
 )
 async def test_who_was_cut_off_goes_on_where_it_was(tmp_path: Path, failure: Failure):
     """And what its client had counted until then is not booked again."""
