@@ -171,7 +171,7 @@ def test_a_second_daemon_names_the_first_and_its_runs(house: House):
         said = house.call("watch", "plans", code=4)
         assert f"pid {daemon.process.pid}" in said
         assert run in said
-        assert f"pid {daemon.process.pid}" in house.call("run", "plans/one-PLAN.md", code=4)
+        assert f"run {run} works on plans/one-PLAN.md" in house.call("run", "plans/one-PLAN.md")
         house.go()
         daemon.wait_until(lambda: house.ended(1))
         said = house.call("watch", "plans", code=4)
