@@ -125,7 +125,9 @@ def cancel(name: str, *, as_json: bool) -> int:
     if as_json:
         show_json({"version": 1, "run": found.row.id, "cancelled": True})
     else:
-        err().print(f"✓ run {found.row.id} is stopped. Next: orchestrator resume {found.row.id}")
+        err().print(
+            f"✓ run {found.row.id} is being stopped. Next: orchestrator resume {found.row.id}"
+        )
     return 0
 
 

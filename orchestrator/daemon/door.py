@@ -148,7 +148,7 @@ class Door:
                 return self._enqueue(asked)
             case Cancel():
                 self._supervisor.cancel(Letter(do="cancel", run=asked.run, by=by))
-                return f"run {asked.run} is stopped; it can be resumed"
+                return f"run {asked.run} is being stopped; it can be resumed"
             case Resume():
                 words = asked.model_dump(exclude={"run"}, exclude_none=True)
                 await self._supervisor.go_on(asked.run, words)

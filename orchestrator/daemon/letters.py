@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from orchestrator import inbox
 from orchestrator.daemon.lasting import told
 from orchestrator.errors import UnknownRun
+from orchestrator.history import fold
 from orchestrator.inbox import Letter
-from orchestrator.journal import RunRow
-from orchestrator.model import RunId
+from orchestrator.journal import Journal
+from orchestrator.model import EventKind, RunId
+
+INTERRUPTED = (None, 130)  # exit codes of runs that a daemon goes on with
 
 
 class Letters:
@@ -45,13 +49,13 @@ class Letters:
         self,
         path: Path,
         letter: Letter,
-        find: Callable[[str], RunRow],
+        book: Journal,
         go_on: Callable[[RunId], Coroutine[Any, Any, None]],
         again: float,
     ) -> None:
         """The run reads it when it goes on. `again`: when that is tried once more."""
         try:
-            row = find(letter.run)
+            row = book.find(letter.run)
         except UnknownRun:
             return self._put_away(path, letter, "there is no such run")
         if letter.do == "cancel" or row.exit_code == 0:
@@ -59,6 +63,8 @@ class Letters:
             return self._put_away(path, letter, why)
         if row.id in self._broken:
             return self._keep(path, letter, f"it broke off{_resume(row.id)}", math.inf)
+        if fold(book.events(row.id)).cancelled:
+            return self._keep(path, letter, f"it was cancelled{_resume(row.id)}", math.inf)
         if not (row.asked.get("unattended") or row.id in self._own):
             why = f"no daemon began it{_resume(row.id)}"
             return self._keep(path, letter, why, math.inf)
@@ -77,6 +83,18 @@ class Letters:
         if self._told.get(path) != why:
             self._say(f"warning: a letter to run {letter.run} waits: {why}")
         self._told[path] = why
+
+
+def take_cancels(root: Path, book: Journal) -> None:
+    """What an engine that is gone had no time to read: such a run is not taken up again."""
+    for path, letter in inbox.look(root):
+        if letter.do != "cancel":
+            continue
+        with suppress(UnknownRun):
+            if book.find(letter.run).exit_code in INTERRUPTED:
+                reason = f"cancelled by {letter.by or 'a person'}"
+                book.append(letter.run, EventKind.DRAINING, {"reason": reason, "cancelled": True})
+        inbox.discard(path)
 
 
 def _resume(run: RunId) -> str:

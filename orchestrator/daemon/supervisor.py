@@ -18,7 +18,7 @@ from orchestrator.daemon import lasting, launch, systemd, trust, watching
 from orchestrator.daemon.bell import Bell
 from orchestrator.daemon.folder import Folder, sources
 from orchestrator.daemon.lasting import Beside, told
-from orchestrator.daemon.letters import Letters
+from orchestrator.daemon.letters import INTERRUPTED, Letters, take_cancels
 from orchestrator.daemon.notices import Notices
 from orchestrator.daemon.queue import Decision, Found, Group, Known, Refusal, Revision, decide
 from orchestrator.daemon.schedule import Duty, Holder, Schedule
@@ -34,7 +34,6 @@ from orchestrator.settings import Settings
 TICK_S = 1.0  # how often letters, and plans that are being written, are looked at
 Stand = tuple[str, str | None, str]  # path, hash, state
 TOLD = ("broken", "untrusted", "later")
-INTERRUPTED = (None, 130)  # exit codes of runs that a daemon goes on with
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +224,7 @@ class Supervisor:
     def _list_interrupted(self) -> None:
         """What a daemon began and nobody ended or cancelled."""
         book = self.engine.book
+        take_cancels(self.root, book)
         for row in reversed(book.runs()):
             ours = row.asked.get("unattended") and row.exit_code in INTERRUPTED
             if ours and fold(book.events(row.id)).cancelled is None:
@@ -363,14 +363,14 @@ class Supervisor:
 
     async def _answer_letters(self) -> None:
         """People write to runs that have ended, too: such a run goes on with the answer."""
-        now, find = clock.wall(), self.engine.book.find
+        now, book = clock.wall(), self.engine.book
         for path, letter in self._letters.due(self._busy(), now):
             if self.stopping.began:
                 return  # it is there at the next start
             if letter.run not in self.witnesses:  # by the letter before this one, it may be
                 go_on = partial(self.go_on, changes={})
                 again = now + self.settings.daemon.retry_s
-                await self._letters.answer(path, letter, find, go_on, again)
+                await self._letters.answer(path, letter, book, go_on, again)
 
     def cancel(self, letter: Letter) -> None:
         if letter.run not in self.witnesses:

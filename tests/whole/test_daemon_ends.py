@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -146,7 +147,7 @@ def test_a_cancelled_run_stops_and_is_not_picked_up_again(house: House):
     with house.daemon("--trust-all") as daemon:
         daemon.wait_until(lambda: house.began["one"])
         run = house.runs()[0].id
-        assert "is stopped" in house.call("cancel", run)
+        assert "is being stopped" in house.call("cancel", run)
         daemon.wait_until(lambda: house.codes() == [130])
         assert house.history(run).cancelled is not None
         house.call("cancel", run, code=64)
@@ -161,6 +162,24 @@ def test_a_cancelled_run_stops_and_is_not_picked_up_again(house: House):
     house.go("never")
     house.call("resume", run)
     assert house.codes() == [0, 0, 0]
+
+
+def test_a_cancel_that_no_engine_had_time_to_read_counts_at_the_next_start(house: House):
+    house.plan("one", house.waits_for("one"))
+    with house.daemon("--trust-all") as daemon:
+        daemon.wait_until(lambda: house.began["one"])
+        run = house.runs()[0].id
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        house.call("cancel", run)
+        daemon.process.kill()
+        daemon.process.wait()
+    house.go()
+    house.plan("two")
+    with house.daemon("--trust-all") as daemon:
+        daemon.wait_until(lambda: house.began["two"])
+        assert daemon.end() == 0
+    assert house.history(run).cancelled is not None
+    assert house.began["one"] == 1
 
 
 def test_a_second_daemon_names_the_first_and_its_runs(house: House):
