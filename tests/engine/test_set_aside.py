@@ -124,3 +124,15 @@ async def test_a_crew_that_was_prepared_is_not_prepared_again(tmp_path: Path):
     agent = crew.workers["agent"]
     assert isinstance(agent, Spender)
     assert agent.handed[0].environment["PREPARED"] == "once"
+
+
+@pytest.mark.parametrize("part", [{"only": ("2",)}, {"start": ("2",)}, {"skip": ("1",)}])
+async def test_a_part_without_the_plans_first_task_has_its_summary_too(
+    part: dict[str, tuple[str, ...]], tmp_path: Path
+):
+    """The budget of the plan is told there, and the first task is no part of the run."""
+    prepare(tmp_path, *(task(n, model="haiku") for n in (1, 2)), budget="plan_usd = 3.0")
+    ran = await run(tmp_path, workers={"agent": Spender(lambda _: [0.01])}, **part)
+    assert ran.code == 0
+    (path,) = ran.watcher.summaries
+    assert "**Budget of the plan:** $3.00" in path.read_text()
