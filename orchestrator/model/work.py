@@ -248,8 +248,9 @@ class Attempt(Noun):
 
     @property
     def conversation(self) -> str:
-        """What no other conversation is called: a review has its attempt's number, and a transcript of its own."""
-        return f"{self.run} {self.task} {self.number} {PurePath(self.transcript).name}"
+        """What no other conversation is called: a review has its attempt's number, and is known by its transcript."""
+        review = " review" if ".review" in PurePath(self.transcript).suffixes else ""
+        return f"{self.run} {self.task} {self.number}{review}"
 
 
 class CheckResult(StrEnum):

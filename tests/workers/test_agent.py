@@ -201,7 +201,7 @@ async def step(
     ("cap", "failure", "words"),
     [
         ({"max_turns": 2}, Failure.MAX_TURNS, "stopped after 2 turns"),
-        ({"max_usd": 0.005}, Failure.BUDGET, "stopped at $0.0060 of $0.005"),
+        ({"max_usd": 0.005}, Failure.BUDGET, "stopped at $0.0060 of $0.0050"),
     ],
 )
 async def test_who_knows_no_cap_is_stopped_one_request_late(
