@@ -29,7 +29,7 @@ EXAMPLES = int(os.environ.get("ORCHESTRATOR_PROMISE_EXAMPLES", EXAMPLES))
 TRIES = 3
 MOST_STARTS = 25
 DEAD = -signal.SIGKILL
-ENDS = {0, 1, 5, 130, 143, 129, DEAD, -signal.SIGTERM, -signal.SIGHUP}
+ENDS = {0, 1, 5, 130, 143, 129, DEAD, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP}
 CRASHES = st.builds(
     "{}:{}".format, st.sampled_from(["before", "after"]), st.sampled_from(list(EventKind))
 )
