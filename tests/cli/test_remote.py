@@ -161,6 +161,14 @@ def test_a_daemon_without_http_says_what_to_do(house: House):
         house.go()
 
 
+def test_a_text_that_nobody_trusts_is_not_run_by_asking(house: House):
+    path = house.plan("demo")
+    with house.daemon() as daemon:
+        daemon.says("plans/demo-PLAN.md waits: nobody has said yet")
+        said = house.call("run", str(path), code=CODE_BUSY)
+        assert "orchestrator trust plans/demo-PLAN.md" in said
+
+
 def test_what_a_dead_daemon_left_is_believed_by_nobody(house: House):
     with house.serving("--trust-all") as daemon:
         run, _ = cancelled(house, daemon)

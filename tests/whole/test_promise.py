@@ -214,8 +214,14 @@ class Promise(RuleBasedStateMachine):
     def spend_is_known(self) -> None:
         """After an end that it could tell of, each try of an agent has a line in the ledger, and what it cost or that it is unknown."""
         events = self.events()
-        if not events or events[-1].kind is not EventKind.RUN_FINISHED:
-            return  # it was cut off, maybe in its start: the next one catches up
+        if self.code is None or self.code < 0:
+            return
+        if (
+            self.code not in (0, 1, 5)
+            and events[-1:]
+            and events[-1].kind is not EventKind.RUN_FINISHED
+        ):
+            return  # a signal in its start: the next one catches up
         over = {(number_of(e), e.attempt) for e in events if e.kind is EventKind.ATTEMPT_FINISHED}
         lines = [
             (int(line.task_id.rpartition("-")[2]), line.attempt) for line in self.place.outcomes()

@@ -164,7 +164,8 @@ async def test_the_project_is_heard_and_the_person_is_not(column: Column, tmp_pa
     assert "do only this task" in body.casefold()
     assert "PERSONAL" not in body
     assert list(stage.place.home.glob("PERSONAL*")) == []
-    assert first.bytes <= column.bytes
+    paths = body.count(str(tmp_path)) * len(str(tmp_path))  # as long as the machine has them
+    assert first.bytes - paths <= column.bytes
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ COLUMN = Column(
     client=OpenCode,
     model="anthropic/claude-haiku-4-5",
     keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY"),
-    bytes=12_500,
+    bytes=12_000,
     personal={
         ".config/opencode/AGENTS.md": "PERSONAL INSTRUCTIONS",
         ".claude/CLAUDE.md": "MORE PERSONAL INSTRUCTIONS",
