@@ -237,10 +237,9 @@ class Hub:
             self._handle(await self._mail.receive(), group)
 
     def _is_left_waiting(self) -> bool:
-        waits = self.tracker.blocked and not (
-            self._closing or self._desk.is_asking or self.order.wait
-        )
-        return waits and not self._mail.statistics().current_buffer_used
+        stays = self._closing or self._desk.is_asking or self.order.wait
+        has_mail = self._mail.statistics().current_buffer_used
+        return self.tracker.blocked and not (stays or has_mail)
 
     def _is_checked(self, group: anyio.abc.TaskGroup) -> bool:
         """Nothing is left to be looked at on the result; else somebody looks now."""
