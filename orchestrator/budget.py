@@ -355,10 +355,9 @@ def _waiting(room: Room, asked: Asked, free: Money) -> Admission:
 
 def _told(room: Room, asked: Asked, rest: Money, how: str, usd: bool) -> str:
     need, limit, some = _shown(usd, asked.need, room.limit, rest)
-    why = f" ({asked.why})" if usd and asked.why else ""
-    return (
-        f"{room.name} may use {limit}, {some} of it is {how}, and {asked.task} may need {need}{why}"
-    )
+    need += f" ({asked.why})" if usd and asked.why else ""
+    known = f"{room.name} may use {limit}, {some} of it is {how}"
+    return f"{known}, and {asked.task} may need {need}"
 
 
 def _shown(usd: bool, *amounts: Money) -> list[str]:
