@@ -56,10 +56,10 @@ def logs(
         known = ", ".join(str(one.number) for one in tried) or "none yet"
         raise UsageError(f"{wanted} has no such try in run {found.row.id}; there are: {known}")
     folder = found.root / ".orchestrator" / "runs" / found.row.id
-    copied = [_copy(file, 0) for file in _files(folder, chosen[-1], checks=checks)]
+    ends = {file: _copy(file, 0) for file in _files(folder, chosen[-1], checks=checks)}
     if follow:
-        _follow(folder, wanted, found.row.id, chosen[-1], checks=checks)
-    elif not any(copied):
+        _follow(folder, wanted, found.row.id, chosen[-1].number, ends, checks=checks)
+    elif not any(ends.values()):
         _say_nothing(wanted, chosen[-1].number)
     return 0
 
@@ -96,21 +96,19 @@ def _copy(file: Path, start: int) -> int:
     return start
 
 
-def _follow(folder: Path, task: TaskId, run: str, tried: Tried, *, checks: bool) -> None:
-    """Until the task is over, or nobody works on the run any more."""
+def _follow(
+    folder: Path, task: TaskId, run: str, number: int, ends: dict[Path, int], *, checks: bool
+) -> None:
+    """Goes on at these ends, until the task is over, or nobody works on the run any more."""
     from orchestrator.cli import past
     from orchestrator.cli.terminal import err
     from orchestrator.tracker import FINAL
     from orchestrator.views.text import NEXT, command
 
-    ends = {
-        file: file.stat().st_size if file.exists() else 0
-        for file in _files(folder, tried, checks=checks)
-    }
     while True:
         found = past.reopen(past.here(), run)
         for one in found.watched.of(task).tried:
-            if one.number >= tried.number:
+            if one.number >= number:
                 for file in _files(folder, one, checks=checks):
                     ends[file] = _copy(file, ends.get(file, 0))
         if found.watched.states[task] in FINAL:

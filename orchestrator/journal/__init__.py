@@ -139,7 +139,7 @@ class Journal:
     def events(self, run: RunId) -> list[Event]:
         with self._readable():
             rows = self._connection.execute(sql("events"), (run,)).fetchall()
-        return [file.event(self.path, row) for row in rows]
+        return file.events(self.path, rows)
 
     def plans(self, run: RunId) -> list[StoredPlan]:
         with self._readable():

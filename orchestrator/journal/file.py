@@ -6,9 +6,10 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,15 @@ def event(path: Path, row: Sequence[Any]) -> Event:
         attempt=attempt,
         data=json.loads(data),
     )
+
+
+def events(path: Path, rows: Iterable[Sequence[Any]]) -> list[Event]:
+    """Rows of events in their order, each whole and each one once: a page's damaged pointer can name its neighbour again."""
+    found = [event(path, row) for row in rows]
+    for one, following in pairwise(found):
+        if following.seq <= one.seq:
+            raise damaged(f"{path} is damaged: event {following.seq} stands behind {one.seq}")
+    return found
 
 
 def damaged(what: str) -> JournalCorrupt:

@@ -28,7 +28,7 @@ def after(root: Path, seq: int, most: int) -> list[Event]:
         if connection is None:
             return []
         rows = connection.execute(sql("after"), (seq, most)).fetchall()
-        return [file.event(path, row) for row in rows]
+        return file.events(path, rows)
 
 
 def of_run(root: Path, run: RunId, seq: int, last: int, most: int = NEWEST) -> list[Event]:
@@ -37,7 +37,7 @@ def of_run(root: Path, run: RunId, seq: int, last: int, most: int = NEWEST) -> l
         if connection is None:
             return []
         rows = connection.execute(sql("between"), (seq, last, run, most)).fetchall()
-        return [file.event(path, row) for row in rows]
+        return file.events(path, rows)
 
 
 def latest(root: Path) -> int:

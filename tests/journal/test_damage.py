@@ -261,6 +261,23 @@ def test_a_flipped_bit_is_never_believed(place: float, bit: int, closed: Written
     assert str(home / "journal.db") in told
 
 
+def test_a_row_that_stands_twice_is_never_believed(closed: Written):
+    """One pointer of a page of the table names the cell of its neighbour: the count of rows is right, and each is whole."""
+    content = (closed.home / "journal.db").read_bytes()
+    leaves = [at for at in range(PAGE, len(content), PAGE) if content[at] == 0x0D]
+    stopped = 0
+    for leaf in leaves:
+        cells = int.from_bytes(content[leaf + 3 : leaf + 5])
+        for pointer in range(leaf + 8, leaf + 8 + 2 * (cells - 1), 2):
+            home = closed.copy(closed.home.parents[1] / "twice")
+            other = content[pointer + 2 : pointer + 4]
+            (home / "journal.db").write_bytes(content[:pointer] + other + content[pointer + 2 :])
+            with pytest.raises(JournalCorrupt, match="damaged"):
+                everything(home.parent)
+            stopped += 1
+    assert stopped >= 20
+
+
 def test_a_whole_journal_is_not_touched(closed: Written, tmp_path: Path):
     home = closed.copy(tmp_path / "project")
     assert rescue.rescue(home.parent) is None
