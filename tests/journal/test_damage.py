@@ -272,9 +272,10 @@ def test_a_row_that_stands_twice_is_never_believed(closed: Written):
             home = closed.copy(closed.home.parents[1] / "twice")
             other = content[pointer + 2 : pointer + 4]
             (home / "journal.db").write_bytes(content[:pointer] + other + content[pointer + 2 :])
-            with pytest.raises(JournalCorrupt, match="damaged"):
-                everything(home.parent)
-            stopped += 1
+            try:
+                assert everything(home.parent) == closed.events  # a page that is no longer used
+            except JournalCorrupt:
+                stopped += 1
     assert stopped >= 20
 
 
