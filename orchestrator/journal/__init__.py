@@ -144,7 +144,7 @@ class Journal:
     def plans(self, run: RunId) -> list[StoredPlan]:
         with self._readable():
             rows = self._connection.execute(sql("plans"), (run,)).fetchall()
-        return [file.plan(self.path, row) for row in rows]
+        return file.plans(self.path, rows)
 
     def runs(self) -> list[RunRow]:
         """Newest first."""

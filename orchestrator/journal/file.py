@@ -104,10 +104,13 @@ def whole(row: Sequence[Any], what: str, path: Path) -> Sequence[Any]:
     return values
 
 
-def plan(path: Path, row: Sequence[Any]) -> StoredPlan:
-    """A row of plans, whole."""
-    _, _, name, place, digest, content = whole(row, f"plan {row[4]} of run {row[1]}", path)
-    return StoredPlan(id=name, path=place, sha256=digest, content=content)
+def plans(path: Path, rows: Sequence[Sequence[Any]]) -> list[StoredPlan]:
+    """Rows of a run's plans behind how many there are: all of them, each whole and each one once."""
+    found = [row for _, *row in rows if row[1] is not None]
+    named = [whole(row, f"plan {row[4]} of run {row[1]}", path) for row in found]
+    if rows and [place for _, place, *_ in named] != list(range(rows[0][0])):
+        raise damaged(f"{path} is damaged: a run has not the {rows[0][0]} plans that it had")
+    return [StoredPlan(id=p[2], path=p[3], sha256=p[4], content=p[5]) for p in named]
 
 
 def event(path: Path, row: Sequence[Any]) -> Event:

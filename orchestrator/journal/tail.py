@@ -64,7 +64,7 @@ def which(root: Path) -> tuple[int, int] | None:
 def plans(root: Path, run: RunId) -> list[StoredPlan]:
     with _opened(root) as (path, connection):
         rows = connection.execute(sql("plans"), (run,)).fetchall() if connection else []
-        return [file.plan(path, row) for row in rows]
+        return file.plans(path, rows)
 
 
 @contextmanager
