@@ -2,8 +2,10 @@
 
 Full: 200 runs, one of them of 500 tasks that goes on. Empty: nothing ever ran; it has no page of a run, so those of the only
 run of a third project, of two tasks, stand beside too. Real servers over loopback, asked in turn in the same rounds:
-  cold  the first page that a server is asked for, which reads the journal
-  warm  made anew by a server that knows the journal
+  cold  asked of a server in the moment in which it starts, so that it has to read the journal first
+  first  the first page that is asked of one that started a second ago
+  next  the first one after an event of the run that it shows, of those for which all is drawn anew (in the empty project there is none)
+  warm  made anew by a server that knows the journal, though nothing is new
   same  asked once more in the same second
 Milliseconds are the fastest of all rounds, which whatever else the machine does disturbs least; each ratio is of this run.
 """
@@ -15,26 +17,29 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator import journal
+from orchestrator.journal import tail
+from orchestrator.views import past
 from tests.web import scenes
-from tests.web.houses import House, Served, served, task
+from tests.web.houses import House, Served, served, some_events, task
 
 RUNS, TASKS, ROUNDS, WARM = 200, 500, 5, 10
-KINDS = ("cold", "warm", "same")
+KINDS = ("cold", "first", "next", "warm", "same")
 
 
 class Page(NamedTuple):
-    """`beside`: the pages whose time its own is divided by."""
+    """`beside`: the pages whose time its own is divided by. `go_on`: tells the journal of one more event."""
 
     name: str
     house: House
     path: str
     beside: tuple[str, ...]
+    go_on: Callable[[], None]
 
 
 Times = dict[tuple[str, str], list[float]]  # page and kind -> milliseconds
@@ -50,7 +55,7 @@ def main() -> None:
     print(
         f"{RUNS} runs, one of {TASKS} tasks; {rounds} rounds; Python {sys.version.split()[0]}, {os.cpu_count()} cores"
     )
-    print(f"{'':30}{'cold':>12}{'warm':>12}{'same':>12}")
+    print(row("", list(KINDS)))
     for page in every:
         print(row(page.name, [f"{fastest(times, page.name, kind):.1f} ms" for kind in KINDS]))
         for other in page.beside:
@@ -82,24 +87,46 @@ def pages(folder: Path) -> Iterator[list[Page]]:
         busy = scenes.open_scenes(book, full, "large")
         first, largest = alone.plays["small"], busy.plays["large"]
         done = f"/runs/{largest.run}/tasks/{task(largest.id(1))}"
+
+        def of_small() -> None:
+            some_events(little, first.run, 1)
+
+        def of_large() -> None:
+            some_events(book, largest.run, 1)
+
         yield [
-            Page("/ empty", House(empty), "/", ()),
-            Page("/ full", busy.house, "/", ("/ empty",)),
-            Page("/runs/ID small", alone.house, f"/runs/{first.run}", ("/ empty",)),
-            Page("/runs/ID full", busy.house, f"/runs/{largest.run}", ("/ empty", "/runs/ID small")),
-            Page("task small", alone.house, f"/runs/{first.run}/tasks/{task(first.id(1))}", ("/ empty",)),
-            Page("task full", busy.house, done, ("/ empty", "task small")),
+            Page("/ empty", House(empty), "/", (), lambda: None),
+            Page("/ full", busy.house, "/", ("/ empty",), of_large),
+            Page("/runs/ID small", alone.house, f"/runs/{first.run}", ("/ empty",), of_small),
+            Page("/runs/ID full", busy.house, f"/runs/{largest.run}", ("/ empty", "/runs/ID small"), of_large),
+            Page("task small", alone.house, f"/runs/{first.run}/tasks/{task(first.id(1))}", ("/ empty",), of_small),
+            Page("task full", busy.house, done, ("/ empty", "task small"), of_large),
         ]  # fmt: skip
 
 
 def measure(page: Page, times: Times, number: int) -> None:
-    with served(page.house) as server:
-        server.ask("GET", "/login")  # the first connection is of no page
+    with started(page) as server:
         times[page.name, "cold"].append(asked_ms(server, page.path))
+    with started(page) as server:
+        time.sleep(1)
+        times[page.name, "first"].append(asked_ms(server, page.path))
+        for _ in range(WARM):
+            page.go_on()
+            times[page.name, "next"].append(asked_ms(server, page.path))
+        time.sleep(2 * tail.SETTLED_S)
         for count in range(WARM):  # an address that nobody has asked yet is made anew
             path = f"{page.path}?n={number}-{count}"
             times[page.name, "warm"].append(asked_ms(server, path))
             times[page.name, "same"].append(asked_ms(server, path))
+
+
+@contextmanager
+def started(page: Page) -> Iterator[Served]:
+    """As in a process of its own, which has read no plan yet."""
+    past.read_plans.cache_clear()
+    with served(page.house) as server:
+        server.ask("GET", "/login")  # the first connection is of no page
+        yield server
 
 
 def asked_ms(server: Served, path: str) -> float:

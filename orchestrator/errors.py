@@ -10,6 +10,7 @@
     + JournalTooNew
   - UsageError          the words on the command line    exit 64
     + UnknownRun
+  - ApprovalNeeded      a person says that it may be     exit 5
 
 A task that fails is not an error of ours: it is an `Outcome` (see model.py).
 """
@@ -63,6 +64,12 @@ class JournalTooNew(RecordError):
 
 class UsageError(OrchestratorError):
     exit_code = 64
+
+
+class ApprovalNeeded(OrchestratorError):
+    """Nothing has begun, and nothing is wrong: it may cost more than is spent without a person's word."""
+
+    exit_code = 5
 
 
 class UnknownRun(UsageError):

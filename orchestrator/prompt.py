@@ -57,14 +57,21 @@ def introduce(plan: Plan, task: Task, *, isolated: bool = False) -> str:
     return "\n\n".join(filter(None, (rules, variant, *_context(plan)))) + "\n"
 
 
-def tell(plan: Plan, task: Task, before: Sequence[Before], last: Outcome | None) -> str:
-    """`last` is this task's own failed try, if there was one."""
+def tell(
+    plan: Plan,
+    task: Task,
+    before: Sequence[Before],
+    last: Outcome | None,
+    needed: Sequence[str] = (),
+) -> str:
+    """`last` is this task's own failed try, if there was one. `needed`: files that tasks like it needed before."""
     told = [one for one in before if _is_told(one, task)]
     parts = (
         *_order(plan, task),
         *_precondition(task),
         *(_past(one, task) for one in told),
         *_failure(last),
+        *_needed(needed),
         *_checks(task),
     )
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -165,6 +172,12 @@ def _failure(last: Outcome | None) -> Iterator[str]:
                 "on it, take over what fits, and keep what the others have done"
             )
         yield f"An earlier try of this task failed ({last.failure}). {there}:\n{_tail(last.detail)}"
+
+
+def _needed(files: Sequence[str]) -> Iterator[str]:
+    if files:
+        listed = "\n".join(f"- {file}" for file in files)
+        yield f"Tasks like this one needed these files; read others only where they do not suffice:\n{listed}"
 
 
 def _checks(task: Task) -> Iterator[str]:

@@ -12,6 +12,8 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 FOREIGN = re.compile("[^\x01-\x7f]")
+HEREDOC = re.compile(r"""<<-?\s*\\?['"]?(\w+)""")
+WRITES = re.compile(r"(1|&)?>[>|]?(?!&)")
 ALWAYS = frozenset({"true", ":", "echo", "printf"})
 ENTERING = frozenset({"cd", "pushd", "source", "."})  # the stage, not what is looked at
 LEAVING = frozenset({"exit", "return", "exec", "kill", "trap", "shopt"})
@@ -40,6 +42,10 @@ class Command(NamedTuple):
     """One simple command as written; its first word is the program."""
 
     words: tuple[str, ...]
+    writes: tuple[str, ...] = ()  # files that take its output
+    told: str = ""  # what a here-document gives it to read
+    fed: bool = False  # it reads what the command before it writes
+    inside: tuple[int, ...] = ()  # the subshells around it, outermost first
 
 
 def is_sound(script: str) -> bool:
@@ -49,8 +55,22 @@ def is_sound(script: str) -> bool:
 
 def commands(script: str) -> list[Command]:
     """Every simple command in order, also inside of substitutions."""
-    every = _all(_tree(script))
-    return [Command(_words(node, script)) for node in every if node.type == "command"]
+    every = _placed(_tree(script), script)
+    return [here._replace(words=_words(node, script)) for node, here in every]
+
+
+def sound_commands(script: str) -> list[Command]:
+    """As `commands`, for texts that may have been cut: what is open at the end is closed, and behind a place that nobody can read nothing counts."""
+    root = _tree(script)
+    if root.has_error:
+        script = _closed(script)
+        root = _tree(script)
+    wrong = (node.start_byte for node in _all(root) if node.type == "ERROR")
+    end = next(wrong, len(script)) if root.has_error else len(script)
+    every = _placed(root, script)
+    return [
+        here._replace(words=_words(node, script)) for node, here in every if node.end_byte <= end
+    ]
 
 
 def why_it_cannot_fail(script: str) -> str | None:
@@ -170,6 +190,59 @@ def _tree(script: str) -> Node:
     The grammar's scanner asks tables for letters that end before the rarer ones: these crash it.
     """
     return _parser().parse(FOREIGN.sub("x", script).encode("ascii")).root_node
+
+
+def _closed(script: str) -> str:
+    """With the end that the first open here-document or quote wants; bash, too, takes the end of a text for the end of a here-document."""
+    ends = [f"\n{name}\n" for name in dict.fromkeys(HEREDOC.findall(script))][:3]
+    tries = (script + end for end in (*ends, "'", '"', *(q + end for q in "'\"" for end in ends)))
+    return next((one for one in tries if is_sound(one)), script)
+
+
+def _placed(root: Node, script: str) -> Iterator[tuple[Node, Command]]:
+    """Each simple command with all but its words, in the order of the text."""
+    pending = [(root, Command(()))]
+    while pending:
+        node, here = pending.pop()
+        if node.type == "command":
+            yield node, here
+        pending.extend(reversed(_placed_below(node, here, script)))
+
+
+def _placed_below(node: Node, here: Command, script: str) -> list[tuple[Node, Command]]:
+    below = node.named_children
+    if not below:
+        return []
+    apart = here._replace(writes=(), told="")
+    match node.type:
+        case "subshell" | "command_substitution" | "process_substitution":
+            inner = Command((), inside=(*here.inside, node.start_byte))
+            return [(child, inner) for child in below]
+        case "pipeline":
+            first = apart._replace(fed=here.fed or node.children[0].type == "|")
+            fed = [first, *(apart._replace(fed=True) for _ in below[1:])]
+            fed[-1] = fed[-1]._replace(writes=here.writes)
+            return list(zip(below, fed, strict=True))
+        case "list":
+            return [*((child, apart) for child in below[:-1]), (below[-1], here)]
+        case "redirected_statement":
+            return _redirected(node, here, script)
+        case "command":
+            return [(child, Command((), inside=here.inside)) for child in below]
+    return [(child, here) for child in below]
+
+
+def _redirected(node: Node, here: Command, script: str) -> list[tuple[Node, Command]]:
+    body = node.child_by_field_name("body")
+    said = [child for child in node.named_children if child != body]
+    beside = [each for one in said if one.type == "heredoc_redirect" for each in one.named_children]
+    files = [one for one in (*said, *beside) if one.type == "file_redirect"]
+    outs = [_text(one, script) for one in files]
+    writes = tuple(WRITES.sub("", out, count=1).strip() for out in outs if WRITES.match(out))
+    told = "".join(_text(one, script) for one in beside if one.type == "heredoc_body")
+    inner = here._replace(writes=writes or here.writes, told=told or here.told)
+    apart = Command((), inside=here.inside)
+    return [(child, inner if child == body else apart) for child in node.named_children]
 
 
 def _statements(node: Node) -> list[Node]:

@@ -86,6 +86,7 @@ REACTIONS = {
     Failure.MISSING: Reaction.STOP,
     Failure.UNKNOWN_MODEL: Reaction.STOP,
 }
+OF_MODELS = {Reaction.NEXT_RUNG, Reaction.ONCE_MORE, Reaction.STOP}  # a tool is only followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,8 @@ class Tracker:
         reaction = REACTIONS[outcome.failure]
         if outcome.failure is Failure.BUDGET:
             reaction = self._after_cap(task)
+        if self.route(task).tool and reaction in OF_MODELS:
+            reaction = Reaction.NEXT_TRY
         if reaction is Reaction.STOP and self._was_sent_back(task):
             reaction = Reaction.SAME_TRY
         if reaction is Reaction.STOP:

@@ -51,6 +51,18 @@ def test_s2_55_the_mean_with_its_range_its_confidence_and_its_success():
     assert (group.n, group.success_rate, group.confidence) == (5, 1.0, 0.5)
 
 
+def test_s3_30_with_fewer_than_five_like_it_the_range_is_the_wide_one_of_the_table(
+    table: EstimateSettings,
+):
+    four, five = (found(past(*[9000] * n)) for n in (4, 5))
+    assert four is None
+    few = estimates.expect(API, SIX, Tier.SONNET, table, four)
+    assert (few.samples, few.billed) == (0, None)
+    assert few.tokens.high / few.tokens.low == pytest.approx(1.3 / 0.7, rel=0.02)
+    many = estimates.expect(API, SIX, Tier.SONNET, table, five)
+    assert (many.samples, many.tokens) == (5, Estimate(low=9000, high=9000))
+
+
 @pytest.mark.parametrize(("n", "confidence"), [(5, 0.5), (9, 0.9), (10, 0.95), (50, 0.95)])
 def test_s2_55_confidence_is_the_number_of_samples_over_ten_and_at_most_95(
     n: int, confidence: float

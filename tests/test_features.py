@@ -8,7 +8,13 @@ from tests.conftest import REPOSITORY
 from tests.pages import NAMED, check_names, rows
 
 PAGE = REPOSITORY / "docs" / "features.md"
-SCOPE = {0: range(1, 41), 1: range(1, 22), 2: range(26, 58), 4: range(1, 31)}
+SCOPE = {
+    0: range(1, 41),
+    1: range(1, 22),
+    2: range(26, 58),
+    3: (3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25, 26, 27, 35, 36, 37),
+    4: range(1, 31),
+}
 WANTED = [f"S{seed}-{number:02}" for seed, numbers in SCOPE.items() for number in numbers]
 
 

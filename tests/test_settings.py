@@ -244,9 +244,16 @@ def test_a_value_in_place_of_a_table_is_refused(root: Path):
         ("daemon", 'learn = "nightly"'),
         ("daemon", 'clean = "0 3 * *"'),
         ("daemon", "learn = 3"),
+        ("daemon", 'learn = "99 3 * * *"'),
+        ("daemon", 'clean = "0 3 30 2 *"'),
+        ("daemon", 'clean = "0 0 3 * * *"'),
         ("notify", 'on = ["checkpoint", "lunch"]'),
         ("notify", 'command = "tell-me"'),
         ("notify", "webhook = 1"),
+        ("notify", 'webhook = "ftp://example.org/x"'),
+        ("notify", 'webhook = "example.org/x"'),
+        ("notify", 'webhook = "https://"'),
+        ("notify", 'webhook = "http://[::1/x"'),
         ("notify", "timeout_s = 0"),
         ("http", "port = 65536"),
         ("http", "port = -1"),
@@ -265,6 +272,19 @@ def test_a_value_out_of_range_or_of_another_type_names_its_file_and_key(
     path = write_project(root, f"[{section}]\n{line}\n")
     [problem] = problems(root)
     assert problem.startswith(f"{path}: {section}.{line.split()[0]}")
+
+
+def test_what_a_daemon_could_not_do_is_refused_with_what_to_write(root: Path):
+    path = write_project(
+        root, "[daemon]\nlearn = '99 3 * * *'\n[notify]\nwebhook = 'ftp://example.org/x'\n"
+    )
+    time, address = problems(root)
+    assert time.startswith(f"{path}: daemon.learn = '99 3 * * *': is no time (")
+    assert time.endswith('; write it as cron does, such as "0 3 * * *", or "" for never; correct it there')  # fmt: skip
+    assert address == (
+        f"{path}: notify.webhook = 'ftp://example.org/x': is no web address; "
+        'write one as "https://example.org/hook", or ""; correct it there'
+    )
 
 
 def test_crossed_bands_are_refused_where_the_last_of_them_was_set(root: Path, tmp_path: Path):

@@ -95,6 +95,31 @@ def test_every_command_is_found_also_inside_of_others():
     assert found[1].words == ("make", "-j4", "$(nproc)")
 
 
+def test_what_a_command_reads_and_writes():
+    cat, head, tail = shell.commands("cat <<'E' > f && head g 2>&1 >h 2>e | tail\nhi\nE\n")
+    assert (cat.writes, cat.told, cat.fed) == (("f",), "hi\n", False)
+    assert (head.writes, head.told, head.fed) == (("h",), "", False)
+    assert (tail.writes, tail.told, tail.fed) == ((), "", True)
+    assert shell.commands("cat <<E | sh\nls\nE\n")[1].fed
+    assert [one.writes for one in shell.commands("a && b | c &> d")] == [(), (), ("d",)]
+    assert shell.commands("a; (b; (c)); d $(e)")[2].inside == (3, 7)
+    assert [len(one.inside) for one in shell.commands("a; (b; (c)); d $(e)")] == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("cat > f <<'EOF'\nnever ended", [("cat",)]),
+        ("cat > f <<EOF\nx\nEOF\nsed -i 's/a", [("cat",), ("sed", "-i", "'s/a'")]),
+        ('ls; python -c "import a', [("ls",), ("python", "-c", '"import a"')]),
+        ("ls a; ) x (", [("ls", "a")]),
+    ],
+)
+def test_a_text_that_was_cut_is_read_up_to_its_end(script: str, words: list[tuple[str, ...]]):
+    assert not shell.is_sound(script)
+    assert [one.words for one in shell.sound_commands(script)] == words
+
+
 SYNTAX = st.sampled_from([*" \n;|&<>$`'\"\\(){}#*", "<<", "${", "$("])
 
 
@@ -103,6 +128,7 @@ SYNTAX = st.sampled_from([*" \n;|&<>$`'\"\\(){}#*", "<<", "${", "$("])
 @example("<\ubdb9\U000502cf\u7014\U00074515*`{\U000f8923&\u02b3")  # once ended the interpreter
 def test_no_text_breaks_it(text: str):
     shell.commands(text)
+    shell.sound_commands(text)
     shell.why_it_cannot_fail(text)
 
 

@@ -13,19 +13,23 @@ from orchestrator import redact
 from orchestrator.cli import (
     annotate,
     answer,
+    context,
     estimate,
     learning,
     ledgering,
     lint,
     logs,
     look,
+    patterns,
     plans,
+    quota,
     reporting,
     routes,
     run,
     service,
     setup,
     tidying,
+    tools,
 )
 from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, settle_streams, show_json, tell
@@ -67,6 +71,27 @@ ledger.command("import", cls=Command)(ledgering.import_)
 ledger.command("export", cls=Command)(ledgering.export)
 ledger.command("amend", cls=Command)(ledgering.amend)
 ledger.command("check", cls=Command)(ledgering.check)
+reads = typer.Typer(
+    cls=Group, rich_markup_mode=None, no_args_is_help=True, help="What agents read and needed."
+)
+reads.command("profile", cls=Command)(context.profile)
+scripts = typer.Typer(
+    cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Scripts in place of a model."
+)
+scripts.command("list", cls=Command)(tools.list_)
+scripts.command("add", cls=Command)(tools.add)
+scripts.command("enable", cls=Command)(tools.enable)
+scripts.command("disable", cls=Command)(tools.disable)
+scripts.command("test", cls=Command)(tools.try_)
+learned = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
+learned.callback()(patterns.patterns)
+learned.command("show", cls=Command)(patterns.show)
+learned.command("analyze", cls=Command)(patterns.analyze)
+learned.command("approve", cls=Command)(patterns.approve)
+learned.command("reject", cls=Command)(patterns.reject)
+learned.command("deprecate", cls=Command)(patterns.deprecate)
+learned.command("propose", cls=Command)(patterns.propose)
+learned.command("backfill", cls=Command)(patterns.backfill)
 app.callback()(setup.program)
 app.command("run", cls=Command)(run.run)
 app.command("resume", cls=Command)(run.resume)
@@ -93,7 +118,11 @@ app.command("reject", cls=Command)(answer.reject)
 app.command("learn", cls=Command)(learning.learn)
 app.command("report", cls=Command)(reporting.report)
 app.command("stats", cls=Command)(reporting.stats)
+app.command("quota", cls=Command)(quota.quota)
 app.add_typer(ledger, name="ledger")
+app.add_typer(reads, name="context")
+app.add_typer(learned, name="patterns")
+app.add_typer(scripts, name="tools")
 app.command("doctor", cls=Command)(setup.doctor)
 app.command("init", cls=Command)(setup.init)
 app.command("version", cls=Command)(setup.version)

@@ -1,4 +1,4 @@
-"""What a daemon does by the clock: to learn, and to tidy up. Refuses to touch a run that goes on, and work that did not land."""
+"""What a daemon does by the clock: to learn, to look for patterns, and to tidy up. Refuses to touch a run that goes on, and work that did not land."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from anyio import to_thread
 from orchestrator.cli import cleaning, learning
 from orchestrator.daemon.schedule import Duty, Holder
 from orchestrator.engine import prune
+from orchestrator.outloop import analysis
 from orchestrator.settings import Settings
 from orchestrator.views.text import counted
 
@@ -28,4 +29,11 @@ def of(root: Path, load: Callable[[], Settings], holder: Holder) -> Mapping[str,
         removed = counted(sum(one.removed for one in left), "thing")
         return f"{removed} of finished runs put away, transcripts of {counted(old, 'run')} removed"
 
-    return {"learn": learn, "clean": clean}
+    async def patterns() -> str:
+        found = await to_thread.run_sync(analysis.analyze, root, load())
+        many = counted(len(found.candidates), "pattern")
+        return (
+            f"{counted(found.new, 'operation')} seen, {many} worth a script (orchestrator patterns)"
+        )
+
+    return {"learn": learn, "clean": clean, "patterns": patterns}

@@ -56,21 +56,25 @@ def estimate(
     of [estimate] in the settings. All are of first tries: a task that fails costs more.
     """
     from orchestrator import engine
-    from orchestrator.cli import plans, routes
-    from orchestrator.cli.terminal import show_json, tell
+    from orchestrator.cli import plans, preflight, routes
+    from orchestrator.cli.terminal import out, show_json, tell
+    from orchestrator.reader import discover
 
+    root = discover.project_root(paths[0])
     (found, notes), graph = plans.loaded(paths)
     known = engine.gather(found)
     for note in known.notes:
         tell("warning", note)
     if as_json:
-        show_json(_foreseen(graph, known))
+        show_json(_foreseen(root, graph, known))
     else:
         lines = {line.task: line for line in _lines(graph, known)}
         spans = _spans(graph, lines, known)
         _show(graph, lines, spans, found, why=why)
         _show_calibration(known)
-        firsts = {task: line.route for task, line in lines.items() if line.route is not None}
+        firsts = _firsts(lines)
+        for row in preflight.rows(root, graph, firsts, found):
+            out().print(row)
         routes.show_notes((*notes, *routes.varied(graph, firsts, found)))
     return 0
 
@@ -84,13 +88,20 @@ def foresee(root: Path, sources: Sequence[Source]) -> dict[str, Any]:
     chosen = runs.load(root).settings
     others = homes.beside(root, root, [root / one.path for one in sources])
     loaded = project.load(root, sources, chosen.reader, others)
-    return _foreseen(loaded.checked(), engine.gather(chosen))
+    return _foreseen(root, loaded.checked(), engine.gather(chosen))
 
 
-def _foreseen(graph: TaskGraph, known: Experience) -> dict[str, Any]:
+def _foreseen(root: Path, graph: TaskGraph, known: Experience) -> dict[str, Any]:
+    from orchestrator.cli import preflight
+
     lines = {line.task: line for line in _lines(graph, known)}
     spans = _spans(graph, lines, known)
-    return _document(graph, lines, spans, known, known.settings.budget)
+    found = _document(graph, lines, spans, known, known.settings.budget)
+    return {**found, "start": preflight.document(root, graph, _firsts(lines), known.settings)}
+
+
+def _firsts(lines: Mapping[TaskId, Line]) -> dict[TaskId, Route]:
+    return {task: line.route for task, line in lines.items() if line.route is not None}
 
 
 def _lines(graph: TaskGraph, known: Experience) -> Iterator[Line]:

@@ -15,7 +15,6 @@ from orchestrator.history import Tried
 from orchestrator.model import (
     Check,
     EventKind,
-    Failure,
     Outcome,
     Review,
     Route,
@@ -23,11 +22,10 @@ from orchestrator.model import (
     Task,
     TaskState,
 )
-from orchestrator.tracker import REACTIONS, Reaction
 from orchestrator.views import asking, money, waiting
 from orchestrator.views.text import columns, cost, duration, lines, plain, tokens, when
 from orchestrator.views.watched import seconds
-from orchestrator.views.words import reason, said, weakness, who
+from orchestrator.views.words import followed, reason, said, weakness, who
 
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
@@ -90,8 +88,9 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         yield from _made(tried)
         yield from _said(tried)
         yield from _result(tried)
-        if tried.outcome and tried.outcome.failure:
-            yield "  follows", _followed(found, task, tried.outcome.failure, following)
+        if tried.outcome and (failure := tried.outcome.failure):
+            state = found.watched.states[task.id]
+            yield "  follows", followed(state, failure, following, live=found.live)
         if file := transcript(found.root, found.row.id, tried):
             yield "  transcript", file
 
@@ -205,21 +204,6 @@ def _open(tried: Tried) -> str:
         waits = "it waits for a person" if tried.held else "it has only to land"
         return f"its checks were green; {waits}"
     return "none is recorded: it runs, or the engine died in it"
-
-
-def _followed(found: Past, task: Task, failure: Failure, following: Tried | None) -> str:
-    if following is not None:
-        free = REACTIONS[failure] in (Reaction.SAME_TRY, Reaction.ONCE_MORE)
-        return f"try {following.number}{', and no try was spent' if free else ''}"
-    match found.watched.states[task.id], REACTIONS[failure]:
-        case TaskState.WAITING, _:
-            return "another try, once the run goes on"
-        case _, Reaction.STOP:
-            return "failed, and nothing new started: an operator must act"
-        case _, Reaction.FAIL:
-            return "failed: another try would have ended the same way"
-        case _:
-            return "failed: no try was left"
 
 
 def _ending(outcome: Outcome) -> str:

@@ -73,6 +73,18 @@ PlanBudgetTokens = Annotated[
 ]
 
 
+AskUsd = Annotated[
+    float | None,
+    typer.Option(
+        "--ask-usd",
+        metavar="N",
+        min=0,
+        help="Ask before it starts if it is expected to cost more dollars, in place of budget.ask_usd; 0: never.",
+        show_default=False,
+    ),
+]
+
+
 class Level(StrEnum):
     """The engine's own Quality; `--help` must not wait for what that needs."""
 
@@ -92,7 +104,7 @@ Yes = Annotated[
     bool,
     typer.Option(
         "--yes",
-        help="Approve checkpoints, but for blocking-human gates and human actions; a decision gets its first option.",
+        help="Approve what it is expected to cost, and checkpoints, but for blocking-human gates and human actions; a decision gets its first option.",
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay when only answers of people are missing.")]

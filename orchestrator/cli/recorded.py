@@ -11,7 +11,7 @@ from orchestrator.cli.past import Past
 from orchestrator.cli.terminal import out, show_json
 from orchestrator.journal import RunRow
 from orchestrator.model import Event, Task, TaskState
-from orchestrator.views import handover, money, waiting
+from orchestrator.views import handover, money, waiting, waste
 from orchestrator.views.documents import past_document, run_document
 from orchestrator.views.past import ended, outcomes
 from orchestrator.views.text import columns, cost, duration, plain, tokens, when
@@ -69,6 +69,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
     out().print()
     out().print(sums(watched.total(), watched.worked_s))
     if told := money.total(watched):
+        out().print(told)
+    if told := waste.total(watched):
         out().print(told)
     for told in waiting.closed(watched) if row.exit_code != 0 else ():
         out().print(told, style="yellow")

@@ -46,6 +46,7 @@ class Daemon:
     root: Path
     pid: str
     place: Place | None
+    limit_s: float = LIMIT_S
 
     @property
     def page(self) -> str | None:
@@ -65,7 +66,7 @@ class Daemon:
             "Authorization": f"Bearer {self.place.token}",
             **({"Content-Type": "application/json"} if body is not None else {}),
         }
-        connection = _connection(self.root, self.place)
+        connection = _connection(self.root, self.place, self.limit_s)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -74,9 +75,14 @@ class Daemon:
                 raise ValueError("that is no answer of ours")
         except TimeoutError as late:
             raise RecordError(
-                f"the daemon (pid {self.pid}) has not answered within {LIMIT_S:.0f} s; it may still do it."
+                f"the daemon (pid {self.pid}) has not answered within {self.limit_s:g} s; it may still do it."
                 f"{NEXT}look with: {command('runs')}"
             ) from late
+        except ssl.SSLCertVerificationError as other:
+            raise RecordError(
+                f"the daemon (pid {self.pid}) shows another certificate at {self.place.url} than the one of http.cert: "
+                f"{other.verify_message}.{NEXT}name its own there, or start it anew with that one"
+            ) from other
         except (OSError, http.client.HTTPException, ValueError) as trouble:
             where = self.place.socket or self.place.url
             raise RecordError(
@@ -99,8 +105,8 @@ class Daemon:
 
 
 class _OverSocket(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=LIMIT_S)
+    def __init__(self, path: str, limit_s: float) -> None:
+        super().__init__("localhost", timeout=limit_s)
         self._path = path
 
     def connect(self) -> None:
@@ -109,14 +115,14 @@ class _OverSocket(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _connection(root: Path, place: Place) -> http.client.HTTPConnection:
+def _connection(root: Path, place: Place, limit_s: float) -> http.client.HTTPConnection:
     if place.socket:
-        return _OverSocket(place.socket)
+        return _OverSocket(place.socket, limit_s)
     url = urlsplit(place.url)
     host, port = url.hostname or "", url.port
     if url.scheme != "https":
-        return http.client.HTTPConnection(host, port, timeout=LIMIT_S)
-    return http.client.HTTPSConnection(host, port, timeout=LIMIT_S, context=_its_own(root))
+        return http.client.HTTPConnection(host, port, timeout=limit_s)
+    return http.client.HTTPSConnection(host, port, timeout=limit_s, context=_its_own(root))
 
 
 def _its_own(root: Path) -> ssl.SSLContext:
@@ -170,6 +176,21 @@ def _are_a_daemons(root: Path, runs: frozenset[RunId]) -> bool:
     """A daemon may have none; a run of the command line is its engine's only one from its beginning."""
     asked = [row.asked for row in past.names(root) if row.id in runs]
     return all(one.get("unattended") for one in asked)
+
+
+def second(root: Path) -> JournalLocked | None:
+    """What who starts another daemon is told of the first. None: it is none that holds the project."""
+    daemon = find(root)
+    if daemon is None:
+        return None
+    place = daemon.place
+    where = f"orchestrator serve, {place.socket or place.url}" if place else "orchestrator watch"
+    runs = sorted(journal.live_runs(root) or ())
+    busy = f" and works on run{'s' if len(runs) > 1 else ''} {', '.join(runs)}" if runs else ""
+    return JournalLocked(
+        f"a daemon ({where}, pid {daemon.pid}) holds {root} already{busy}; a project has one."
+        f"{NEXT}to start another, end it first: kill {daemon.pid}"
+    )
 
 
 def _refuse_watch(daemon: Daemon, what: str, before: str = "") -> None:
@@ -289,7 +310,9 @@ def _tell_how_it_stands(daemon: Daemon, name: str, one: Mapping[str, Any] | None
         err().print(f"✓ {shown}: run {one['run']} works on it, in the daemon (pid {daemon.pid})")
         _say_how_to_follow(daemon, one["run"])
     else:
-        step = f"{NEXT}{command('trust', shown)}" if one["state"] == "untrusted" else ""
+        usd = ("--usd", f"{one['asks_usd']:.2f}") if one["state"] == "unapproved" else ()
+        asks = one["state"] in ("untrusted", "unapproved")
+        step = f"{NEXT}{command('trust', *usd, shown)}" if asks else ""
         why = plain(one["why"], 300)
         tell("waits", f"{shown} is {one['state']}: {why}{step}")
         if not step:

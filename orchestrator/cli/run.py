@@ -8,6 +8,7 @@ import typer
 
 from orchestrator.cli.options import (
     Again,
+    AskUsd,
     BudgetTokens,
     BudgetUsd,
     FailFast,
@@ -55,6 +56,7 @@ def run(
     budget_tokens: BudgetTokens = None,
     plan_budget_usd: PlanBudgetUsd = None,
     plan_budget_tokens: PlanBudgetTokens = None,
+    ask_usd: AskUsd = None,
     quality: Quality = Level.SHINY,
     only: Only = None,
     start: From = None,
@@ -79,6 +81,7 @@ def run(
         chosen=(_split(only), _split(start), _split(skip)),
         workers=workers,
         budget=(budget_usd, budget_tokens),
+        ask_usd=ask_usd,
         plan_budget=(plan_budget_usd, plan_budget_tokens),
         quality=quality.value,
         modes=(workspace, sandbox),

@@ -60,11 +60,21 @@ def trust(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH", help="Plan files, or folders with plans.")
     ],
+    usd: Annotated[
+        float | None,
+        typer.Option(
+            "--usd",
+            metavar="N",
+            min=0,
+            help="Each may be expected to cost so many dollars, also above budget.ask_usd.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
     """Let a daemon run these plans as they are now; a changed text must be trusted anew."""
     from orchestrator.cli import serving
 
-    return serving.trust(paths)
+    return serving.trust(paths, usd)
 
 
 def cancel(name: Run, as_json: Json = False) -> int:

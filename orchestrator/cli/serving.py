@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,9 +18,10 @@ from orchestrator.cli import duties, past, remote
 from orchestrator.cli.terminal import err, out, show_json, tell
 from orchestrator.daemon import trust as trusting
 from orchestrator.daemon.door import Door
+from orchestrator.daemon.lasting import Beside
 from orchestrator.daemon.notices import deliver, message
 from orchestrator.daemon.supervisor import Supervisor, Words
-from orchestrator.errors import SettingsError, UsageError
+from orchestrator.errors import JournalLocked, SettingsError, UsageError
 from orchestrator.inbox import Letter
 from orchestrator.intelligence import runs as own
 from orchestrator.intelligence import sharing
@@ -34,8 +34,7 @@ from orchestrator.views.text import lines, near
 
 def watch(top: Path, *, trusts_all: bool, workers: int | None) -> int:
     supervisor = _supervisor(top, {}, trusts_all=trusts_all, workers=workers)
-    anyio.run(supervisor.keep)
-    return 0
+    return _keep(supervisor)
 
 
 def serve(top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: int | None) -> int:
@@ -46,7 +45,14 @@ def serve(top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: 
     door = Door(supervisor)
     shows = sys.stdout.isatty()  # a log is read by others, too
     pages = partial(server.serve, door, supervisor.settings, _say, foresee, shows_link=shows)
-    anyio.run(supervisor.keep, pages)
+    return _keep(supervisor, pages)
+
+
+def _keep(supervisor: Supervisor, *beside: Beside) -> int:
+    try:
+        anyio.run(supervisor.keep, *beside)
+    except JournalLocked as held:
+        raise remote.second(supervisor.root) or held from held
     return 0
 
 
@@ -93,7 +99,7 @@ def _say(line: str) -> None:
             out().print(f"{at:%Y-%m-%d %H:%M:%S}  {row}")
 
 
-def trust(paths: Sequence[Path]) -> int:
+def trust(paths: Sequence[Path], usd: float | None = None) -> int:
     root = project_root(paths[0])
     loaded = settings.load(root).reader
     at = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="seconds")
@@ -107,9 +113,10 @@ def trust(paths: Sequence[Path]) -> int:
                 "and then it is another text",
                 "yellow",
             )
-        digest = hashlib.sha256(source.content).hexdigest()
-        trusting.trust(root, digest, source.path, person(), at)
-        err().print(f"✓ {near(root, source.path)} may run as it is now")
+        digest = trusting.digest(source.content)
+        trusting.trust(root, digest, source.path, person(), at, usd)
+        cost = f", and cost up to ${usd:.2f}" if usd is not None else ""
+        err().print(f"✓ {near(root, source.path)} may run as it is now{cost}")
     return 0
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import anyio
 
 from orchestrator import disk, engine, project, prompt, workspace
-from orchestrator.cli import diagnostics, ending, past, rehearsal, remote, screen, standing
+from orchestrator.cli import (
+    diagnostics,
+    ending,
+    past,
+    preflight,
+    rehearsal,
+    remote,
+    screen,
+    standing,
+)
 from orchestrator.cli.terminal import err, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.graph import TaskGraph
@@ -39,6 +48,7 @@ class Asked:
     workers: int | None = None
     budget: tuple[float | None, int | None] = (None, None)  # dollars, tokens
     plan_budget: tuple[float | None, int | None] = (None, None)  # of each plan
+    ask_usd: float | None = None
     quality: str = Quality.SHINY
     again: bool = False
     yes: bool = False
@@ -82,6 +92,10 @@ def run(asked: Asked) -> int:
     _warn_of_context(ready)
     if not asked.again:
         _note_open_runs(ready)
+    firsts = {task: tries[0] for task, tries in crew.ladders.items()}
+    preflight.check(
+        ready.root, ready.graph, firsts, ready.settings, ready.order, as_json=asked.as_json
+    )
     return watch(
         ready.root,
         Words(Watched(ready.graph, ready.order), ready.root, _notes(ready)),
@@ -101,6 +115,7 @@ def _flags(asked: Asked) -> dict[str, object]:
         **dict(zip(("only", "from", "skip"), asked.chosen, strict=True)),
         **_given(("budget_usd", "budget_tokens"), asked.budget),
         **_given(("plan_budget_usd", "plan_budget_tokens"), asked.plan_budget),
+        **_given(("ask_usd",), (asked.ask_usd,)),
         **dict(zip(("workspace", "sandbox"), asked.modes, strict=True)),
         "quality": quality,
     }
@@ -140,6 +155,7 @@ def prepare(asked: Asked) -> Ready | None:
         "run": {"workers": asked.workers},
         "workspace": {"mode": asked.modes[0]},
         "sandbox": {"mode": asked.modes[1]},
+        "budget": {"ask_usd": asked.ask_usd},
     }
     chosen, notes = runs.load(root, flags)
     beside = () if asked.ignore_deps else project.others(root, files)

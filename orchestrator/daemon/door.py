@@ -14,7 +14,7 @@ import anyio
 from anyio import to_thread
 
 from orchestrator import clock, disk, project
-from orchestrator.daemon import trust
+from orchestrator.daemon import records, trust
 from orchestrator.daemon.queue import Standing
 from orchestrator.daemon.shown import LEFT_OUT, Shown, Wanted, show
 from orchestrator.daemon.supervisor import Supervisor
@@ -22,7 +22,6 @@ from orchestrator.errors import UsageError
 from orchestrator.inbox import Letter
 from orchestrator.model import RunId, TaskId
 from orchestrator.reader import bounded, discover
-from orchestrator.settings import ledger_folder
 from orchestrator.views.house import Act, Cancel, Enqueue, Health, Resume, Trust, Waiting
 
 MOST_TOGETHER = 1_000_000  # letters of all texts that are shown; the first plans go first
@@ -108,12 +107,11 @@ class Door:
             yield "it ends: what runs may end, and nothing new begins"
         if not supervisor.words.top.is_dir():
             yield f"the watched folder is not there: {supervisor.words.top}"
-        yield from filter(None, (supervisor.trouble, supervisor.engine.book.trouble))
+        if supervisor.trouble:
+            yield supervisor.trouble
+        yield from records.troubles(supervisor.engine)
         if short := disk.shortage((self.root,), supervisor.settings.run.min_free_mb):
             yield short
-        folder = ledger_folder()
-        if folder.exists() and not os.access(folder, os.W_OK):
-            yield f"the ledger cannot be written: {folder}"
         yield from self._troubles()
         for gate, until in self._closed().items():
             yield f"{gate} is closed until {clock.at(until)}"
@@ -143,7 +141,8 @@ class Door:
             case Trust():
                 await to_thread.run_sync(self._trust, asked, by)
                 self._supervisor.rouse()
-                return f"{asked.path} may run as it is now"
+                cost = f", and cost up to ${asked.usd:.2f}" if asked.usd is not None else ""
+                return f"{asked.path} may run as it is now{cost}"
             case Enqueue():
                 return self._enqueue(asked)
             case Cancel():
@@ -163,7 +162,7 @@ class Door:
             raise UsageError(f"{asked.path} cannot be read: {refused.strerror}") from refused
         if hashlib.sha256(content).hexdigest() != asked.sha256:
             raise UsageError(f"{asked.path} has changed since it was looked at; look at it again")
-        trust.trust(self.root, asked.sha256, asked.path, by, _iso(clock.wall()))
+        trust.trust(self.root, asked.sha256, asked.path, by, _iso(clock.wall()), asked.usd)
 
     def _enqueue(self, asked: Enqueue) -> str:
         found = project.find([self._below(path) for path in asked.paths])
@@ -212,9 +211,10 @@ def _waiting(one: Standing, shown: Shown) -> Waiting:
         sha256=found.sha256,
         state=one.state,
         why=one.why,
-        since=_iso(found.changed_at),
+        since=_iso(found.since),
         priority=found.priority,
         run=one.run,
+        asks_usd=one.asks_usd or None,
         diagnostics=found.errors,
         diff=shown.text,
         is_whole=shown.is_whole,

@@ -72,7 +72,7 @@ class Folder:
     def _read(self, file: Path, stamp: Stamp, now: float) -> Found:
         name = file.relative_to(self.root).as_posix()
         path = os.fsencode(name).decode("utf-8", "backslashreplace")
-        found = Found(path, None, now, phase_folder(path))
+        found = Found(path, None, now, phase_folder(path), since=stamp.touched_ns / 1e9)
         if path != name:
             return _unfit(found, "the name is not UTF-8; rename it")
         try:

@@ -9,6 +9,8 @@ from pathlib import Path
 from anyio import to_thread
 
 from orchestrator import disk, engine, project, workspace
+from orchestrator.daemon import thrift
+from orchestrator.daemon.queue import Refusal
 from orchestrator.engine import Crew
 from orchestrator.errors import PlanError, UsageError
 from orchestrator.history import fold
@@ -78,19 +80,23 @@ def _staff(
     if set(order.skip) >= set(graph):
         raise NothingLeft("all of its tasks are done, with the same text")
     graph = project.chosen(graph, (), (), order.skip)
-    return Ready(sources, loaded, order, engine.prepare(root, graph, settings))
+    crew = engine.prepare(root, graph, settings)
+    thrift.refuse_unapproved(root, sources, graph, crew)
+    return Ready(sources, loaded, order, crew)
 
 
-def refusals(paths: Sequence[str], error: Exception) -> dict[str, tuple[str, bool]]:
+def refusals(paths: Sequence[str], error: Exception) -> dict[str, Refusal]:
     """Of the plans that are to blame, else of all: why, and whether it only waits for another plan."""
+    if isinstance(error, thrift.Unapproved):
+        return dict(error.parts)
     if not isinstance(error, PlanError):
-        return dict.fromkeys(paths, (str(error), isinstance(error, UsageError)))
-    found: dict[str, tuple[str, bool]] = {}
+        return dict.fromkeys(paths, Refusal(str(error), isinstance(error, UsageError)))
+    found: dict[str, Refusal] = {}
     for one in error.diagnostics:
         if one.severity == "error" and one.file not in found:
             text = f"{one.file}:{one.line}:{one.column}: {one.message}"
-            found[one.file] = (text, one.code == UNFINISHED)
-    return found or dict.fromkeys(paths, (str(error), False))
+            found[one.file] = Refusal(text, one.code == UNFINISHED)
+    return found or dict.fromkeys(paths, Refusal(str(error), waits=False))
 
 
 def done_before(book: Journal, run: RunId, path: str, plan: Plan) -> Iterator[str]:

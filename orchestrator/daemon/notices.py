@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -34,23 +34,31 @@ class Notices:
 
     def __init__(self, settings: NotifySettings, root: Path, say: Callable[[str], None]) -> None:
         self._settings, self._root, self._say = settings, root, say
-        self._send, self._waiting = anyio.create_memory_object_stream[dict[str, Any]](math.inf)
+        self._waiting = deque[dict[str, Any]]()  # the first is on its way
+        self._news = anyio.Event()
         self._turn = anyio.Lock()
         self._is_full = False
         self.trouble: str | None = None
 
     async def keep(self) -> None:
-        with self._send, self._waiting:
-            async for message in self._waiting:
-                await self._deliver(message)
+        while True:
+            self._news = anyio.Event()
+            await self._empty()
+            await self._news.wait()
 
-    async def flush(self) -> None:
-        """What still waits when the daemon ends, for a few seconds at most."""
-        with anyio.move_on_after(LEAVE_S):
-            while self._waiting.statistics().current_buffer_used:
-                await self._deliver(self._waiting.receive_nowait())
-            async with self._turn:
-                pass  # the last one is on its way
+    async def flush(self, leave_s: float = LEAVE_S) -> None:
+        """What still waits when the daemon ends, for a few seconds at most; what has not left by then is said."""
+        with anyio.move_on_after(leave_s):
+            await self._empty()
+        for one in self._waiting:
+            self._say(f"warning: the daemon ends, and nobody was told: {one['text']}")
+
+    async def _empty(self) -> None:
+        """Each is taken out once it was delivered: who is cut off loses none."""
+        async with self._turn:
+            while self._waiting:
+                await self._deliver(self._waiting[0])
+                self._waiting.popleft()
 
     # --- what is worth telling --------------------------------------------------------------------
 
@@ -105,8 +113,9 @@ class Notices:
         )
         if not wanted:
             return
-        if self._send.statistics().current_buffer_used < WAITING:
-            self._send.send_nowait(message(occasion, text, self._root, run=run, **more))
+        if len(self._waiting) <= WAITING:
+            self._waiting.append(message(occasion, text, self._root, run=run, **more))
+            self._news.set()
             self._is_full = False
         elif not self._is_full:
             self._is_full = True
@@ -118,8 +127,7 @@ class Notices:
 
     async def _deliver(self, message: Mapping[str, Any]) -> None:
         with self._spared():
-            async with self._turn:
-                self.trouble = await deliver(self._settings, self._root, message)
+            self.trouble = await deliver(self._settings, self._root, message)
             if self.trouble:
                 self._say(f"warning: {self.trouble}")
 
@@ -166,9 +174,7 @@ async def _command(settings: NotifySettings, root: Path, body: bytes) -> str | N
 def _webhook(settings: NotifySettings, body: bytes) -> str | None:
     headers = {"Content-Type": "application/json", "User-Agent": "orchestrator"}
     try:
-        if not settings.webhook.startswith(("http://", "https://")):
-            return f"notify.webhook: {settings.webhook!r} is no http address"
-        request = urllib.request.Request(settings.webhook, body, headers)  # noqa: S310 - looked at above
+        request = urllib.request.Request(settings.webhook, body, headers)  # noqa: S310 - the settings let only the web pass
         _post(request, settings.timeout_s)
     except (OSError, ValueError, HTTPException) as trouble:
         return f"notify.webhook: {trouble}"
@@ -178,7 +184,7 @@ def _webhook(settings: NotifySettings, body: bytes) -> str | None:
 @retry(stop=stop_after_attempt(TRIES), wait=wait_random_exponential(0.2, 2), reraise=True)
 def _post(request: urllib.request.Request, timeout_s: float) -> None:
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310 - looked at before
+        with urllib.request.urlopen(request, timeout=timeout_s):  # noqa: S310 - see above
             return
     except HTTPError as refused:
         refused.close()  # it is an open answer, too

@@ -17,7 +17,7 @@ class Found:
 
     path: str  # below the root
     sha256: str | None  # None: it changed while it was read
-    changed_at: float  # when it was last seen to change
+    changed_at: float  # when it was last seen to change, by this daemon
     phase: str  # the folder whose plans are one graph
     priority: int = 0
     not_before: float = 0.0
@@ -25,6 +25,10 @@ class Found:
     is_over: bool = False  # a SUMMARY stands beside it
     is_superseded: bool = False
     due: str = ""  # `not_before` in a person's words
+    since: float = 0.0  # when it was really changed, or put there; the next daemon says the same
+
+
+STEP_S = 3600.0  # a plan that is queued so long counts as one step more urgent: none waits for ever
 
 
 class Revision(NamedTuple):
@@ -39,8 +43,9 @@ class Refusal(NamedTuple):
 
     why: str
     waits: bool  # for another plan; nothing is wrong with it
-    until: float  # Unix seconds: then it is tried again
+    until: float = 0.0  # Unix seconds: then it is tried again
     sha256: str = ""
+    asks_usd: float = 0.0  # a person must say that it may cost so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ class Known:
     trusts_all: bool = False
     asked: Collection[str] = ()  # paths that a person wants once more
     refused: Mapping[str, Refusal] = field(default_factory=dict)  # by path
+    approved: Mapping[str, float] = field(default_factory=dict)  # sha256 -> dollars
+    throttled: str = ""  # why plans with a priority below 0 wait; "": they need not
+    queued: Mapping[str, float] = field(default_factory=dict)  # path -> since when, Unix seconds
 
 
 class Standing(NamedTuple):
@@ -62,6 +70,7 @@ class Standing(NamedTuple):
     state: State
     why: str
     run: RunId | None = None  # that works on it, or on the text before
+    asks_usd: float = 0.0
 
 
 class Group(NamedTuple):
@@ -75,6 +84,11 @@ class Decision(NamedTuple):
     waiting: tuple[Standing, ...]
     starts: tuple[Group, ...]
 
+    def queued(self, before: Mapping[str, float], now: float) -> dict[str, float]:
+        """Since when each of the plans that could run waits for a place."""
+        paths = (one.found.path for one in self.waiting if one.state == "queued")
+        return {path: before.get(path, now) for path in paths}
+
 
 def decide(
     plans: Sequence[Found], known: Known, *, now: float, settle_s: float, places: int
@@ -86,13 +100,22 @@ def decide(
     growing = {one.found.phase for one in stands if one.state == "arriving"}
     ready = sorted(
         (key for key in groups if key[0] not in growing),
-        key=lambda key: (-key[1], min(plan.changed_at for plan in groups[key])),
+        key=lambda key: (
+            -_urgency(key[1], groups[key], known.queued, now),
+            min(plan.changed_at for plan in groups[key]),
+        ),
     )
     chosen = ready[: max(0, places)]
     starts = tuple(Group(tuple(plan.path for plan in groups[key]), key[1]) for key in chosen)
     begun = {path for group in starts for path in group.paths}
     waiting = (_queued(one, growing) for one in stands if one.found.path not in begun)
     return Decision(tuple(waiting), starts)
+
+
+def _urgency(priority: int, plans: Sequence[Found], queued: Mapping[str, float], now: float) -> int:
+    """Its priority, and a step for each STEP_S that one of them has waited."""
+    since = min(queued.get(plan.path, now) for plan in plans)
+    return priority + int(max(0.0, now - since) // STEP_S)
 
 
 def _groups(plans: Sequence[Found]) -> dict[tuple[str, int], list[Found]]:
@@ -148,10 +171,21 @@ def _stand(
         return Standing(plan, "untrusted", why, run)
     if plan.not_before > now:
         return Standing(plan, "later", f"its not-before has not come yet: {plan.due}", run)
+    if known.throttled and plan.priority < 0:
+        return Standing(plan, "later", known.throttled, run)
     refusal = known.refused.get(plan.path)
-    if refusal is not None and refusal.sha256 == plan.sha256 and refusal.until > now:
-        return Standing(plan, "behind" if refusal.waits else "broken", refusal.why, run)
+    if refusal is not None and _holds(refusal, plan, known, now):
+        state: State = "behind" if refusal.waits else "broken"
+        state = "unapproved" if refusal.asks_usd else state
+        return Standing(plan, state, refusal.why, run, refusal.asks_usd)
     return Standing(plan, "queued", "", run)
+
+
+def _holds(refusal: Refusal, plan: Found, known: Known, now: float) -> bool:
+    """A word on its cost ends it at once."""
+    given = known.approved.get(plan.sha256 or "", 0.0)
+    is_heard = 0 < refusal.asks_usd <= given
+    return refusal.sha256 == plan.sha256 and refusal.until > now and not is_heard
 
 
 def _behind(plan: Found, known: Known, run: RunId, *, is_whole: bool) -> Standing:

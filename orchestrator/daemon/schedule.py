@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 import anyio
-from cronsim import CronSim, CronSimError
 
 from orchestrator import clock
-from orchestrator.errors import SettingsError
+from orchestrator.daemon.lasting import told
+from orchestrator.settings import cron
 
 Duty = Callable[[], Awaitable[str]]  # what came of it
 LOOK_S = 30.0  # clocks are set, and machines sleep
@@ -24,7 +24,7 @@ class Holder(NamedTuple):
 
 
 class Schedule:
-    """`times` are cron's five fields by the name of the duty; empty: never. SettingsError for what is none."""
+    """`times` are cron's five fields by the name of the duty; empty: never. The settings let no other pass."""
 
     def __init__(
         self,
@@ -55,20 +55,15 @@ class Schedule:
         try:
             came = await self._duties[name]()
         except Exception as trouble:  # a duty that fails must not end the daemon; it is said, and tried at its next time
-            self.troubles[name] = f"{type(trouble).__name__}: {trouble}"
+            again = f"{self._due[name]:%Y-%m-%d %H:%M}"
+            self.troubles[name] = f"{told(trouble)}; it is tried again at {again}"
             self._say(f"warning: {name} failed: {self.troubles[name]}")
         else:
             self.troubles.pop(name, None)
             self._say(f"{name}: {came}")
 
     def _next(self, name: str) -> datetime:
-        try:
-            return next(CronSim(self._times[name], _now()))
-        except (CronSimError, StopIteration) as wrong:
-            raise SettingsError(
-                f"daemon.{name} = {self._times[name]!r} is no time: {wrong}; write it as cron does, "
-                'such as "0 3 * * *", or leave it empty'
-            ) from wrong
+        return cron.after(self._times[name], _now())
 
 
 def _now() -> datetime:

@@ -14,7 +14,7 @@ import anyio.abc
 from anyio import to_thread
 
 from orchestrator import clock, engine, inbox
-from orchestrator.daemon import lasting, launch, systemd, trust, watching
+from orchestrator.daemon import lasting, launch, records, systemd, trust, watching
 from orchestrator.daemon.bell import Bell
 from orchestrator.daemon.folder import Folder, sources
 from orchestrator.daemon.lasting import Beside, told
@@ -23,6 +23,7 @@ from orchestrator.daemon.notices import Notices
 from orchestrator.daemon.queue import Decision, Found, Group, Known, Refusal, Revision, decide
 from orchestrator.daemon.schedule import Duty, Holder, Schedule
 from orchestrator.daemon.stopping import Stopping
+from orchestrator.daemon.thrift import Thrift
 from orchestrator.daemon.witness import Witness
 from orchestrator.engine import Engine, Given, Hub, Slots
 from orchestrator.errors import OrchestratorError, UsageError
@@ -60,7 +61,7 @@ class Supervisor:
         self.stopping = Stopping(words.say)
         self.notices = Notices(self.settings.notify, self.root, words.say)
         daemon = self.settings.daemon
-        times = {"learn": daemon.learn, "clean": daemon.clean}
+        times = {"learn": daemon.learn, "clean": daemon.clean, "patterns": daemon.patterns}
         self.witnesses: dict[RunId, Witness] = {}
         self.crashed: dict[RunId, str] = {}
         self._going_on = anyio.Lock()
@@ -74,12 +75,12 @@ class Supervisor:
         self.found: list[Found] = []
         self.slots = Slots(self.settings.run.workers)
         self._folder = Folder(self.root, words.top, self.settings.reader)
+        self._thrift = Thrift(self.root, words.load)
         self._revisions: dict[str, list[Revision]] = {}
         self._refused: dict[str, Refusal] = {}
+        self._queued: dict[str, float] = {}
         self._interrupted: dict[RunId, float] = {}  # when each is tried next, Unix seconds
-        self._stands: dict[
-            tuple[str, str | None, str], str
-        ] = {}  # what was told of plans that wait
+        self._stands: dict[Stand, str] = {}  # what was told of plans that wait
         self._trusted: frozenset[str] = frozenset()
         self._trust_stamp: object = None
         self._progress = 0  # plans that were begun, refused or passed over
@@ -123,6 +124,7 @@ class Supervisor:
     async def _turn(self) -> None:
         """What goes wrong in one is said once, and the next is as if it were the first."""
         try:
+            await records.try_again(self.engine)
             await self._look()
         except Exception as trouble:  # the runs go on, and so must who looks after them
             self._complain(f"the folder cannot be looked at now: {told(trouble)}")
@@ -140,6 +142,7 @@ class Supervisor:
         await self._pick_up_due(now)
         self.found = await to_thread.run_sync(self._folder.look, now)
         self._trusted = await to_thread.run_sync(trust.trusted, self.root)
+        await self._thrift.look(self.found)
         here = {one.path for one in self.found}
         self._refused = {path: one for path, one in self._refused.items() if path in here}
         self.decision = self._decide(now)
@@ -151,6 +154,7 @@ class Supervisor:
             self.decision = self._decide(now)
             if self._progress == before:
                 break  # files changed under our hands: they have the next turn
+        self._queued = self.decision.queued(self._queued, now)
         self._tell_waiting()
         await self._answer_letters()
 
@@ -176,6 +180,9 @@ class Supervisor:
             trusts_all=self.words.trusts_all,
             asked=self.asked,
             refused=self._refused,
+            approved=self._thrift.approved,
+            throttled=self._thrift.waits,
+            queued=self._queued,
         )
         places = self.settings.daemon.runs - len(self.witnesses)
         return decide(
@@ -295,11 +302,11 @@ class Supervisor:
         until = clock.wall() + self.settings.daemon.retry_s
         if not isinstance(error, OrchestratorError | OSError):
             self.words.say("".join(traceback.format_exception(error)))
-        for path, (why, waits) in launch.refusals(paths, error).items():
+        for path, one in launch.refusals(paths, error).items():
             before = self._refused.get(path)
-            self._refused[path] = Refusal(why, waits, until, hashes.get(path, ""))
-            if before is None or before.why != why:
-                self.words.say(f"{path} does not run: {why}")
+            self._refused[path] = one._replace(until=until, sha256=hashes.get(path, ""))
+            if before is None or before.why != one.why:
+                self.words.say(f"{path} does not run: {one.why}")
 
     def _witness(self) -> Witness:
         return Witness(self.root, self.words.say, self._heard)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.errors import RecordError
@@ -12,15 +15,32 @@ from orchestrator.journal import HOME, make_home
 FILE = "trusted.jsonl"
 
 
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def trusted(root: Path) -> frozenset[str]:
     """Lines that are none are passed over: what is not certain is not trusted."""
+    return frozenset(filter(None, map(_hash, _lines(root))))
+
+
+def approved(root: Path) -> Mapping[str, float]:
+    """How many dollars a person lets each text cost, by its hash: the last word on it counts."""
+    found = dict[str, float]()
+    for line in _lines(root):
+        usd = _told(line).get("usd")
+        if isinstance(usd, int | float) and not isinstance(usd, bool) and math.isfinite(usd):
+            found[_hash(line)] = float(usd)
+    return found
+
+
+def _lines(root: Path) -> list[str]:
     try:
-        text = (root / HOME / FILE).read_text("utf-8", "replace")
+        return (root / HOME / FILE).read_text("utf-8", "replace").splitlines()
     except FileNotFoundError:
-        return frozenset()
+        return []
     except OSError as refused:
         raise _unreadable(root, refused) from refused
-    return frozenset(filter(None, map(_hash, text.splitlines())))
 
 
 def stamp(root: Path) -> tuple[int, int] | None:
@@ -32,9 +52,10 @@ def stamp(root: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def trust(root: Path, sha256: str, path: str, by: str, at: str) -> None:
-    """On the disk when it returns. The name, the person and the time are for people who look."""
-    line = json.dumps({"sha256": sha256, "path": path, "by": by, "at": at}) + "\n"
+def trust(root: Path, sha256: str, path: str, by: str, at: str, usd: float | None = None) -> None:
+    """On the disk when it returns. The name, the person and the time are for people who look; `usd`: it may cost so much."""
+    cost = {} if usd is None else {"usd": usd}
+    line = json.dumps({"sha256": sha256, "path": path, "by": by, "at": at, **cost}) + "\n"
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     try:
         file = os.open(make_home(root) / FILE, flags, 0o600)
@@ -54,12 +75,16 @@ def _is_torn(root: Path) -> bool:
 
 
 def _hash(line: str) -> str:
+    told = _told(line).get("sha256")
+    return told if isinstance(told, str) else ""
+
+
+def _told(line: str) -> Mapping[str, object]:
     try:
         found = json.loads(line)
-    except ValueError:
-        return ""
-    told = found.get("sha256") if isinstance(found, dict) else None
-    return told if isinstance(told, str) else ""
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _unreadable(root: Path, refused: OSError) -> RecordError:

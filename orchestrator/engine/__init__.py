@@ -13,7 +13,7 @@ from anyio import to_thread
 from orchestrator import disk, journal, project
 from orchestrator.engine import fencing, grounds, naming
 from orchestrator.engine.attempt import Means
-from orchestrator.engine.books import Books, prune
+from orchestrator.engine.books import Books, Outcomes, prune
 from orchestrator.engine.crew import Crew, Workers, likely, may_vary, planned, policy, prepare
 from orchestrator.engine.edits import Edits
 from orchestrator.engine.experience import Experience, Foreseen, Seat, gather, lessons
@@ -148,6 +148,7 @@ class Engine:
     heed: Heed
     turn: anyio.Lock = field(default_factory=anyio.Lock)
     live: dict[RunId, Hub] = field(default_factory=dict)
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
     def new(
         self,
@@ -196,7 +197,7 @@ class Engine:
         past, settings = fold(events), given.crew.settings
         links = await fencing.links(self.boundary, self.root, given.order)
         with (
-            Books(self.root, given.run, given.crew.strength) as books,
+            Books(self.root, given.run, given.crew.strength, self.outcomes) as books,
             Space(self.root, self.book, settings.run.min_free_mb) as space,
             fencing.raised(
                 self.boundary, self.root, books.folder, given.order, settings, links

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -26,14 +27,30 @@ from orchestrator.settings import ledger_folder
 RUNS = f"{HOME}/runs"
 
 
+@dataclass(slots=True)
+class Outcomes:
+    """Whether they get into the ledger, over all runs of an engine."""
+
+    trouble: str | None = None  # with the last that did not
+
+    def try_again(self) -> None:
+        known = self.trouble
+        if known and ledger.refusal(ledger_folder()) is None and self.trouble is known:
+            self.trouble = None
+
+
 class Books:
     """Of one run. Enter it before the first attempt: it makes the folder and opens the log."""
 
     def __init__(
-        self, root: Path, run: RunId, strength: Callable[[Task, Sequence[Check]], float]
+        self,
+        root: Path,
+        run: RunId,
+        strength: Callable[[Task, Sequence[Check]], float],
+        outcomes: Outcomes,
     ) -> None:
         """`strength` of a task's check, by how its commands stood before the work."""
-        self.root, self.run, self._strength = root, run, strength
+        self.root, self.run, self._strength, self._outcomes = root, run, strength, outcomes
         self.folder = root / RUNS / run
         self._file: TextIO | None = None
         self.neighbours = Neighbours(ledger_folder(), run)
@@ -125,7 +142,10 @@ class Books:
             lost = ledger.append(ledger_folder(), lines)
         except (OSError, RecordError) as refused:
             number = f"{len(lines)} outcome{'s are' if len(lines) > 1 else ' is'}"
-            return f"{number} in the journal but not in the ledger: {refused}"
+            self._outcomes.trouble = f"{number} in the journal but not in the ledger: {refused}"
+            return self._outcomes.trouble
+        if lines:
+            self._outcomes.trouble = None
         if not lost or self._said_loss:
             return None
         self._said_loss = True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
 
-from orchestrator.model import EventKind, Progress, Step, Usage
+from orchestrator.model import EventKind, Progress, Step, StepKind, Usage
 
 Record = Callable[[EventKind, Mapping[str, Any]], object]  # an event of this attempt
 
@@ -27,6 +29,7 @@ class Chronicle:
         workspace: str = "",
     ) -> None:
         self._record, self._show, self._spoke = record, show, spoke
+        self._workspace = Path(workspace)
         self._prefix = f"{workspace}/"  # every path begins with it: it says nothing
         self._known: dict[str, Any] = {}  # as in the journal
         self._new: dict[str, Any] = {}
@@ -44,9 +47,10 @@ class Chronicle:
                 self._new[name] = (
                     value.model_dump(mode="json") if isinstance(value, Usage) else value
                 )
+        if progress.windows:
+            self._new["windows"] = [one.model_dump(mode="json") for one in progress.windows]
         if progress.step is not None:
-            step = progress.step
-            self._add(step.model_copy(update={"target": self._short(step.target)}))
+            self._add(self._measured(progress.step))
         if progress.session or progress.totals or time.monotonic() >= self._due:
             self.flush()  # what a resume needs is written at once
 
@@ -69,6 +73,15 @@ class Chronicle:
 
     def _short(self, text: str) -> str:
         return text.replace(self._prefix, "") if self._prefix != "/" else text
+
+    def _measured(self, step: Step) -> Step:
+        """Its path as people name it, and what reading it took at most."""
+        size = None
+        if step.kind is StepKind.READ and step.target:
+            with suppress(OSError, ValueError):
+                path = self._workspace / step.target
+                size = path.stat().st_size if path.is_file() else None
+        return step.model_copy(update={"target": self._short(step.target), "size": size})
 
     def _add(self, step: Step) -> None:
         if self._kept < MOST_STEPS:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from orchestrator import disk, redact, summary, verify
+from orchestrator import context, disk, redact, summary, verify
 from orchestrator.engine.attempt import Means
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
@@ -135,12 +135,19 @@ def summarise(
     graph: TaskGraph,
     states: Mapping[TaskId, TaskState],
     history: History,
+    per_file: int,
 ) -> str:
-    """`place` is where the files are that the plan promised."""
+    """`per_file`: tokens of one that was read and whose size is not known. `place` is where the files are that the plan promised."""
     found = {one.path: disk.trouble(place, one) for one in plan.must_haves.artifacts}
-    return redact.text(
-        summary.render(plan, run=run, graph=graph, states=states, history=history, artifacts=found)
+    read = context.together(
+        context.measure(task, history.tasks[task.id].tried, per_file)
+        for task in plan.tasks
+        if task.id in history.tasks
     )
+    text = summary.render(
+        plan, run=run, graph=graph, states=states, history=history, artifacts=found, context=read
+    )
+    return redact.text(text)
 
 
 def write(plan: Plan, root: Path, text: str) -> Path:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from orchestrator import complexity, process, redact, routing
-from orchestrator.engine import experience
+from orchestrator.engine import experience, offloading
 from orchestrator.engine.escalation import PLAIN, Trying, is_risky, keeper
 from orchestrator.engine.experience import Experience, Seat
 from orchestrator.engine.proof import expected_strength
 from orchestrator.engine.review import Reviewer
-from orchestrator.errors import SettingsError, WorkerNotInstalled
+from orchestrator.errors import RecordError, SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
 from orchestrator.model import Check, Quality, Route, RunId, Score, Strategy, Task, TaskId, Tier
 from orchestrator.model.learned import Rule
+from orchestrator.outloop import profiles
 from orchestrator.process.leftover import MARK
 from orchestrator.routing import Policy
 from orchestrator.settings import Settings, env_files
 from orchestrator.workers import Worker, registry
+from orchestrator.workers.tool import NAME as TOOL
 
 Workers = Mapping[str, Worker]
 Ladder = tuple[Route, ...]
@@ -44,6 +46,7 @@ class Crew:
     notes: tuple[str, ...] = ()  # what could not be read of what was learned
     known: Experience | None = None  # None: the tables of the settings alone
     quality: Quality = Quality.SHINY
+    needed: Mapping[TaskId, Sequence[str]] = field(default_factory=dict)  # files of its pattern
 
     def strength(self, task: Task, before: Sequence[Check]) -> float:
         """What a pass of its check proves. `before`: how its commands stood; nothing where nobody looked."""
@@ -84,19 +87,34 @@ def prepare(
     }
     known = experience.gather(settings, run)
     ladders = _everyones(graph, scores, known, workers, asked, quality)
+    asking = [graph.tasks[task] for task, every in ladders.items() if every[0][0].asks_a_model]
+    found = offloading.find(root, asking, settings, quality)
+    tries = {task: offloading.ahead(found, task, every) for task, every in ladders.items()}
     return Crew(
-        workers=workers,
-        ladders={task: every[0] for task, every in ladders.items()},
-        others={task: every[1:] for task, every in ladders.items()},
+        workers={**workers, TOOL: offloading.worker(found, root)},
+        ladders={task: every[0] for task, every in tries.items()},
+        others={task: every[1:] for task, every in tries.items()},
         scores=scores,
         seconds=_seconds(ladders, known),
         reviewers=_reviewers(graph, ladders, workers, asked, quality),
-        notes=known.notes,
+        notes=(*known.notes, *found.notes),
         environment=_environment(root, settings),
         settings=settings,
         known=known,
         quality=quality,
+        needed=_needed(root, graph, settings),
     )
+
+
+def _needed(root: Path, graph: TaskGraph, settings: Settings) -> Mapping[TaskId, Sequence[str]]:
+    """What cannot be read of it is no trouble of a run."""
+    if settings.context.profiles == "off":
+        return {}
+    checks = {task.id: task.commands for task in graph.tasks.values()}
+    try:
+        return profiles.needed(root, checks, settings)
+    except RecordError:
+        return {}
 
 
 def _everyones(

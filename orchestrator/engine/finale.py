@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import anyio
 
-from orchestrator.engine import closing, hindsight
+from orchestrator.engine import closing, hindsight, observing
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
@@ -164,6 +164,8 @@ class Finale:
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
         for trouble in self._unwritten.values():
             self._screen.warn(trouble)
+        if not self._space.stopped:
+            await observing.observe(self._means.root, self._means.settings, self._screen.warn)
         return code
 
     def _write(self, plan: Plan) -> None:
@@ -186,6 +188,7 @@ class Finale:
             graph=self._graph,
             states=self._tracker.states,
             history=self._history,
+            per_file=self._means.settings.context.tokens_per_file,
         )
 
     async def _hand_over(self, plans: list[Plan], interrupted: bool) -> None:

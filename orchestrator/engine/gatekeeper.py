@@ -68,7 +68,7 @@ class Gatekeeper:
         own = self._crew.ladders[task]
         stops = outcome.failure is not None and REACTIONS[outcome.failure] is Reaction.STOP
         stops = stops and outcome.review is None  # the trouble of a reviewer is not the worker's
-        if stops and route.worker != own[0].worker:
+        if stops and route.worker != own[-1].worker:  # a tool may stand before it
             self._unfit.add(route.worker)
             self._reroute(task, own)
 
@@ -120,7 +120,7 @@ class Gatekeeper:
             return
         for task, own in self._crew.ladders.items():
             waits = tracker.states[task] is TaskState.WAITING
-            if waits and tracker.route(task).worker in self._unfit - {own[0].worker}:
+            if waits and tracker.route(task).worker in self._unfit - {own[-1].worker}:
                 self._reroute(task, own)
         closed = used_up(tracker, history)
         for task in tracker.parked:

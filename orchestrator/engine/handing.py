@@ -58,6 +58,8 @@ def hand(
     task, plan = start.task, graph.plan_of(start.task.id)
     session, known = continued(start, graph, history, crew, place)
     before, isolated = _all_before(task.id, known, graph, history), place != root
+    needed = crew.needed.get(task.id, ())
+    told = tell(plan, task, before, history.of(task.id).last, needed)
     limits = crew.settings.run
     return Attempt(
         run=run,
@@ -66,7 +68,7 @@ def hand(
         number=start.number,
         action=moved(task.action, root, place),  # exact: it may be a script
         system=redact.text(moved(introduce(plan, task, isolated=isolated), root, place)),
-        prompt=redact.text(moved(tell(plan, task, before, history.of(task.id).last), root, place)),
+        prompt=redact.text(moved(told, root, place)),
         route=start.route,
         workspace=str(place),
         timeout_s=task.timeout_s or limits.timeout_s,

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from orchestrator.engine import handing, mail
+from orchestrator.engine import handing, mail, offloading
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.beside import Beside
 from orchestrator.engine.books import Books
@@ -335,11 +335,11 @@ class Hub:
             outcome = outcome.model_copy(update={"usage": used})
         data = {"outcome": outcome.model_dump(mode="json")}
         event = self.record(EventKind.ATTEMPT_FINISHED, data, task=task, attempt=number)
-        trouble = self.books.note(
+        noted = self.books.note(
             self.graph.plan_of(task), self.graph.tasks[task], self.history, event
         )
-        if trouble:
-            self.screen.warn(trouble)
+        for told in filter(None, (noted, *offloading.book(self.crew, self.books, tried, task))):
+            self.screen.warn(told)
 
     # --- what others say --------------------------------------------------------------------------
 

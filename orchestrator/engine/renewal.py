@@ -8,6 +8,7 @@ from functools import reduce
 from itertools import chain
 
 from orchestrator.engine import crew as crews
+from orchestrator.engine import offloading
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew, Ladder
 from orchestrator.engine.escalation import Trying, drawn, is_ours
@@ -42,11 +43,15 @@ class Renewal:
         self._answers = dict[
             tuple[str, str], str
         ]()  # worker, name of a model -> the id that answered
+        self._told_off = set[TaskId]()  # tasks whose tool was disabled meanwhile
         self._planned = dict[TaskId, int]()  # how many trials were known when it was planned
 
     def __call__(self, task: TaskId) -> bool:
-        here = self._tracker.ladder(task)
-        if self._history.of(task).tried or not is_ours(here[0]):
+        ahead, here = offloading.split(self._tracker.ladder(task))
+        rung, tried = self._tracker.rung(task), self._history.of(task).tried
+        if ahead and self._tells_off(task, ahead[:rung], here):
+            return True
+        if rung < len(ahead) or offloading.by_models(tried) or not is_ours(here[0]):
             return False
         self._look()
         outcomes = sum(len(every) for every in self._trials.values())
@@ -59,9 +64,22 @@ class Renewal:
         counted = f"{outcomes} outcome{'s' if outcomes != 1 else ''}"
         said = _tries(anew) != _tries(here)
         why = f"{anew[0].reason} ({counted} of this run)" if said else ""
-        data = {"ladder": [one.model_dump(mode="json") for one in anew], "reason": why}
-        self._record(EventKind.REROUTED, data, task=task)
+        self._reroute(task, (*ahead, *anew), why)
         return True
+
+    def _tells_off(self, task: TaskId, over: Ladder, rest: Ladder) -> bool:
+        """Its tool was disabled since the run began: a model is next. That is said once. `over`: tries that it had."""
+        first = self._tracker.ladder(task)[0]
+        why = offloading.stopped(self._crew.workers, first)
+        if not why or task in self._told_off:
+            return False
+        self._told_off.add(task)
+        self._reroute(task, (*over, *rest), why)
+        return True
+
+    def _reroute(self, task: TaskId, ladder: Ladder, why: str) -> None:
+        data = {"ladder": [one.model_dump(mode="json") for one in ladder], "reason": why}
+        self._record(EventKind.REROUTED, data, task=task)
 
     def _plan(self, task: TaskId, name: str) -> Ladder:
         worker = self._crew.workers[name]
@@ -122,12 +140,15 @@ def as_begun(crew: Crew, events: Iterable[Event]) -> Crew:
             ladders[event.task] = tuple(map(Route.model_validate, event.data["ladder"]))
         elif event.kind is EventKind.ATTEMPT_STARTED and event.task is not None:
             begun.add(event.task)
-    kept = {
-        task: ladders[task]
-        for task, today in crew.ladders.items()
-        if task in begun and task in ladders and _stands(ladders[task], today, crew)
-    }
-    return replace(crew, ladders={**crew.ladders, **kept})
+    kept, others = dict[TaskId, Ladder](), dict[TaskId, tuple[Ladder, ...]]()
+    for task, today in crew.ladders.items():
+        if task in begun and task in ladders:
+            ahead, past = offloading.split(ladders[task])
+            _, own = offloading.split(today)
+            kept[task] = (*ahead, *(past if past and _stands(past, own, crew) else own))
+            every = crew.others.get(task, ())
+            others[task] = tuple((*ahead, *offloading.split(one)[1]) for one in every)
+    return replace(crew, ladders={**crew.ladders, **kept}, others={**crew.others, **others})
 
 
 def _stands(past: Ladder, today: Ladder, crew: Crew) -> bool:

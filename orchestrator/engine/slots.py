@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from orchestrator.model import RunId
 
+PATIENCE = 20  # attempts of more urgent runs that go before one that waits, until it counts as a step more urgent
+
 
 @dataclass(slots=True)
 class _Guest:
@@ -15,10 +17,14 @@ class _Guest:
     wake: Callable[[], None]  # it is to ask again
     priority: int
     waits: bool = False
+    passed: int = 0  # attempts of more urgent runs since it waits
 
 
 class Slots:
-    """A higher priority first, then who has fewer running, then who came first. The limit of a run itself is its own affair."""
+    """A higher priority first, then who has fewer running, then who came first. Who is passed by again and again becomes more urgent.
+
+    The limit of a run itself is its own affair.
+    """
 
     def __init__(self, limit: float = math.inf) -> None:
         self.limit = limit
@@ -45,7 +51,9 @@ class Slots:
             return False
         first = min((one for one in self._guests.values() if one.waits), key=_rank)
         if first is guest:
-            guest.waits = False
+            guest.waits, guest.passed = False, 0
+            for other in self._guests.values():
+                other.passed += other.waits and other.priority < guest.priority
             return True
         first.wake()
         return False
@@ -67,4 +75,4 @@ class Slots:
 
 def _rank(guest: _Guest) -> tuple[int, int]:
     """Of two that are alike, the one that entered first: `min` takes it."""
-    return -guest.priority, len(guest.running())
+    return -guest.priority - guest.passed // PATIENCE, len(guest.running())

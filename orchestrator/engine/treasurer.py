@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator import budget, clock, ledger
 from orchestrator.budget import FREE, NOTHING, Admission, Asked, Budget, Charge, Money, Verdict
-from orchestrator.engine import caps
+from orchestrator.engine import caps, offloading
 from orchestrator.engine.appraisal import Appraiser
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.neighbours import Neighbours
@@ -248,7 +248,7 @@ class Treasurer:
             task.model is not None
             or route.strategy in SAID
             or route.tier is None
-            or any(not one.interrupted for one in tried)
+            or any(not one.interrupted for one in offloading.by_models(tried))
         ):
             return start
         now, share = self.now(), self._crew.settings.budget.dear_share
@@ -324,7 +324,10 @@ def of_run(
 ) -> Budget:
     start = crew.settings.estimate.start_tokens
     own = {
-        task.id: Limit(tokens=task.token_budget + start * (1 + len(history.of(task.id).tried)))
+        task.id: Limit(
+            tokens=task.token_budget
+            + start * (1 + len(offloading.by_models(history.of(task.id).tried)))
+        )
         for task in graph.tasks.values()
         if task.token_budget is not None
     }

@@ -91,6 +91,7 @@ class Journal:
             raise file.damaged(f"{path} is damaged: {strangers} of its rows belong to no run")
         self._last = max(self._reached.seq, last)
         self.lost = self._last - count  # events that were there once, and are not any more
+        self.unwritten: str | None = None  # why the last row could not be written
         self.ends_short = self._reached.seq > last  # some of them are the newest
 
     def announce(self, runs: Iterable[RunId]) -> None:
@@ -104,7 +105,7 @@ class Journal:
         token = "".join(secrets.choice(LETTERS) for _ in range(5))
         run = RunId(f"{now[2:4]}{now[5:7]}{now[8:10]}-{token}")
         rows = [(run, n, p.id, p.path, p.sha256, p.content) for n, p in enumerate(plans)]
-        with self._readable():
+        with self._written():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute(
                 sql("add_run"), _sealed(run, now, json.dumps(dict(asked)), len(plans))
@@ -129,7 +130,7 @@ class Journal:
             seq, run, at, kind.value, task, attempt, json.dumps(dict(data), ensure_ascii=False)
         )
         self._crash.pass_by("before", kind)
-        with self._readable():
+        with self._written():
             self._connection.execute(sql("append_event"), row)
         self._last = seq
         self._mark.write(self._reached._replace(seq=seq))
@@ -199,6 +200,22 @@ class Journal:
             what = "several runs begin with" if named else "no run begins with"
             raise UnknownRun(f"{what} {name!r}; the newest are {newest}")
         return named[0]
+
+    def try_again(self) -> None:
+        """Whether there is room for a page by now: what could not be written is `unwritten` no longer."""
+        if self.unwritten:
+            with suppress(RecordError), self._written():
+                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            with self._readable():
+                yield
+        except RecordError as refused:
+            self.unwritten = str(refused)
+            raise
+        self.unwritten = None
 
     def _readable(self) -> AbstractContextManager[None]:
         return file.readable(self._connection, self.path)

@@ -8,6 +8,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from orchestrator.errors import JournalCorrupt, JournalTooNew, RecordError
 from orchestrator.model import Event, EventKind, Noun, PlanId, RunId, TaskId
 
-VERSION = 2
+VERSION = 3
 BROKEN = (sqlite3.DatabaseError, UnicodeDecodeError)  # the words of an error can be damaged, too
 
 
@@ -29,6 +30,7 @@ class StoredPlan(Noun):
     content: bytes
 
 
+@cache
 def sql(name: str) -> str:
     return files("orchestrator.journal").joinpath(f"sql/{name}.sql").read_text(encoding="utf-8")
 
@@ -51,6 +53,16 @@ def to_write(path: Path) -> Iterator[sqlite3.Connection]:
             migrate(connection, found)
             if not found:  # from its beginning there is a file that is no empty one
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        yield connection
+
+
+@contextmanager
+def to_share(path: Path) -> Iterator[sqlite3.Connection]:
+    """To write beside who holds the journal: what is written waits for its turn."""
+    with _connected(f"{path.resolve().as_uri()}?mode=rw", path) as connection:
+        with readable(connection, path):
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
         yield connection
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import JournalCorrupt, RecordError
-from orchestrator.journal import HOME, file, locked, reading, writing
+from orchestrator.journal import HOME, beside, carry, file, locked, reading, writing
 from orchestrator.journal.file import sql
 from orchestrator.journal.marks import Mark
 from orchestrator.model import EventKind
 
 DB, WAL = "journal.db", "journal.db-wal"
+CHECKED = 2  # the first version whose rows have checksums
+USER_VERSION = 60  # where it stands in a file
 FRAME = 24  # bytes before each page of a WAL, behind its own header of 32
 
 Row = Sequence[Any]
@@ -40,12 +42,13 @@ class Rescued:
 
 @dataclass(slots=True)
 class Whole:
-    """The rows that can be believed, and the highest number that any event had."""
+    """The rows that can be believed, the highest number that any event had, and what stood beside the events."""
 
     runs: dict[str, Row] = field(default_factory=dict)
     plans: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     last: int = 0
+    beside: dict[str, list[carry.Row]] = field(default_factory=dict)
 
 
 def rescue(root: Path) -> Rescued | None:
@@ -55,7 +58,7 @@ def rescue(root: Path) -> Rescued | None:
         if not _is_whole(root):
             try:
                 aside = _set_aside(home)
-                _lend_first_page(home)
+                _lend_beginning(home)
                 _replace(home, _read(home / DB))
             except OSError as refused:
                 raise RecordError(
@@ -77,6 +80,10 @@ def _is_whole(root: Path) -> bool:
             for row in book.runs():
                 book.plans(row.id)
                 book.events(row.id)
+        with beside.to_read(root) as found, closing(sqlite3.connect(":memory:")) as copy:
+            if found is not None:  # of a file that it may only read SQLite checks no constraints
+                found.backup(copy)
+                file.look_through(copy)
     except JournalCorrupt:
         return False
     return True
@@ -92,17 +99,32 @@ def _set_aside(home: Path) -> Path:
     return aside
 
 
-def _lend_first_page(home: Path) -> None:
-    """An empty file beside a full WAL: with its first page from there SQLite takes the WAL for its own, and reads the rest."""
+def _lend_beginning(home: Path) -> None:
+    """An empty file beside a full WAL: on the beginning that it had SQLite takes the WAL for its own, and reads the rest.
+
+    A new journal's file holds its schema alone, and the WAL all that came then. One of an older version fits on its first
+    page, which the WAL has, too.
+    """
     if file.size(home / DB) or not file.size(home / WAL):
         return
-    wal = (home / WAL).read_bytes()
-    page = int.from_bytes(wal[8:12], "big")
-    found = b""
+    found = _first_page((home / WAL).read_bytes())
+    if not found or int.from_bytes(found[USER_VERSION : USER_VERSION + 4], "big") == file.VERSION:
+        lent = home / "journal.lent"
+        lent.unlink(missing_ok=True)
+        with file.to_write(lent):
+            pass
+        found = lent.read_bytes()
+        lent.unlink()
+    (home / DB).write_bytes(found)
+
+
+def _first_page(wal: bytes) -> bytes:
+    """As the WAL has it last; empty where it has none."""
+    page, found = int.from_bytes(wal[8:12], "big"), b""
     for at in range(32, len(wal) - FRAME - page + 1, FRAME + page) if page else ():
         if int.from_bytes(wal[at : at + 4], "big") == 1:
             found = wal[at + FRAME : at + FRAME + page]
-    (home / DB).write_bytes(found)
+    return found
 
 
 def _read(path: Path) -> Whole:
@@ -117,6 +139,7 @@ def _read(path: Path) -> Whole:
         runs = [row for row in _rows(old, "whole_runs") if _is_sound(row)]
         plans = [row for row in _rows(old, "whole_plans") if _is_sound(row)]
         events = list(_rows(old, "whole_events"))
+        found.beside = carry.read(old)
     counts = Counter(row[1] for row in plans)
     found.runs = {row[1]: row for row in runs if row[4] == counts[row[1]]}
     found.plans = [row for row in plans if row[1] in found.runs]
@@ -145,7 +168,7 @@ def _before_damage(events: Sequence[Row]) -> Iterator[Row]:
 
 def _refuse_older(version: int, path: Path) -> None:
     """Its rows have no checksums yet: nobody could tell which of them are whole."""
-    if 0 < version < file.VERSION:
+    if 0 < version < CHECKED:
         raise JournalCorrupt(
             f"{path} is damaged, and of version {version}, which cannot be rescued; it is left as it is. "
             "Move it away to start anew: what landed is in git"
@@ -171,6 +194,7 @@ def _replace(home: Path, whole: Whole) -> None:
         made.executemany(sql("add_run"), [_turned(row) for row in whole.runs.values()])
         made.executemany(sql("add_plan"), [_turned(row) for row in whole.plans])
         made.executemany(sql("append_event"), [_turned(row) for row in whole.events])
+        carry.write(made, whole.beside)
         made.execute("COMMIT")
         made.execute("PRAGMA journal_mode = DELETE")  # one file, so that one rename is all
     reached = mark.read()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator import clock
 from orchestrator.journal import HOME, file
 from orchestrator.journal.file import StoredPlan, sql
 from orchestrator.model import Event, RunId
 
 NEWEST = (1 << 63) - 1
+SETTLED_S = 0.1  # the clock of files goes in steps: two writes within one can look the same
 
 
 class Span(NamedTuple):
@@ -59,6 +61,20 @@ def which(root: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return told.st_dev, told.st_ino
+
+
+def stands(root: Path) -> tuple[tuple[int, ...], ...] | None:
+    """Another one after each write, and far cheaper than to look. None: there is no journal, or it was written just now."""
+    db = root / HOME / "journal.db"
+    try:
+        told = [db.stat()]
+    except FileNotFoundError:
+        return None
+    with suppress(FileNotFoundError):
+        told.append(file.wal_of(db).stat())
+    if max(one.st_mtime for one in told) > clock.wall() - SETTLED_S:
+        return None
+    return tuple((one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in told)
 
 
 def plans(root: Path, run: RunId) -> list[StoredPlan]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -30,10 +31,13 @@ __all__ = [
     "entry",
     "normalise_id",
     "read",
+    "refusal",
     "seal",
     "skim",
     "task_type",
 ]
+
+ROOM = 4096  # bytes: more than a line takes
 
 # --- append ---------------------------------------------------------------------------------------
 
@@ -55,9 +59,26 @@ def append(folder: Path, entries: Iterable[Entry | Amendment]) -> int:
             _sync_folder(folder)
             return lost
     except OSError as error:
-        raise RecordError(
-            f"{path}: nothing was appended ({error.strerror}); make room or correct the permissions"
-        ) from error
+        raise _refused(path, error) from error
+
+
+def refusal(folder: Path) -> str | None:
+    """Why nothing could be appended now, tried with a file that goes again. None: it could."""
+    path = folder / NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with tempfile.TemporaryFile(dir=folder) as room:
+            _write_once(room.fileno(), bytes(ROOM))
+    except OSError as error:
+        return str(_refused(path, error))
+    return None
+
+
+def _refused(path: Path, error: OSError) -> RecordError:
+    return RecordError(
+        f"{path}: nothing was appended ({error.strerror}); make room or correct the permissions"
+    )
 
 
 def _write_once(ledger: int, data: bytes) -> None:

@@ -118,6 +118,17 @@ class Step(Noun):
     target: str = ""  # the path, the command, the pattern; bounded
     ok: bool | None = None  # None: its result was not seen
     exit_code: int | None = None  # of a command, where the client tells it
+    size: int | None = None  # bytes of the file that it read
+
+
+class QuotaWindow(Noun):
+    """How much of a provider's quota is used, as a client tells it."""
+
+    provider: str
+    name: str  # the provider's own: five_hour, seven_day
+    utilization: float  # 1.0: all of it
+    resets_at: float | None = None  # Unix seconds
+    is_refused: bool = False
 
 
 class Progress(Noun):
@@ -129,6 +140,7 @@ class Progress(Noun):
     session: str | None = None
     model: str | None = None  # the resolved id
     totals: Usage | None = None  # the client's running totals of the session, where it keeps them
+    windows: tuple[QuotaWindow, ...] = ()
 
 
 class Session(Noun):
@@ -173,6 +185,7 @@ class Strategy(StrEnum):
     CASCADE = "cascade"  # the tries of least expected cost, by what their models did
     FLOOR = "floor"  # what any other wanted was too weak for it
     BUDGET = "budget"  # what any other wanted was too dear for what is left
+    OFFLOAD = "offload"  # it is an operation that a tool does without a model
 
 
 class Quality(StrEnum):
@@ -204,6 +217,8 @@ class Route(Noun):
     estimated_duration_s: float | None = None
     estimated_cost_usd_high: float | None = None  # upper ends: what is set aside for it
     estimated_fresh_tokens_high: int | None = None
+    tool: str | None = None  # of a try by a registered tool, and the signature that it does
+    pattern: str | None = None
 
     @property
     def usd_per_token(self) -> float | None:

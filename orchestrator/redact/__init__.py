@@ -190,7 +190,7 @@ class Known:
         self._seen = set[tuple[str, str]]()
         self._found: dict[tuple[str, str], None] = {}
         self._public: tuple[str, ...] = ()
-        self._own = ""  # names of the project
+        self._own = set[str]()  # names of the project, of every run that this process has or shows
         self.secrets = Secrets()
 
     def learn(self, environment: Mapping[str, str]) -> None:
@@ -213,13 +213,15 @@ class Known:
                 self._build()
 
     def spare(self, names: Iterable[str]) -> list[str]:
-        """From now on what stands in one of these is no secret. The variables that have such a value."""
-        own = "\0".join(names)
+        """From now on what stands in one of these is no secret, whichever run names it. The variables that have such a value."""
+        own = set(names)
         with self._lock:
-            if self._own != own:
-                self._own = own
+            told = {name for name, value in self._secret() if any(value in one for one in own)}
+            is_new = not own <= self._own
+            self._own |= own
+            if told and is_new:
                 self._build()
-        return sorted({name for name, value in self._secret() if value in own})
+        return sorted(told)
 
     def _secret(self) -> Iterator[tuple[str, str]]:
         return (
@@ -229,9 +231,8 @@ class Known:
         )
 
     def _build(self) -> None:
-        self.secrets = Secrets(
-            (name, value) for name, value in self._secret() if value not in self._own
-        )
+        own = "\0".join(self._own)
+        self.secrets = Secrets((name, value) for name, value in self._secret() if value not in own)
 
 
 KNOWN = Known()

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from orchestrator.errors import SettingsError
 from orchestrator.model import Price
 from orchestrator.settings.dotenv import env_files
+from orchestrator.settings.outloop import ContextSettings, PatternSettings, QuotaSettings
 from orchestrator.settings.sections import (
     BudgetSettings,
     CheckpointSettings,
@@ -50,12 +51,15 @@ __all__ = [
     "PREFIX",
     "BudgetSettings",
     "CheckpointSettings",
+    "ContextSettings",
     "EstimateSettings",
     "HttpSettings",
     "LearningSettings",
     "ModelsSettings",
     "OnQuota",
     "Paths",
+    "PatternSettings",
+    "QuotaSettings",
     "ReaderSettings",
     "RoutingSettings",
     "RunSettings",
@@ -109,6 +113,9 @@ class Settings(BaseSettings):
     daemon: DaemonSettings
     notify: NotifySettings
     http: HttpSettings
+    patterns: PatternSettings
+    context: ContextSettings
+    quota: QuotaSettings
 
     @classmethod
     def settings_customise_sources(

@@ -183,6 +183,7 @@ class BudgetSettings(Section):
     plan_tokens: Tokens
     run_usd: Dollars
     run_tokens: Tokens
+    ask_usd: Dollars
     day_usd: Dollars
     day_tokens: Tokens
     unknown_usd: Dollars

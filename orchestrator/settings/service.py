@@ -1,21 +1,28 @@
-"""The sections of the settings that are a daemon's; refuses times that no clock has."""
+"""The sections of the settings that are a daemon's; refuses times that no clock has, and addresses that nothing can be posted to."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from orchestrator.settings.cron import refuse_strange_times
 from orchestrator.settings.sections import Count, Seconds, Section, Word, Words
 
 Occasion = Literal["checkpoint", "quota", "failure", "end"]
 
 
-def refuse_strange_times(words: str) -> str:
-    """Whether each field is in range is for who reads the clock; here it is five fields, or nothing."""
-    if words and len(words.split()) != 5:
-        raise ValueError(f"{words!r} is no time: write five fields as cron has them, or nothing")
-    return words
+def refuse_no_web(address: str) -> str:
+    """An address that a message can be posted to; or nothing."""
+    try:
+        parts = urlsplit(address)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_web = False
+    if address and not is_web:
+        raise ValueError('is no web address; write one as "https://example.org/hook", or ""')
+    return address
 
 
 Cron = Annotated[str, AfterValidator(refuse_strange_times)]
@@ -31,6 +38,7 @@ class DaemonSettings(Section):
     runs: Count
     learn: Cron
     clean: Cron
+    patterns: Cron
 
 
 class NotifySettings(Section):
@@ -38,7 +46,7 @@ class NotifySettings(Section):
 
     on: Annotated[tuple[Occasion, ...], Field(strict=False)]
     command: Words
-    webhook: str
+    webhook: Annotated[str, AfterValidator(refuse_no_web)]
     timeout_s: Seconds
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
 from orchestrator.model import Plan, RunId, TaskId, TaskState
+from orchestrator.model.outloop import Context
 from orchestrator.summary import end, front, numbers, opening, work
 from orchestrator.summary.account import Account, is_complete
 
@@ -38,9 +39,10 @@ def render(
     states: Mapping[TaskId, TaskState],
     history: History,
     artifacts: Mapping[str, str] | None = None,
+    context: Context | None = None,
 ) -> str:
-    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `graph`, `states` and `history` are of the whole run; a task without a state was not selected."""
-    account = Account(plan, run, graph, states, history, artifacts or {})
+    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `graph`, `states` and `history` are of the whole run; a task without a state was not selected."""
+    account = Account(plan, run, graph, states, history, artifacts or {}, context)
     blocks = [opening.title(account), opening.one_liner(account)]
     for heading, say in SECTIONS.items():
         blocks += [f"## {heading}", "\n".join(say(account)).strip("\n")]

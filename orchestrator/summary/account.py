@@ -22,6 +22,7 @@ from orchestrator.model import (
     TaskState,
     Work,
 )
+from orchestrator.model.outloop import Context
 from orchestrator.summary.figures import Pace, Span, Spending, pace, span, spend
 from orchestrator.summary.text import one_line
 
@@ -37,6 +38,7 @@ class Account:
     states: Mapping[TaskId, TaskState]
     history: History
     artifacts: Mapping[str, str]  # what is wrong with each file that must be there; "": nothing
+    context: Context | None = None  # what its agents read
 
     # --- what it is called ------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from orchestrator.history.spans import duration
-from orchestrator.model import Estimate, Task
+from orchestrator.model import Estimate, Route, Task
+from orchestrator.model.outloop import Context
 from orchestrator.summary.account import Account
 from orchestrator.summary.figures import CLASSES, Spending, count_escalations, spend
 from orchestrator.summary.front import model
@@ -127,7 +128,7 @@ def _completion(account: Account) -> list[str]:
 def token_efficiency(account: Account) -> Iterator[str]:
     rows = [task for task in account.plan.tasks if not task.is_checkpoint]
     if account.spending.tokens == 0 and not any(task.estimated_tokens for task in rows):
-        yield "0 tokens: no model was asked."
+        yield f"0 tokens: no model was asked{_tools(account, rows)}."
         return
     yield "| Task | Model | Tokens | Estimated | Result |"
     yield "| --- | --- | ---: | ---: | --- |"
@@ -135,6 +136,24 @@ def token_efficiency(account: Account) -> Iterator[str]:
     used = account.spending
     total = bounded(count(used.tokens), used.tokens, used.tokens_bound)
     yield f"| **All** | | **{total}** | {_estimated_sum(rows)} | |"
+    if account.context is not None and account.context.loaded:
+        yield f"\n{_read(account.context)}"
+
+
+def _read(context: Context) -> str:
+    files = plural(len(context.loaded), "file")
+    told = f"Agents read {files} and needed {len(context.used)} ({context.efficiency}%), as far as their steps show"
+    return f"{told}; the others are about {count(context.waste_tokens)} tokens."
+
+
+def _tools(account: Account, tasks: list[Task]) -> str:
+    last = ((task, account.past(task).tried[-1:]) for task in tasks)
+    done = [
+        f"{task.ordinal} {_by(tried[0].route)}"
+        for task, tried in last
+        if tried and tried[0].route.tool
+    ]
+    return f" (task {', '.join(done)})" if done else ""
 
 
 def _row(account: Account, task: Task) -> str:
@@ -144,8 +163,12 @@ def _row(account: Account, task: Task) -> str:
     plan = say_estimate(task.estimated_tokens)
     result = _compare(used, task.estimated_tokens) if tries else ""
     name = cell(f"{task.ordinal} {task.title}")
-    who = model(account, task) or (tries[-1].route.worker if tries else "-")
+    who = model(account, task) or (_by(tries[-1].route) if tries else "-")
     return f"| {name} | {cell(who)} | {actual} | {plan} | {result} |"
+
+
+def _by(route: Route) -> str:
+    return f"by tool {route.tool}" if route.tool else route.worker
 
 
 def say_estimate(estimate: Estimate | None) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator import answers
+from orchestrator import answers, context
 from orchestrator.history import Expiry
 from orchestrator.journal import RunRow
 from orchestrator.model import Check, RunId, TaskId, TaskState
+from orchestrator.model.outloop import Context
 from orchestrator.views import asking, handover, money, waiting
 from orchestrator.views.past import Past
 from orchestrator.views.watched import Watched, seconds
@@ -148,7 +149,27 @@ def past_document(found: Past) -> dict[str, Any]:
 def past_task(found: Past, task: TaskId) -> dict[str, Any]:
     last = found.watched.outcome(task)
     told = task_document(found.watched, task)
-    return {**told, "state": found.state(task), "checks": _checks(last)}
+    return {
+        **told,
+        "state": found.state(task),
+        "checks": _checks(last),
+        "context": _context(found, task),
+    }
+
+
+def _context(found: Past, task: TaskId) -> dict[str, Any] | None:
+    """None where no agent read a file, as far as its client tells."""
+    read = context.measure(found.graph.tasks[task], found.watched.of(task).tried)
+    return read_document(read) if read.loaded else None
+
+
+def read_document(read: Context) -> dict[str, Any]:
+    return {
+        "files_loaded": len(read.loaded),
+        "files_accessed": len(read.used),
+        "efficiency": read.efficiency,
+        "waste_bytes": read.waste_bytes,
+    }
 
 
 def _checks(last: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,9 @@ from pydantic import Field
 
 from orchestrator.model import Diagnostic, Noun, RunId, TaskId
 
-State = Literal["arriving", "broken", "untrusted", "later", "behind", "queued", "running"]
+State = Literal[
+    "arriving", "broken", "untrusted", "unapproved", "later", "behind", "queued", "running"
+]
 
 
 class Waiting(Noun):
@@ -20,9 +22,12 @@ class Waiting(Noun):
     sha256: str | None  # of what is there now; None: it is still being written
     state: State
     why: str
-    since: str  # ISO time
+    since: str = Field(description="When its file was last changed, or put there (ISO).")
     priority: int = 0
     run: RunId | None = None  # that runs it, or had its last revision
+    asks_usd: float | None = Field(
+        default=None, description="A person must say that it may cost so much, with `trust`."
+    )
     diagnostics: tuple[Diagnostic, ...] = ()
     diff: str = Field(
         default="",
@@ -40,7 +45,7 @@ class Health(Noun):
     reasons: tuple[str, ...]
     version: str
     pid: int
-    started_at: str
+    started_at: str = Field(description="When this daemon began (ISO): anew at each restart.")
     watching: str | None  # the folder, below the root
     runs: tuple[RunId, ...]  # that go on now
     busy: int  # attempts that run, over all of them
@@ -53,6 +58,7 @@ class Trust(Noun):
 
     path: str
     sha256: str
+    usd: float | None = None  # it may be expected to cost so much
 
 
 class Enqueue(Noun):

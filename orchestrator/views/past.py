@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 from orchestrator import journal, project, redact, settings
 from orchestrator.errors import SettingsError, UnknownRun, UsageError
-from orchestrator.graph import TaskGraph
+from orchestrator.graph import KnownPlan, TaskGraph
 from orchestrator.history import Expiry, History, fold
 from orchestrator.journal import RunRow, StoredPlan
 from orchestrator.model import Event, RunId, Task, TaskId, TaskState
 from orchestrator.order import Order
-from orchestrator.project import Source
+from orchestrator.project import Loaded, Source
 from orchestrator.views.watched import Watched
 
 INTERRUPTED = "interrupted"
+KEPT = 8  # texts of plans that are read once
 ENDS = {
     None: "not ended",
     0: "done",
@@ -95,15 +97,23 @@ def replayed(
     trouble: str | None,
 ) -> Past:
     """From what the journal holds of it."""
-    sources = [Source(one.id, one.path, one.content) for one in stored]
+    sources = tuple(Source(one.id, one.path, one.content) for one in stored)
     order = Order.model_validate({**row.asked, **changes})
-    loaded = project.reload(root, sources, order.beside, isolated=order.isolated)
+    loaded = read_plans(root, sources, order.beside, isolated=order.isolated)
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
     watched = Watched(graph, order)
     for event in events:
         watched.apply(event)
     redact.spare((*project.names(root, loaded.plans), *_branch(watched)))
     return Past(root, row, watched, tuple(events), tuple(stored), live, trouble)
+
+
+@lru_cache(KEPT)
+def read_plans(
+    root: Path, sources: tuple[Source, ...], beside: tuple[KnownPlan, ...], *, isolated: bool
+) -> Loaded:
+    """Many runs are of the same plans, and reading these is most of what it takes to open one."""
+    return project.reload(root, sources, beside, isolated=isolated)
 
 
 def _branch(watched: Watched) -> Iterator[str]:
@@ -135,26 +145,29 @@ def expiries(root: Path, rows: Sequence[RunRow]) -> dict[RunId, Expiry]:
     return found
 
 
-def ended(row: RunRow, *, live: bool, history: History | None = None) -> str:
+def ended(row: RunRow, *, live: bool, history: History | None = None, apart: bool = False) -> str:
+    """`apart`: who has no history knows it already."""
     if row.exit_code is None:
         return "running" if live else "broken off"
-    return ends(row.exit_code, history)
+    return ends(row.exit_code, history, apart=apart)
 
 
-def ends(code: int, history: History | None = None) -> str:
+def ends(code: int, history: History | None = None, *, apart: bool = False) -> str:
     """In words. With its history also whether all was done, and only the person's branch does not have it."""
     words = ENDS.get(code, "ended")
-    if code == 1 and history is not None and _is_kept_apart(history):
+    if code == 1 and (apart or (history is not None and is_kept_apart(history))):
         words = "done, but its result stays apart"
     return f"{words} (exit {code})"
 
 
-def _is_kept_apart(history: History) -> bool:
+def is_kept_apart(history: History) -> bool:
+    """All was done, and only the person's branch does not have it."""
+    if (history.delivery or {}).get("why") is None:
+        return False
     every = history.tasks.values()
     failed = any(one.last is not None and not one.last.ok for one in every)
     refused = any(one.answer is not None and not one.answer.approved for one in every)
-    is_apart = (history.delivery or {}).get("why") is not None
-    return is_apart and not failed and not refused
+    return not failed and not refused
 
 
 def outcomes(root: Path, rows: Sequence[RunRow]) -> dict[RunId, History]:

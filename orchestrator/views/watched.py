@@ -72,7 +72,8 @@ class Watched:
 
     def of(self, task: TaskId) -> TaskHistory:
         """Without a trace in the history of a task that has none."""
-        return self.history.tasks.get(task, TaskHistory())
+        found = self.history.tasks.get(task)
+        return TaskHistory() if found is None else found
 
     def in_state(self, *wanted: TaskState) -> list[TaskId]:
         return [task for task, state in self.states.items() if state in wanted]

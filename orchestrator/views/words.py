@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.gates import TRANSIENT
+from orchestrator.history import Tried
 from orchestrator.model import (
     Answer,
     Event,
@@ -272,6 +273,22 @@ def weakness(outcome: Outcome) -> str | None:
 
 def left_over(outcome: Outcome) -> list[str]:
     return [plain(words, 100) for words in outcome.warnings[:LEFT_SHOWN]]
+
+
+def followed(state: TaskState, failure: Failure, following: Tried | None, *, live: bool) -> str:
+    """What a failed try led to; `state` is what the task is in now, `following` its next try."""
+    if following is not None:
+        free = REACTIONS[failure] in (Reaction.SAME_TRY, Reaction.ONCE_MORE)
+        return f"try {following.number}{', and no try was spent' if free else ''}"
+    match state, REACTIONS[failure]:
+        case TaskState.WAITING, _:
+            return "another try" if live else "another try, once the run goes on"
+        case _, Reaction.STOP:
+            return "failed, and nothing new started: an operator must act"
+        case _, Reaction.FAIL:
+            return "failed: another try would have ended the same way"
+        case _:
+            return "failed: no try was left"
 
 
 def sums(spent: Spent, worked_s: float | None) -> str:

@@ -12,6 +12,7 @@ from orchestrator.views import waiting
 from orchestrator.views.asking import person
 from orchestrator.views.house import Act, Cancel, Enqueue, Resume, Trust
 from orchestrator.views.past import Past
+from orchestrator.views.text import command
 from orchestrator.views.words import said
 from orchestrator.web import asked, models
 from orchestrator.web.book import Book
@@ -102,7 +103,15 @@ async def enqueue(call: Call) -> models.Done:
 
 
 async def trust(call: Call) -> models.Done:
-    return await _act(call, Trust(**call.body.model_dump()))
+    """By their hash: one text can have several names."""
+    asked_ = Trust(**call.body.model_dump())
+    waits = await call.seen.daemon.waiting()
+    unread = (one for one in waits if not one.is_whole and one.state != "unapproved")
+    if any(one.sha256 == asked_.sha256 for one in unread):
+        typed = command("trust", asked_.path)
+        words = f"only a part of {asked_.path} is shown here, so nobody can have read it here; read the file, then type: {typed}"
+        raise Refused(409, words)
+    return await _act(call, asked_)
 
 
 async def _act(call: Call, act: Act) -> models.Done:

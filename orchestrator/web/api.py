@@ -8,6 +8,7 @@ from orchestrator.model import RunId, TaskId
 from orchestrator.views import documents
 from orchestrator.views.past import Past, ended
 from orchestrator.web import asked, models, replies
+from orchestrator.web.acts import Refused
 from orchestrator.web.book import Book, Glance
 from orchestrator.web.seen import tried_of
 from orchestrator.web.table import Call, Endpoint
@@ -128,10 +129,19 @@ async def stream_all(call: Call) -> Response:
 
 
 def _streamed(call: Call, run: RunId | None) -> Response:
-    last = call.headers.get("last-event-id", "")
-    known = last.isascii() and last.isdecimal() and len(last) < 19
-    after = int(last) if known else call.query.after
+    after = _last_event(call.headers.get("last-event-id", ""))
+    after = call.query.after if after is None else after
     return StreamingResponse(call.streams.watch(run, after), media_type=STREAM, headers=HEADERS)
+
+
+def _last_event(given: str) -> int | None:
+    """Whoever means to go on and cannot would miss events and not know it."""
+    if not given:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) < 19):
+        words = "Last-Event-ID is not the number of an event; send the `id` of the last one that came, or leave it out"
+        raise Refused(400, words)
+    return int(given)
 
 
 async def _named(call: Call) -> tuple[RunId, TaskId, int]:
@@ -151,7 +161,7 @@ def _line(glance: Glance) -> models.RunLine:
     return models.RunLine(
         **told,
         ended_at=glance.ended_at,
-        state=ended(row, live=glance.live),
+        state=ended(row, live=glance.live, apart=glance.apart),
         live=glance.live,
         states={str(state): count for state, count in glance.states.items()},
         attempts=spent.attempts,
@@ -280,7 +290,7 @@ ENDPOINTS = (
         "GET",
         "/api/stream",
         "watch_all",
-        "The same of all runs.",
+        "The same of all runs; `plans` says that the plans that wait stand otherwise.",
         stream_all,
         STREAM,
         asked.StreamQuery,

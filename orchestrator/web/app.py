@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from anyio import to_thread
@@ -13,13 +15,12 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, Router
-from starlette.types import ASGIApp
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.web import acts, api, figures, openapi, pages, replies
 from orchestrator.web.acts import Refused
 from orchestrator.web.asked import LoginSent
-from orchestrator.web.front import FORM, KNOWN, Front, of_ours, of_router
+from orchestrator.web.front import FORM, KNOWN, Front, kind, of_ours, of_router
 from orchestrator.web.security import JSON, Guard
 from orchestrator.web.seen import Seen
 from orchestrator.web.stream import Streams
@@ -29,9 +30,11 @@ ENDPOINTS = (*api.ENDPOINTS, *acts.ENDPOINTS, *figures.ENDPOINTS)
 DOCUMENT = "/api/openapi.json"
 SAME_ORIGIN = {"referrer-policy": "same-origin"}  # under no-referrer a form's Origin is null
 Handler = Callable[[Request], Awaitable[Response]]
+Refuses = Callable[[Request, Exception], Response]
 
 
-def build(seen: Seen, streams: Streams, guard: Guard, say: Callable[[str], None]) -> ASGIApp:
+def build(seen: Seen, streams: Streams, guard: Guard, say: Callable[[str], None]) -> Front:
+    looks = pages.Pages(seen)
     own = [
         Route(one.path, _endpoint(one, seen, streams), methods=[one.method]) for one in ENDPOINTS
     ]
@@ -39,11 +42,28 @@ def build(seen: Seen, streams: Streams, guard: Guard, say: Callable[[str], None]
         Route(DOCUMENT, _document),
         Route(FORM, _login(guard), methods=["GET", "POST"]),
         *own,
-        *pages.routes(seen),
+        *pages.routes(seen, looks),
     ]
     router = Router(routes, redirect_slashes=False, default=_nowhere)
-    handlers = {HTTPException: of_router, OrchestratorError: of_ours}
-    return Front(guard, router, ExceptionMiddleware(router, handlers), say)
+    handlers: dict[Any, Refuses] = {
+        HTTPException: partial(_of_router, seen),
+        OrchestratorError: of_ours,
+    }
+    return Front(guard, router, ExceptionMiddleware(router, handlers), say, looks.prepare)
+
+
+def _of_router(seen: Seen, request: Request, wrong: Exception) -> Response:
+    """A person gets a page, a program JSON. Only where the token was asked for: a page names the project."""
+    told = of_router(request, wrong)
+    wants_page = "text/html" in request.headers.get("accept", "").lower()
+    if kind(request.url.path) != "page" or not wants_page:
+        return told
+    words = {404: "There is no page at this address.", 405: "This address takes no such method."}
+    shown = pages.wrong(
+        seen, words.get(told.status_code, "That cannot be shown."), told.status_code
+    )
+    shown.headers.update({k: v for k, v in told.headers.items() if k == "allow"})
+    return shown
 
 
 async def _nowhere(*_: object) -> None:
@@ -123,7 +143,10 @@ def _login(guard: Guard) -> Handler:
         token = await _token(request, is_json=is_json)
         if not guard.is_token(token):
             if is_json:
-                raise Refused(403, "the token is wrong; the link that was printed last has it")
+                raise Refused(
+                    403,
+                    "the token is wrong; that of the daemon that runs now is in .orchestrator/private/http.json",
+                )
             wrong = "That is not the token."
             return HTMLResponse(pages.login(wrong=wrong), 403, headers=SAME_ORIGIN)
         response = Response(status_code=204) if is_json else RedirectResponse("/", 303)

@@ -102,6 +102,7 @@ class EnqueueSent(Sent):
 class TrustSent(Sent):
     path: Name
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    usd: Dollars | None = Field(None, description="It may be expected to cost so much.")
 
 
 class EstimateSent(Sent):

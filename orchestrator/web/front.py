@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
@@ -43,6 +43,18 @@ class Front:
     router: Router
     app: ASGIApp  # around the router
     say: Callable[[str], None]
+    look_ahead: Callable[[], Awaitable[None]]
+
+    async def prepare(self) -> None:
+        """Nobody waits for it, and whatever goes wrong in it ends no run."""
+        try:
+            await self.look_ahead()
+        except Exception as bug:
+            self._bug(bug, "when pages were made ahead")
+
+    def _bug(self, bug: Exception, where: str) -> None:
+        self.say(f"an error of our own {where}: {type(bug).__name__}")
+        traceback.print_exception(bug)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "only HTTP is served"
@@ -65,8 +77,7 @@ class Front:
         except ClientDisconnect:
             return
         except Exception as bug:
-            self.say(f"an error of our own at {ask.method} {scope['path']}: {type(bug).__name__}")
-            traceback.print_exception(bug)
+            self._bug(bug, f"at {ask.method} {scope['path']}")
             ours = Refusal(500, "an error of our own", "what the daemon has printed says more")
             await sender.instead(scope, receive, trouble(ours))
 

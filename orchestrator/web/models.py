@@ -124,6 +124,16 @@ class Task(Noun):
     asks: Asks | None
     answer: Answer | None
     checks: tuple[Check, ...]
+    context: Read | None
+
+
+class Read(Noun):
+    """Files that its agents read, and how many of them were needed."""
+
+    files_loaded: int
+    files_accessed: int
+    efficiency: float
+    waste_bytes: int
 
 
 class Sum(Noun):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from orchestrator import clock
 from orchestrator.errors import OrchestratorError, UnknownRun, UsageError
 from orchestrator.settings import Settings
+from orchestrator.views.house import Waiting
 from orchestrator.web import (
     pages_front,
     pages_learned,
@@ -25,6 +28,7 @@ from orchestrator.web import (
     pages_words,
 )
 from orchestrator.web.book import Book
+from orchestrator.web.drawn import Drawn
 from orchestrator.web.files import Part, Piece
 from orchestrator.web.seen import Seen, Told
 
@@ -36,12 +40,12 @@ PARTS: tuple[Part, ...] = ("work", "review", "before", "after", "landing")
 Page = Callable[[Request], Awaitable[Response]]
 
 
-def routes(seen: Seen) -> list[BaseRoute]:
-    pages = Pages(seen)
+def routes(seen: Seen, pages: Pages) -> list[BaseRoute]:
     told = {
         "/": pages.front,
         "/runs/{run}": pages.run,
         "/runs/{run}/events": pages.events,
+        "/runs/{run}/graph": pages.graph,
         "/runs/{run}/tasks/{task:path}/tries/{attempt:int}": pages.one_try,
         "/runs/{run}/tasks/{task:path}": pages.task,
         "/routing": pages.routing,
@@ -72,34 +76,46 @@ class Static(StaticFiles):
 class Pages:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
-        self._drawn = pages_run.Drawn()
+        self._drawn = Drawn()
         self._reports: dict[str, tuple[float, object, dict[str, Any]]] = {}
         self._pages: OrderedDict[str, tuple[float, object, str]] = OrderedDict()
+
+    async def prepare(self) -> None:
+        """What a start costs is paid before somebody looks: one run at a time, so that who looks meanwhile waits for no more than one."""
+        told, now = self._seen.told(), clock.wall()
+        with suppress(OrchestratorError):  # the page that somebody asks for says so
+            rows = await self._seen.look(lambda book: book.runs()[: pages_front.PAGE])
+            for row in reversed(rows):  # the newest is what most people look at
+                await self._seen.look(methodcaller("glance", row.id))
+            await self._seen.look(partial(self._front, told, (), now, 1))
+            for run in dict.fromkeys((*(row.id for row in rows[:1]), *told.health.runs)):
+                await self._seen.look(partial(self._run, told, run, now, 1))
 
     async def front(self, request: Request) -> Response:
         told, now = self._seen.told(), clock.wall()
         waits = await self._seen.daemon.waiting()
         number = _number(request, "page", 1, 100_000)
 
-        def work(book: Book) -> str:
-            stream = _stream(book)
-            found = pages_front.front(book, told, waits, now, number)
-            return self._render(told, "runs.html", "runs", stream=stream, **found)
-
+        work = partial(self._front, told, waits, now, number)
         return await self._shared(request, told, work, waits)
+
+    def _front(
+        self, told: Told, waits: Sequence[Waiting], now: float, number: int, book: Book
+    ) -> str:
+        stream = _stream(book)
+        found = pages_front.front(book, told, waits, now, number)
+        return self._render(told, "runs.html", "runs", stream=stream, **found)
 
     async def run(self, request: Request) -> Response:
         told, now, run = self._seen.told(), clock.wall(), request.path_params["run"]
         number = _number(request, "tasks", 1, 100_000)
 
-        def work(book: Book) -> str:
-            stream, past = _stream(book, run), book.run(run)
-            found = pages_run.page(past, told, now, number)
-            found["graph"] = self._drawn.graph(past)
-            found["timeline"] = self._drawn.timeline(past, now)
-            return self._render(told, "run.html", "runs", stream=stream, **found)
+        return await self._shared(request, told, partial(self._run, told, run, now, number))
 
-        return await self._shared(request, told, work)
+    def _run(self, told: Told, run: str, now: float, number: int, book: Book) -> str:
+        stream, past = _stream(book, run), book.run(run)
+        found = pages_run.page(past, self._drawn, told, now, number)
+        return self._render(told, "run.html", "runs", stream=stream, **found)
 
     async def events(self, request: Request) -> Response:
         told, run = self._seen.told(), request.path_params["run"]
@@ -108,6 +124,17 @@ class Pages:
             stream, past = _stream(book, run), book.run(run)
             found = pages_run.told(past)
             return self._render(told, "events.html", "runs", stream=stream, **found)
+
+        return await self._shared(request, told, work)
+
+    async def graph(self, request: Request) -> Response:
+        """With each task by itself, of which the run's own page has only some where they are many."""
+        told, run = self._seen.told(), request.path_params["run"]
+
+        def work(book: Book) -> str:
+            stream, past = _stream(book, run), book.run(run)
+            words = {"run": past.row.id, "graph": self._drawn.graph(past, whole=True)}
+            return self._render(told, "whole.html", "runs", stream=stream, **words)
 
         return await self._shared(request, told, work)
 
@@ -200,6 +227,12 @@ def page(root: Path, told: Told, name: str, here: str, /, **values: Any) -> str:
     return pages_words.render(name, **(head | pages_front.health_line(told.health) | values))
 
 
+def wrong(seen: Seen, said: str, code: int) -> Response:
+    """A page that has nothing else."""
+    words = {"told": said, "code": code}
+    return HTMLResponse(page(seen.daemon.root, seen.told(), "wrong.html", "", **words), code)
+
+
 async def _to_routing(_: Request) -> Response:
     """Where seed 001 has it."""
     return RedirectResponse("/routing", 308)
@@ -211,10 +244,9 @@ def _safe(seen: Seen, made: Page) -> Page:
     async def answer(request: Request) -> Response:
         try:
             return await made(request)
-        except OrchestratorError as wrong:
-            code = 404 if isinstance(wrong, UnknownRun | UsageError) else 500
-            root, words = seen.daemon.root, {"told": str(wrong), "code": code}
-            return HTMLResponse(page(root, seen.told(), "wrong.html", "", **words), code)
+        except OrchestratorError as said:
+            code = 404 if isinstance(said, UnknownRun | UsageError) else 500
+            return wrong(seen, str(said), code)
 
     return answer
 

@@ -19,7 +19,7 @@ from orchestrator.web.shapes import Part, iso, shares, unix
 
 PAGE = 30  # runs
 SHOWN_DOING = 6
-ORDER = ("broken", "untrusted", "arriving", "running", "queued", "behind", "later")
+ORDER = ("broken", "untrusted", "unapproved", "arriving", "running", "queued", "behind", "later")
 
 
 class Ask(NamedTuple):
@@ -102,7 +102,7 @@ def listed(one: Glance, now: float) -> Listed:
         taken = max(taken, now - unix(one.row.started_at)) if not one.ended_at else taken
     return Listed(
         one.row.id,
-        state_of(one.row.exit_code, one.live, one.asks),
+        state_of(one.row.exit_code, one.live, one.asks, apart=one.apart),
         tuple(one.row.paths.split(" ")) if one.row.paths else (),
         one.row.started_at,
         tuple(shares(states)),
@@ -116,9 +116,11 @@ def listed(one: Glance, now: float) -> Listed:
     )
 
 
-def state_of(code: int | None, live: bool, paused: int) -> str:
+def state_of(code: int | None, live: bool, paused: int, *, apart: bool) -> str:
     if code is None:
         return "running" if live else "broken off"
+    if code == 1 and apart:
+        return "result stays apart"
     if code == 130:
         return "interrupted"
     if code == 3:

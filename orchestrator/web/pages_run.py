@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from math import ceil, log2
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-
-from markupsafe import Markup
 
 from orchestrator import answers
 from orchestrator.history import TaskHistory
 from orchestrator.model import Element, Task, TaskId, TaskState
 from orchestrator.reader import discover
 from orchestrator.views import asking, handover, money, waiting
-from orchestrator.views.past import Past
+from orchestrator.views.past import Past, is_kept_apart
 from orchestrator.views.text import plain, shared_indent_removed
 from orchestrator.views.words import Words
-from orchestrator.web import (
-    pages_front,
-    pages_tasks,
-    pages_words,
-    shapes,
-    shapes_graph,
-    shapes_timeline,
-)
+from orchestrator.web import pages_front, pages_tasks, shapes
+from orchestrator.web.drawn import Drawn
 from orchestrator.web.seen import Told
 from orchestrator.web.shapes import iso
 
 LATEST = 200  # events on a page
 SUMMARY_MOST = 200_000  # characters
-KEPT = 16  # pictures
-STEPS = 400  # of a timeline
 FAILURES = 20  # told on top
 AGAIN = 20  # plans with a button
 BEFORE = 6  # tasks whose work a question shows
@@ -81,17 +69,20 @@ class Summary(NamedTuple):
     text: str
 
 
-def page(past: Past, told: Told, now: float, number: int) -> dict[str, Any]:
+def page(past: Past, drawn: Drawn, told: Told, now: float, number: int) -> dict[str, Any]:
     watched, doing = past.watched, told.doing(past.row.id)
-    found = pages_tasks.counts(past)
+    found = drawn.counts(past)
     took = watched.elapsed_s(datetime.fromtimestamp(now, UTC)) if past.live else watched.worked_s
     code = past.row.exit_code
-    state = pages_front.state_of(code, past.live, found.get("paused", 0))
+    apart = is_kept_apart(watched.history)
+    state = pages_front.state_of(code, past.live, found.get("paused", 0), apart=apart)
     return {
         "run": past.row.id,
         "state": state,
         "live": past.live,
-        "tasks": pages_tasks.rows(past, pages_tasks.page(past, number), doing, now),
+        "graph": drawn.graph(past),
+        "timeline": drawn.timeline(past, now),
+        "tasks": list(drawn.rows(past, number, doing, now)),
         "total": len(past.graph.tasks),
         "page": number,
         "pages": -(-len(past.graph.tasks) // pages_tasks.PAGE),
@@ -103,7 +94,7 @@ def page(past: Past, told: Told, now: float, number: int) -> dict[str, Any]:
         "since": iso(now - took) if past.live else None,
         "bar": _budget(past),
         "limit": _limit(past),
-        "forecast": pages_tasks.forecast(past, now) if past.live else None,
+        "forecast": drawn.forecast(past, now) if past.live else None,
         "questions": list(questions(past)),
         "failures": list(_failures(past)),
         "closed": list(waiting.closed(watched)),
@@ -118,43 +109,6 @@ def page(past: Past, told: Told, now: float, number: int) -> dict[str, Any]:
         "ended_at": watched.history.ended_at,
         "trouble": past.trouble,
     }
-
-
-class Drawn:
-    """Pictures that were drawn lately: one of many tasks is large, and most viewers look at the same."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[object, ...], Markup] = OrderedDict()
-
-    def graph(self, past: Past) -> Markup:
-        def draw() -> Markup:
-            picture = shapes_graph.picture(past.graph, past.state)
-            home = f"/runs/{past.row.id}"
-            return Markup(pages_words.render("graph.html", picture=picture, home=home))  # noqa: S704 - a template of ours has escaped it
-
-        return self._of(("graph", *_moment(past)), draw)
-
-    def timeline(self, past: Past, now: float) -> Markup:
-        """Its end moves on in steps that nobody sees."""
-
-        def draw() -> Markup:
-            line = shapes_timeline.timeline(past, now)
-            return Markup(pages_words.render("timeline.html", timeline=line, run=past.row.id))  # noqa: S704 - the same
-
-        ran = now - shapes.unix(past.row.started_at)
-        step = 2.0 ** ceil(log2(max(1.0, ran / STEPS)))  # it must not move on with `now` itself
-        return self._of(("timeline", *_moment(past), past.live and int(now / step)), draw)
-
-    def _of(self, key: tuple[object, ...], draw: Callable[[], Markup]) -> Markup:
-        found = self._kept.pop(key, None) or draw()
-        self._kept[key] = found
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return found
-
-
-def _moment(past: Past) -> tuple[object, ...]:
-    return past.row.id, past.events[-1].seq if past.events else 0, past.live
 
 
 def can(past: Past, found: Mapping[str, int]) -> set[str]:

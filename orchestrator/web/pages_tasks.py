@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from orchestrator.history import Tried
@@ -51,10 +51,6 @@ def page(past: Past, number: int) -> list[TaskId]:
         states = past.watched.states
         every = [task for wanted in URGENCY for task in every if states[task] is wanted]
     return every[(number - 1) * PAGE : number * PAGE]
-
-
-def rows(past: Past, tasks: Iterable[TaskId], doing: Mapping[TaskId, str], now: float) -> list[Row]:
-    return [row(past, task, doing.get(task, ""), now) for task in tasks]
 
 
 def row(past: Past, task: TaskId, doing: str, now: float) -> Row:

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from orchestrator.history import Tried
 from orchestrator.model import Check, Failure, Task, TaskState, Usage
-from orchestrator.tracker import REACTIONS, Reaction
 from orchestrator.views import money
 from orchestrator.views.past import Past
 from orchestrator.views.text import plain
 from orchestrator.views.watched import seconds
-from orchestrator.views.words import reason, said, weakness, who
+from orchestrator.views.words import followed, reason, said, weakness, who
 from orchestrator.web import pages_run, pages_tasks
 from orchestrator.web.shapes import iso, unix
 
@@ -82,13 +81,13 @@ def _shown(past: Past, task: Task, one: Tried, following: Tried | None, now: flo
     outcome, usage = one.outcome, one.latest.usage if one.latest else one.so_far
     runs = outcome is None and past.live
     taken = seconds(one) if outcome else (max(0.0, now - unix(one.started_at)) if runs else None)
-    failure = outcome.failure if outcome else None
+    failure, state = outcome.failure if outcome else None, past.watched.states[task.id]
     return Shown(
         one,
         who(one.route),
         _state(one, runs),
         _result(one, runs),
-        _followed(past, task, failure, following) if failure else "",
+        followed(state, failure, following, live=past.live) if failure else "",
         taken,
         iso(now - taken) if runs and taken is not None else None,
         usage,
@@ -146,18 +145,3 @@ def _pairs(before: Sequence[Check], after: Sequence[Check]) -> Iterator[Pair]:
     last = {one.command: one for one in after}
     for command in commands:
         yield Pair(plain(command, 400), first.get(command), last.get(command))
-
-
-def _followed(past: Past, task: Task, failure: Failure, following: Tried | None) -> str:
-    if following is not None:
-        free = REACTIONS[failure] in (Reaction.SAME_TRY, Reaction.ONCE_MORE)
-        return f"try {following.number}{', and no try was spent' if free else ''}"
-    match past.watched.states[task.id], REACTIONS[failure]:
-        case TaskState.WAITING, _:
-            return "another try"
-        case _, Reaction.STOP:
-            return "failed, and nothing new started: an operator must act"
-        case _, Reaction.FAIL:
-            return "failed: another try would have ended the same way"
-        case _:
-            return "failed: no try was left"

@@ -20,9 +20,9 @@ TEMPLATES, STATIC = HERE / "templates", HERE / "static"
 TONES = {  # a state's colour; each has a word and a sign besides
     "succeeded": "ok", "done": "ok", "green": "ok", "approved": "ok", "ok": "ok", "success": "ok", "met": "ok",
     "running": "run", "arriving": "run",
-    "paused": "ask", "waits for a person": "ask", "untrusted": "ask", "degraded": "warn",
+    "paused": "ask", "waits for a person": "ask", "untrusted": "ask", "unapproved": "ask", "degraded": "warn",
     "failed": "bad", "tasks failed": "bad", "broken": "bad", "red": "bad", "rejected": "bad", "not met": "bad",
-    "interrupted": "warn", "broken off": "warn", "inconclusive": "warn", "partial": "warn",
+    "interrupted": "warn", "broken off": "warn", "result stays apart": "warn", "inconclusive": "warn", "partial": "warn",
     "needs an operator": "bad",
 }  # fmt: skip
 SIGNS = {"ok": "✓", "run": "▸", "ask": "?", "bad": "✗", "warn": "!", "idle": "·"}

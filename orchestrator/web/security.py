@@ -128,7 +128,7 @@ class Guard:
             return Refusal(
                 401,
                 "the token is missing or wrong",
-                "send Authorization: Bearer TOKEN, with that of .orchestrator/private/http.json; in a browser open the link that was printed",
+                "send Authorization: Bearer TOKEN, with that of .orchestrator/private/http.json; in a browser open the link that `orchestrator serve` shows on a terminal",
             )
         told = ask.only("origin") is not None or ask.only("sec-fetch-site") is not None
         if known == "cookie" and ask.method not in READS and not told:

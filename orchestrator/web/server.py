@@ -74,6 +74,7 @@ async def serve(
                     hidden = f"{place.url} (the token is in {PRIVATE}/{FILE})"
                     say(f"pages and API{where}: {link if shows_link else hidden}")
                     task_status.started(link)
+                    beside.start_soon(front.prepare)
 
                 await _run(server, listener, begun)
 
@@ -124,6 +125,11 @@ def refuse_exposure(http: HttpSettings) -> None:
     """SettingsError where it could be reached from elsewhere and nobody has said so, or in the clear."""
     if bool(http.cert) != bool(http.key):
         raise SettingsError("http.cert and http.key go together; write both, or none")
+    if http.socket and http.cert:
+        raise SettingsError(
+            "http.socket and http.cert do not go together: what a Unix socket carries does not leave this machine. "
+            "Leave out http.cert and http.key, or http.socket"
+        )
     if http.socket or _is_local(http.host):
         return
     if not http.expose:

@@ -67,12 +67,14 @@ def timeline(past: Past, now: float) -> Timeline | None:
     tries = [(task, one) for task in past.graph for one in watched.of(task).tried]
     spans = [_span(one, end) for _, one in tries]
     axis = Axis(spans, start, end)
-    bars = [(task, _bar(past, task, one, axis, end)) for task, one in tries]
     waits = list(_waits(past, axis, end))
-    named = {task for task, _ in (*bars, *waits)}
+    named = {task for task, _ in (*tries, *waits)}
     shared = len(named) > MOST_ROWS
-    rows = _slots(tries, spans, [bar for _, bar in bars]) if shared else []
+    rows = _slots(past, tries, spans, axis) if shared else []
     if not shared:
+        bars = [
+            (t, _bar(past, t, one, axis, span)) for (t, one), span in zip(tries, spans, strict=True)
+        ]
         order = sorted(named, key=lambda t: min(b.x for o, b in (*bars, *waits) if o == t))
         for task in order:
             mine = tuple(bar for one, bar in (*waits, *bars) if one == task)
@@ -92,8 +94,7 @@ def _span(one: Tried, end: float) -> Span:
     return Span(start, max(start, unix(over) if over else end))
 
 
-def _bar(past: Past, task: TaskId, one: Tried, axis: Axis, end: float) -> Bar:
-    span = _span(one, end)
+def _bar(past: Past, task: TaskId, one: Tried, axis: Axis, span: Span) -> Bar:
     kind, came = _kind(past, one)
     ran = plain(one.model or one.route.model or one.route.worker, 40)
     title = f"try {one.number}, {who(one.route)}, {duration(span.end - span.start)}: {came}"
@@ -127,32 +128,43 @@ def _waits(past: Past, axis: Axis, end: float) -> Iterator[tuple[TaskId, Bar]]:
         yield task, Bar(x, width, "ask", word, title, task)
 
 
-def _slots(tries: list[tuple[TaskId, Tried]], spans: list[Span], bars: list[Bar]) -> list[Row]:
+def _slots(
+    past: Past, tries: list[tuple[TaskId, Tried]], spans: list[Span], axis: Axis
+) -> list[Row]:
     """Each try in the first row that is free."""
     ends: list[float] = []
-    lanes: list[list[Bar]] = []
-    order = sorted(range(len(tries)), key=lambda n: spans[n].start)
-    for number in order:
+    lanes: list[list[int]] = []
+    for number in sorted(range(len(tries)), key=lambda n: spans[n].start):
         lane = next((n for n, end in enumerate(ends) if end <= spans[number].start), len(ends))
         if lane == len(ends):
             ends.append(0.0)
             lanes.append([])
         ends[lane] = spans[number].end
-        task = tries[number][0]
-        bar = bars[number]
-        lanes[lane].append(bar._replace(text=task, title=f"{task}: {bar.title}"))
-    return [_slot(f"slot {number}", lane) for number, lane in enumerate(lanes, 1)]
+        lanes[lane].append(number)
+    return [
+        _slot(past, f"slot {place}", [(*tries[n], spans[n]) for n in lane], axis)
+        for place, lane in enumerate(lanes, 1)
+    ]
 
 
-def _slot(name: str, bars: list[Bar]) -> Row:
+def _slot(past: Past, name: str, tries: list[tuple[TaskId, Tried, Span]], axis: Axis) -> Row:
     """Of hundreds that passed nobody looks at one: they cost a page its speed."""
-    rest = tuple(bar for bar in bars if bar.kind != "ok")
-    passed = [bar for bar in bars if bar.kind == "ok"]
-    boxes = (
-        f"M{10 * b.x:.0f} 3h{max(2, 10 * b.width - 1):.0f}v16h-{max(2, 10 * b.width - 1):.0f}z"
-        for b in passed
-    )
-    return Row(None, f"{name}, {counted(len(bars), 'try', 'tries')}", rest, "".join(boxes))
+    rest, boxes = list[Bar](), list[str]()
+    for task, one, span in tries:
+        if one.outcome is not None and one.outcome.ok:
+            boxes.append(_box(axis, span))
+        else:
+            bar = _bar(past, task, one, axis, span)
+            rest.append(bar._replace(text=task, title=f"{task}: {bar.title}"))
+    told = f"{name}, {counted(len(tries), 'try', 'tries')}"
+    return Row(None, told, tuple(rest), "".join(boxes))
+
+
+def _box(axis: Axis, span: Span) -> str:
+    start = axis.at(span.start)
+    width = max(LEAST, axis.at(span.end) - start)
+    x, across = min(start, 100 - width), max(2, 10 * width - 1)
+    return f"M{10 * x:.0f} 3h{across:.0f}v16h-{across:.0f}z"
 
 
 def _bands(past: Past, axis: Axis) -> Iterator[Bar]:

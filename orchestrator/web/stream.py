@@ -148,12 +148,19 @@ class Streams:
             for frame in page.frames:
                 self._send(frame)
             self._seq = page.last
-        for run in self.daemon.health().runs:
+        self._tell_doing()
+        await self._tell_of_plans()
+
+    def _tell_doing(self) -> None:
+        live = self.daemon.health().runs
+        for run in live:
             told = dict(self.daemon.doing(run))
-            if told != self._doing.get(run):
+            if told != self._doing.get(run, {}):
                 self._doing[run] = told
                 self._send(_doing(run, told))
-        await self._tell_of_plans()
+        for run in self._doing.keys() - set(live):  # whoever works in it works no more
+            if self._doing.pop(run):
+                self._send(_doing(run, {}))
 
     async def _tell_of_plans(self) -> None:
         """One that is dropped, edited or trusted is no event of the journal."""

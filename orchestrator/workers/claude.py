@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from orchestrator.model import Attempt, Failure, Progress, Tier, Usage
+from orchestrator.model import Attempt, Failure, Progress, QuotaWindow, Tier, Usage
 from orchestrator.process import Ended
 from orchestrator.workers import booking, trouble
 from orchestrator.workers.reading import (
@@ -39,6 +39,7 @@ CLOUDS = "CLAUDE_CODE_USE_"  # BEDROCK, VERTEX, FOUNDRY: billed there
 AT_HOME = ("firstParty", "")  # older clients do not tell
 INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md")
 MILLISECONDS = 1e11  # as seconds that is in the year 5138
+MOST_WINDOWS = 8  # of one account
 BY_REASON = {
     "max_turns": Failure.MAX_TURNS,
     "budget_exhausted": Failure.BUDGET,
@@ -126,7 +127,7 @@ class Claude(Client):
             case "user":
                 yield from _tool_results(event, reading)
             case "rate_limit_event":
-                _quota(event, reading)
+                yield from _quota(event, reading)
             case "result":
                 yield from _result(event, reading)
 
@@ -230,12 +231,38 @@ def _tool_results(event: Event, reading: Reading) -> Iterator[Progress]:
             yield from reading.end_step(text_at(block, "tool_use_id"), not failed)
 
 
-def _quota(event: Event, reading: Reading) -> None:
+def _quota(event: Event, reading: Reading) -> Iterator[Progress]:
     info = find(event, "rate_limit_info", dict) or {}
-    if info.get("status") == "rejected":
-        at = find(info, "resetsAt", float)
-        reading.reset_at = at / 1000 if at is not None and at > MILLISECONDS else at
-        reading.window = text_at(info, "rateLimitType") or None
+    kind, refuses = text_at(info, "rateLimitType"), info.get("status") == "rejected"
+    if refuses:
+        reading.reset_at = _seconds_at(info)
+        reading.window = kind or None
+    told = find(info, "unifiedWindows", dict) or {}
+    found = {name: one for name, one in told.items() if isinstance(one, dict)}
+    if kind:  # other windows of a plan, such as that of one model, are told here only
+        found.setdefault(kind, info)
+    windows = tuple(_windows(found, kind if refuses else ""))
+    if windows:
+        yield Progress(windows=windows)
+
+
+def _windows(found: Mapping[str, Event], refused: str) -> Iterator[QuotaWindow]:
+    for name, one in list(found.items())[:MOST_WINDOWS]:
+        used = amount_at(one, "utilization")
+        is_refused = name == refused or one.get("status") == "rejected"
+        if used is not None or is_refused:
+            yield QuotaWindow(
+                provider="anthropic",
+                name=name[:40],
+                utilization=1.0 if used is None else used,
+                resets_at=_seconds_at(one),
+                is_refused=is_refused,
+            )
+
+
+def _seconds_at(told: Event) -> float | None:
+    at = find(told, "resetsAt", float)
+    return at / 1000 if at is not None and at > MILLISECONDS else at
 
 
 def _result(event: Event, reading: Reading) -> Iterator[Progress]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator import inbox, ledger
+from orchestrator.model import TaskId
 from tests.browser.conftest import Site
 from tests.ledger.outcomes import line
 from tests.web import scenes
@@ -250,6 +251,16 @@ def test_pages_fit_and_are_kept_as_pictures(site: Site, look: str):
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             page.screenshot(path=f"{folder}/{name}-{look}.png", full_page=name != "try")
+
+
+def test_what_a_worker_did_is_not_told_once_it_has_ended(site: Site):
+    page = site.open(path_of(site, "live"))
+    page.wait_for_selector("#link.on")
+    house = site.told.house
+    house.lines = {site.told.names["asking"]: {TaskId("auth/5"): "writes"}}
+    site.server.call(house.ring)
+    page.wait_for_selector("[data-doing='auth/5']:text('writes')")
+    page.wait_for_function("document.querySelector(\"[data-doing='auth/4']\").textContent === ''")
 
 
 def test_without_a_script_all_can_be_read(site: Site):

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from orchestrator import journal
+from orchestrator.cli import remote
+from orchestrator.errors import RecordError
 from orchestrator.model import EventKind
 from tests.whole.daemons import Daemon, House, wait_until
 
@@ -218,3 +221,57 @@ def test_a_daemon_that_does_not_answer_or_answers_nonsense_is_said(house: House)
         assert f"start the daemon (pid {daemon.process.pid}) anew" in house.call(
             "resume", run, code=CODE_BUSY
         )
+
+
+def certificate(house: House, name: str) -> None:
+    """Signed by itself, and for another name than the address that is asked."""
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=box.lan",
+             "-keyout", f".orchestrator/{name}.key", "-out", f".orchestrator/{name}.pem"]  # fmt: skip
+    if subprocess.run(words, cwd=house.root, capture_output=True, check=False).returncode:
+        pytest.skip("openssl makes no certificate here")
+
+
+def test_over_tls_the_certificate_of_the_settings_is_trusted_and_no_other(tmp_path: Path):
+    settings = "[http]\ncert = '.orchestrator/own.pem'\nkey = '.orchestrator/own.key'\n"
+    house = House(tmp_path, settings)
+    certificate(house, "own")
+    certificate(house, "other")
+    with house.serving("--trust-all") as daemon:
+        run, _ = cancelled(house, daemon)
+        assert house.place["url"].startswith("https://127.0.0.1:")
+        config = house.root / ".orchestrator" / "config.toml"
+        kept = config.read_text()
+        for name, words in (
+            ("other", f"another certificate at {house.place['url']} than the one of http.cert: "),
+            ("none", "none.pem: "),
+        ):
+            config.write_text(kept.replace("own.pem", f"{name}.pem"))
+            assert words in house.call("resume", run, code=CODE_BUSY)
+        assert house.began["two"] == 1
+        config.write_text(kept)
+        house.go()
+        found = house.call("resume", run)
+        assert f"{house.place['url']}/runs/{run}" in found
+        daemon.wait_until(is_over(house, 0))
+    assert house.began == {"one": 1, "two": 2}
+
+
+@pytest.mark.parametrize("how", ["port", "socket"])
+def test_who_never_answers_is_waited_for_no_longer_than_the_limit(tmp_path: Path, how: str):
+    if how == "socket":
+        path = str(tmp_path / "s")
+        silent = socket.socket(socket.AF_UNIX)
+        silent.bind(path)
+        silent.listen()
+        place = remote.Place("http://localhost", "token", path)
+    else:
+        silent = socket.create_server(("127.0.0.1", 0))
+        place = remote.Place(f"http://127.0.0.1:{silent.getsockname()[1]}", "token", None)
+    daemon = remote.Daemon(tmp_path, "7", place, limit_s=0.5)
+    began = time.monotonic()
+    with silent, pytest.raises(RecordError) as late:
+        daemon.post("/api/runs/x/cancel", {})
+    assert 0.4 < time.monotonic() - began < 10
+    told = str(late.value)
+    assert told.startswith("the daemon (pid 7) has not answered within 0.5 s; it may still do it. ")
+    assert told.endswith("Next: look with: orchestrator runs")

@@ -70,6 +70,13 @@ def test_it_has_changed_when_its_bytes_or_its_file_have_and_not_else(folder: Fol
     assert again.sha256 == hashlib.sha256(WHOLE.encode()).hexdigest()
 
 
+def test_since_when_it_lies_there_outlives_the_daemon(folder: Folder):
+    path = write(folder, "a-PLAN.md")
+    first = seen(folder, 10.0)["plans/a-PLAN.md"]
+    again = seen(Folder(folder.root, folder.top, settings.load(folder.root).reader), 500.0)
+    assert first.since == again["plans/a-PLAN.md"].since == os.stat(path).st_ctime_ns / 1e9
+
+
 @pytest.mark.parametrize("cut", range(0, len(WHOLE) - len("</tasks>\n") + 1, 7))
 def test_a_plan_that_is_cut_off_before_its_last_word_is_wrong(folder: Folder, cut: int):
     write(folder, "a-PLAN.md", WHOLE[:cut])

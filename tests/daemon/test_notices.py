@@ -152,9 +152,7 @@ async def test_a_receiver_that_stays_wrong_is_told_of(
 @pytest.mark.parametrize(
     ("to", "why"),
     [
-        ({"webhook": "ftp://example.org/x"}, "no http address"),
         ({"webhook": "http://127.0.0.1:1/x"}, "refused"),
-        ({"webhook": "http://[::1/x"}, "notify.webhook"),
         ({"webhook": "http://a b/x"}, "notify.webhook"),
         ({"command": ("/nowhere/tell-me",)}, "notify.command"),
         ({"command": ("/bin/sh", "-c", "echo no room >&2; exit 3")}, "exit 3: no room"),
@@ -290,3 +288,34 @@ async def test_a_secret_of_ours_is_not_told(tmp_path: Path, receiver: Receiver):
         notices.broke_off(RUN, "it said kNs93-dTq0-canary-4471")
     assert "canary" not in receiver.got[0]["text"]
     assert "[redacted: SHOP_TOKEN]" in receiver.got[0]["text"]
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_none_is_lost_however_far_it_is_on_its_way_when_the_daemon_ends(
+    tmp_path: Path, receiver: Receiver, steps: int
+):
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, print)
+    async with kept(notices):
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()  # `keep` waits now
+        notices.ended(RUN, 0, watched())
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+    assert [one["event"] for one in receiver.got] == ["end"]
+
+
+async def test_what_could_not_leave_in_time_is_said(tmp_path: Path, receiver: Receiver):
+    said = list[str]()
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, said.append)
+    receiver.let.clear()
+    async with anyio.create_task_group() as group:
+        group.start_soon(notices.keep)
+        notices.broke_off(RUN, "its branch is gone")
+        notices.broke_off(RUN, "no room")
+        await notices.flush(0.1)
+        group.cancel_scope.cancel()
+    before = "warning: the daemon ends, and nobody was told: "
+    assert said == [
+        f"{before}run {RUN} broke off: its branch is gone",
+        f"{before}run {RUN} broke off: no room",
+    ]

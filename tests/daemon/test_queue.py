@@ -231,3 +231,60 @@ def test_who_was_refused_is_tried_again_after_its_time_or_with_another_text():
     assert states(decided(found(), refused=behind)) == {PATHS[0]: "behind"}
     over = {PATHS[0]: Refusal("no agent", waits=False, until=NOW, sha256="aa")}
     assert started(decided(found(), refused=over)) == [(PATHS[0],)]
+
+
+def test_who_waits_long_enough_goes_before_those_who_are_more_urgent():
+    """For ever there comes something that is more urgent; an hour counts as a step."""
+    low, waits, now = found(PATHS[0], priority=-1), dict[str, float](), NOW
+    for hour in range(9):
+        urgent = found(PATHS[3], f"u{hour}", priority=1, changed_at=now - 60)
+        past = known(queued=waits)
+        decision = decide([low, urgent], past, now=now, settle_s=SETTLE_S, places=1)
+        if started(decision) == [(PATHS[0],)]:
+            break
+        waits, now = decision.queued(waits, now), now + 3600
+    assert hour == 2  # as urgent as they are by then, and it lies there longest
+    assert decision.queued(waits, now) == {PATHS[3]: now}
+
+
+def test_a_wait_that_is_over_counts_no_more():
+    decision = decided(found(), found(PATHS[3], "bb"), places=0)
+    assert decision.queued({PATHS[0]: 5.0, "gone": 1.0}, 9.0) == {PATHS[0]: 5.0, PATHS[3]: 9.0}
+    assert decided(found(sha256=None)).queued({PATHS[0]: 5.0}, 9.0) == {}
+
+
+# --- money and quota ----------------------------------------------------------------------------------
+
+
+def test_s3_29_only_plans_below_normal_wait_for_the_month():
+    plans = [found(PATHS[0], priority=-1), found(PATHS[1]), found(PATHS[2], "bb", priority=1)]
+    decision = decided(*plans, throttled="behind quota: x")
+    assert started(decision) == [(PATHS[2],), (PATHS[1],)]
+    assert [(one.state, one.why) for one in decision.waiting] == [("later", "behind quota: x")]
+    assert len(started(decided(*plans))) == 3
+
+
+def test_what_runs_is_not_touched_by_the_month():
+    past = {PATHS[0]: [Revision(RUNS[0], "aa")]}
+    decision = decided(
+        found(priority=-1), revisions=past, live=RUNS[:1], throttled="behind quota: x"
+    )
+    assert states(decision) == {PATHS[0]: "running"}
+
+
+def test_a_dear_plan_waits_until_a_person_has_said_enough_for_this_text():
+    dear = Refusal("dear", waits=True, until=NOW + 60, sha256="aa", asks_usd=7.2)
+    for given_, waits in (
+        ({}, True),
+        ({"aa": 7.19}, True),
+        ({"bb": 9.0}, True),
+        ({"aa": 7.2}, False),
+    ):
+        decision = decided(found(), refused={PATHS[0]: dear}, approved=given_)
+        assert states(decision) == ({PATHS[0]: "unapproved"} if waits else {})
+        assert started(decision) == ([] if waits else [(PATHS[0],)])
+        assert [one.asks_usd for one in decision.waiting] == ([7.2] if waits else [])
+    other = dear._replace(asks_usd=0.0)
+    assert states(decided(found(), refused={PATHS[0]: other}, approved={"aa": 9.0})) == {
+        PATHS[0]: "behind"
+    }

@@ -34,6 +34,18 @@ def test_what_is_trusted_is_the_text_and_who_said_so_stands_beside_it(tmp_path: 
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_word_on_the_cost_is_of_the_text_and_the_last_one_counts(tmp_path: Path):
+    assert trust.approved(tmp_path) == {}
+    give(tmp_path, A)
+    for usd in (9.0, 2.5):
+        trust.trust(tmp_path, B, "plans/b-PLAN.md", "me", "2026-11-28T00:00:00+00:00", usd)
+    for wrong in ("true", "null", '"9"', "Infinity"):
+        with (tmp_path / FILE).open("a") as file:
+            file.write(f'{{"sha256": "{A}", "usd": {wrong}}}\n')
+    assert trust.approved(tmp_path) == {B: 2.5}
+    assert trust.trusted(tmp_path) == {A, B}
+
+
 @pytest.mark.parametrize("cut", range(0, 60, 5))
 def test_a_torn_line_trusts_nothing_and_spoils_no_other(tmp_path: Path, cut: int):
     give(tmp_path, A)

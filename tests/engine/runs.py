@@ -139,6 +139,7 @@ async def run(
 async def resume(
     root: Path,
     *,
+    named: str | None = None,
     workers: Mapping[str, Worker] | None = None,
     watcher: Watcher | None = None,
     retry: tuple[str, ...] = (),
@@ -146,7 +147,7 @@ async def resume(
 ) -> Ran:
     watcher = watcher or Watcher()
     conf = settings.load(root)
-    name, code = await engine.resume(root, None, conf, watcher, changes, retry, workers)
+    name, code = await engine.resume(root, named, conf, watcher, changes, retry, workers)
     return Ran(name, code, root, watcher)
 
 

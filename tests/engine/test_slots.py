@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.slots import Slots
+from orchestrator.engine.slots import PATIENCE, Slots
 from orchestrator.model import RunId
 
 
@@ -159,3 +159,21 @@ def test_a_run_that_leaves_gives_its_slots_to_who_waits():
     first.running.clear()
     slots.leave(first.id)
     assert second.woken
+
+
+@given(st.integers(1, 5), st.integers(1, 3), st.integers(0, 2**32))
+def test_who_is_less_urgent_waits_long_and_not_for_ever(limit: int, steps: int, seed: int):
+    slots, dice = Slots(limit), Random(seed)
+    urgent = entered(slots, 0, ready=500, priority=steps)
+    settle([urgent], dice)
+    low = entered(slots, 1, ready=3)
+    settle([low], dice)
+    before = urgent.began
+    while not low.began:
+        assert urgent.began - before <= (steps + 1) * PATIENCE
+        urgent.end_one()
+        settle([urgent, low], dice)
+    assert urgent.began - before >= steps * PATIENCE  # it is less urgent all the same
+    low.end_one()
+    settle([urgent, low], dice)
+    assert not low.running  # and waits anew

@@ -34,7 +34,23 @@ TOLD: Mapping[str, Mapping[str, Mapping[str, tuple[str, list[str]]]]] = {
             "wait/2": ("paused", []),
             "wait/3": ("waiting", []),
         },
-    }
+    },
+    "2": {
+        "261128-4r884": {
+            "demo/1": ("succeeded", [""]),
+            "demo/2": ("succeeded", [""]),
+            "demo/3": ("succeeded", ["conflict", ""]),
+            "demo/4": ("succeeded", ["rate-limit", ""]),
+            "demo/5": ("succeeded", []),
+            "demo/6": ("succeeded", ["exit", "exit", ""]),
+        },
+        "261128-dpyz4": {
+            "wait/1": ("succeeded", [""]),
+            "wait/2": ("paused", []),
+            "wait/3": ("waiting", []),
+        },
+        "261128-8kcga": {"test/1": ("succeeded", [""])},
+    },
 }
 
 
@@ -84,15 +100,17 @@ def test_a_writer_brings_it_to_today_and_nothing_changes(version: str, tmp_path:
         assert connection.execute("PRAGMA user_version").fetchone() == (journal.VERSION,)
 
 
-async def test_a_run_that_waited_under_the_first_version_goes_on(tmp_path: Path):
-    place("1", tmp_path)
+@pytest.mark.parametrize("version", TOLD)
+async def test_a_run_that_waited_under_an_older_version_goes_on(version: str, tmp_path: Path):
+    place(version, tmp_path)
     (tmp_path / "plans").mkdir()
     (tmp_path / "left.txt").write_text("left\n")
+    waits = next(run for run, told in TOLD[version].items() if "wait/2" in told)
     with journal.reading(tmp_path) as book:
-        (plan,) = book.plans(RunId("261128-yt6wu"))
+        (plan,) = book.plans(RunId(waits))
     (tmp_path / plan.path).write_bytes(plan.content)
     answers = {"wait/2": Answer(approved=True, option="b")}
-    ended = await runs.resume(tmp_path, watcher=runs.Watcher(answers))
+    ended = await runs.resume(tmp_path, named=waits, watcher=runs.Watcher(answers))
     assert ended.code == 0
     assert ended.count(EventKind.ATTEMPT_STARTED, "wait/1") == 1
     assert (tmp_path / "right.txt").read_text() == "right\n"

@@ -100,8 +100,18 @@ def test_what_stands_in_a_name_of_the_project_is_no_secret():
     assert known.secrets.text("acme-portal real-key-1") == "acme-portal [redacted: API_KEY]"
     known.learn({"OTHER_PASSWORD": "portal-2"})  # also one that comes later
     assert known.secrets.text("portal-2") == "portal-2"
+
+
+def test_runs_side_by_side_keep_their_names_whichever_began_or_is_looked_at_last():
+    known = Known()
+    known.learn({"DB_PASSWORD": "acme-portal", "API_KEY": "real-key-1", "MY_TOKEN": "pub-token-1"})
+    assert known.spare(["plans/acme-portal-PLAN.md"]) == ["DB_PASSWORD"]
+    assert known.spare(["plans/pub-token-1/x-PLAN.md"]) == ["MY_TOKEN"]
     assert known.spare([]) == []
-    assert known.secrets.text("acme-portal") == "[redacted: DB_PASSWORD]"
+    told = "plans/acme-portal-PLAN.md plans/pub-token-1/x-PLAN.md"
+    assert known.secrets.text(f"{told} real-key-1") == f"{told} [redacted: API_KEY]"
+    known.learn({"OTHER_SECRET": "portal-PLAN"})
+    assert known.secrets.text(told) == told
 
 
 # --- files ----------------------------------------------------------------------------------------

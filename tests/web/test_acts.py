@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import inbox
 from orchestrator.model import EventKind
-from orchestrator.views.house import Cancel, Enqueue, Resume, Trust
+from orchestrator.views.house import Cancel, Enqueue, Resume, Trust, Waiting
 from tests.engine.runs import checkpoint, resume, run, write_plan
 from tests.web.conftest import Scene
 from tests.web.houses import DIGEST, House, Reply, served, task, writer
@@ -93,6 +93,28 @@ def test_the_daemon_is_asked_for_what_only_it_can_do(fresh: Scene):
         Trust(path="a.md", sha256="b" * 64),
         Cancel(run=fresh.run),
     ]
+
+
+def test_who_was_shown_a_part_of_a_text_cannot_trust_all_of_it(fresh: Scene):
+    """Under any of its names, and whatever else keeps it from running."""
+
+    def post(path: str, sha256: str) -> Reply:
+        return fresh.served.ask("POST", "/api/plans/trust", {"path": path, "sha256": sha256})
+
+    house = fresh.served.house
+    long = Waiting(path="plans/a.md", sha256=DIGEST, state="untrusted", why="", since="", diff="+x", is_whole=False)  # fmt: skip
+    house.plans = (long,)
+    for path in ("plans/a.md", "plans/../plans/a.md"):
+        told = post(path, DIGEST)
+        assert told.status == 409
+        assert f"type: orchestrator trust {path}" in told.json["error"]
+    house.plans = (long.model_copy(update={"state": "later"}),)
+    assert post("plans/a.md", DIGEST).status == 409
+    assert house.asked == []
+    house.plans = (long.model_copy(update={"state": "unapproved"}),)  # it is trusted; it costs
+    assert post("plans/a.md", DIGEST).status == 200
+    house.plans = (long.model_copy(update={"is_whole": True}),)
+    assert post("plans/a.md", DIGEST).status == 200
 
 
 @pytest.mark.parametrize(

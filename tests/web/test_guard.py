@@ -31,7 +31,8 @@ def addresses() -> Iterator[tuple[str, str, str]]:
         yield one.method, one.path, kind
     yield "GET", app.DOCUMENT, "api"
     yield "POST", "/login", "form"
-    for route in pages.routes(Seen(House(root=None), None)):  # type: ignore[arg-type]
+    seen = Seen(House(root=None), None)  # type: ignore[arg-type]
+    for route in pages.routes(seen, pages.Pages(seen)):
         if isinstance(route, Mount):
             yield "GET", f"{route.path}/nothing.js", "open"
         else:

@@ -12,6 +12,7 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 
 from orchestrator import journal, ledger, redact
+from orchestrator.cli import explaining
 from orchestrator.model import (
     Check,
     CheckResult,
@@ -27,10 +28,12 @@ from orchestrator.model import (
     TaskId,
 )
 from orchestrator.views.house import Waiting
+from orchestrator.views.past import open_run
 from orchestrator.views.watched import Spent
 from orchestrator.web import pages_words
+from orchestrator.web.asked import ResumeSent
 from orchestrator.web.book import Book
-from orchestrator.web.pages_run import Drawn
+from orchestrator.web.drawn import Drawn
 from orchestrator.web.pages_tasks import Row
 from tests.engine.runs import bash
 from tests.ledger.outcomes import NOW, line, seed_sample
@@ -218,6 +221,20 @@ def test_plans_say_why_they_wait_and_trust_is_for_what_was_seen(tmp_path: Path):
         ]
 
 
+def test_a_dear_plan_has_a_button_with_its_cost(tmp_path: Path):
+    with place(tmp_path / "shop") as (told, server):
+        one = next(one for one in scenes.waiting_plans() if one.state == "untrusted")
+        dear = {"state": "unapproved", "asks_usd": 7.2, "diff": "", "run": None}
+        told.house.plans = (one.model_copy(update=dear),)
+        page = read(server, "/")
+        assert "Run for up to $7.20" in page.text
+        (form,) = [attrs for tag, attrs in page.tags if tag == "form"]
+        assert (form["data-post"], form["data-sha256"]) == ("/api/plans/trust", one.sha256)
+        (usd,) = [attrs for tag, attrs in page.tags if tag == "input" and attrs["name"] == "usd"]
+        assert (usd["value"], "data-number" in usd) == ("7.2", True)
+        assert server.get("/api/plans/waiting")["plans"][0]["asks_usd"] == 7.2
+
+
 def test_nobody_is_asked_to_trust_on_a_page_what_it_does_not_show(tmp_path: Path):
     with place(tmp_path / "shop") as (told, server):
         known = scenes.waiting_plans()
@@ -300,6 +317,77 @@ def test_what_is_not_there_is_a_page_that_says_so(tmp_path: Path):
             "/runs/nope/events",
         ):
             assert "Not found" in read(server, path, 404).text, path
+
+
+def test_a_person_gets_a_page_where_there_is_none_and_a_program_json(tmp_path: Path):
+    with place(tmp_path / "shop", "small") as (_, server):
+        for method, path, status, word in (
+            ("GET", "/nothing", 404, "There is no page at this address."),
+            ("GET", "/runs/", 404, "There is no page at this address."),
+            ("POST", "/routing", 405, "This address takes no such method."),
+        ):
+            body = {} if method == "POST" else None
+            reply = server.ask(
+                method, path, body, accept="text/html,application/xhtml+xml,*/*;q=0.8"
+            )
+            assert reply.status == status, path
+            assert reply.headers["content-type"].startswith("text/html")
+            page = Page(reply.body.decode())
+            assert page.wrong == []
+            assert word in page.text
+            assert "/" in page.all("href")
+            assert ("allow" in reply.headers) is (status == 405)
+            assert server.ask(method, path, body, accept="*/*").json["error"]
+        for path in ("/api/nothing", "/static/nothing.js"):
+            told = server.ask("GET", path, accept="text/html")
+            assert told.status == 404
+            assert b"shop" not in told.body  # nobody has to have the token for the second
+            assert "html" not in told.headers["content-type"]
+
+
+def test_a_result_that_stays_apart_is_no_failure_of_a_task(tmp_path: Path):
+    with place(tmp_path / "shop", "failing") as (told, server):
+        text = scenes.plan_text(bash("Say hello", "true", files="a.txt"), phase="hello")
+        play = scenes.Play(told.book, told.house.root, {"hello": text}, ago=100)
+        play.work(1, 1, 20)
+        apart = {"why": "it conflicts with your branch", "branch": "orchestrator/x", "into": "main"}
+        play.tell(EventKind.DELIVERED, 21, apart | {"commits": 1, "tip": "f" * 40})
+        play.end(22, 1)
+        front = read(server, "/").text
+        assert f"! result stays apart {play.run}" in front
+        assert f"✗ tasks failed {told.names['failing']}" in front
+        assert f"{play.run} ! result stays apart" in read(server, f"/runs/{play.run}").text
+        states = {one["run"]: one["state"] for one in server.get("/api/runs")["runs"]}
+        assert states == {
+            play.run: "done, but its result stays apart (exit 1)",
+            told.names["failing"]: "tasks failed (exit 1)",
+        }
+
+
+def test_a_run_is_resumed_with_any_budget_that_the_command_takes(tmp_path: Path):
+    with place(tmp_path / "shop", "failing") as (told, server):
+        page = read(server, f"/runs/{told.names['failing']}")
+        fields = {a["name"]: a for tag, a in page.tags if tag == "input"}
+        assert fields.keys() == ResumeSent.model_fields.keys()
+        assert all("data-number" in one for one in fields.values())
+
+
+@pytest.mark.parametrize(
+    ("live", "word"), [(True, "another try"), (False, "another try, once the run goes on")]
+)
+def test_what_follows_a_failed_try_is_said_alike_everywhere(
+    tmp_path: Path, live: bool, word: str, capsys: pytest.CaptureFixture[str]
+):
+    with place(tmp_path / "shop") as (told, server):
+        text = scenes.plan_text(bash("Say hello", "true", files="a.txt"), phase="hello")
+        play = scenes.Play(told.book, told.house.root, {"hello": text})
+        play.work(1, 1, 20, scenes.failed())
+        told.book.announce([play.run] if live else [])
+        page = read(server, f"/runs/{play.run}/tasks/hello%2F1")
+        assert f"→ {word} " in f"{page.text} ".replace(" transcript", " ")
+        found = open_run(told.house.root, play.run)
+        explaining.explain(found, found.task("1"))
+        assert capsys.readouterr().out.split("follows")[1].split("\n")[0].strip() == word
 
 
 def test_a_picture_is_drawn_anew_only_where_one_could_see_it(tmp_path: Path):

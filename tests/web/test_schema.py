@@ -83,6 +83,15 @@ def test_what_is_served_is_that_document(scene: Scene):
     assert scene.served.get(app.DOCUMENT) == DOCUMENT
 
 
+def test_what_else_a_stream_tells_is_in_its_line():
+    told = {
+        path: of["get"]["summary"] for path, of in DOCUMENT["paths"].items() if "stream" in path
+    }
+    assert all("`doing`" in one or "The same" in one for one in told.values())
+    assert "`plans`" in told["/api/stream"]
+    assert "`plans`" not in told["/api/runs/{run}/stream"]
+
+
 def test_every_reference_leads_somewhere():
     known = DOCUMENT["components"]["schemas"]
     for name in re.findall(r"#/components/schemas/([\w.-]+)", str(DOCUMENT)):

@@ -40,6 +40,7 @@ def words(root: Path, **http_words: object) -> settings.HttpSettings:
         {"host": "0.0.0.0", "expose": True, "cert": "c", "key": "k"},
         {"cert": "c"},
         {"key": "k"},
+        {"socket": "x.sock", "cert": "c", "key": "k"},
     ],
 )
 def test_nothing_else_than_this_machine_is_served_without_a_word(

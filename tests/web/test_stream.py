@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import pytest
 
 from orchestrator.journal import Journal
 from orchestrator.model import RunId, TaskId
@@ -166,6 +167,37 @@ def test_what_workers_do_is_told_and_not_numbered(fresh: Scene):
     assert fresh.served.get(f"/api/runs/{run}")["doing"] == {"demo/1": "writes"}
     viewer.close()
     late.close()
+
+
+def test_who_has_ended_does_nothing_any_more(fresh: Scene):
+    """Told to those who watch, and kept from those who come later."""
+    house, run = fresh.served.house, fresh.run
+    house.live, house.lines = (run,), {run: {TaskId("demo/1"): "reads"}}
+    viewer = Lines(fresh.served, f"/api/runs/{run}/stream")
+    assert until(lambda: any("reads" in line for line in viewer.lines))
+    house.live, house.lines = (), {}
+    fresh.served.call(house.ring)
+    nothing = f'data: {{"run":"{run}","tasks":{{}}}}'
+    assert until(lambda: nothing in viewer.lines)
+    late = Lines(fresh.served, f"/api/runs/{run}/stream")
+    assert late.opened.wait(WAIT_S)
+    with writer(fresh.ran.root) as book:
+        (seq,) = some_events(book, run, 1)
+    assert until(lambda: late.ids == [seq])
+    assert "event: doing" not in late.lines
+    viewer.close()
+    late.close()
+
+
+@pytest.mark.parametrize("last", ["abc", "-1", "1.5", "9" * 19, "٣"])
+@pytest.mark.parametrize("path", ["/api/stream", "/api/runs/{run}/stream"])
+def test_who_cannot_go_on_where_it_was_is_told(path: str, last: str, scene: Scene):
+    """It would miss events, and not know it."""
+    address = f"{path.format(run=scene.run)}?after=0"
+    told = scene.served.ask("GET", address, last_event_id=last.encode("utf-8").decode("latin-1"))
+    assert told.status == 400
+    assert "Last-Event-ID is not the number of an event" in told.json["error"]
+    assert "send the `id` of the last one" in told.json["error"]
 
 
 async def test_a_quiet_stream_has_a_heart(tmp_path: Path):

@@ -187,16 +187,21 @@ def test_a_second_daemon_names_the_first_and_its_runs(house: House):
     with house.daemon("--trust-all") as daemon:
         daemon.wait_until(lambda: house.began["one"])
         run = house.runs()[0].id
-        said = house.call("watch", "plans", code=4)
-        assert f"pid {daemon.process.pid}" in said
-        assert run in said
+        pid = daemon.process.pid
+        assert (
+            f"a daemon (orchestrator watch, pid {pid}) holds {house.root} already and works on run {run}; "
+            f"a project has one.\n  next: to start another, end it first: kill {pid}\n"
+        ) in house.call("watch", "plans", code=4)
         assert f"run {run} works on plans/one-PLAN.md" in house.call("run", "plans/one-PLAN.md")
         house.go()
         daemon.wait_until(lambda: house.ended(1))
-        said = house.call("watch", "plans", code=4)
-        assert f"pid {daemon.process.pid}" in said
+        assert f"pid {pid}) holds {house.root} already; a project" in house.call("watch", code=4)
         assert daemon.end() == 0
     assert house.began == {"one": 1}
+    with house.serving() as daemon:
+        said = house.call("serve", code=4)
+        assert f"orchestrator serve, {house.place['url']}, pid {daemon.process.pid}" in said
+        assert house.place["token"] not in said
 
 
 def test_nothing_of_a_killed_daemon_lives_on(house: House):

@@ -330,3 +330,46 @@ def test_doctor_hears_of_a_missing_login_and_of_a_key_that_wins(tmp_path: Path):
     (tmp_path / ".claude/.credentials.json").write_text("{}")
     assert list(client.examine("2.1.329", {}, tmp_path)) == []
     assert "is billed by use" in "".join(client.examine("2.1.329", key, tmp_path))
+
+
+def test_how_full_each_window_is_is_told_as_it_was_recorded():
+    """With the token of a plan; with a key it tells nothing."""
+    info = {
+        "status": "allowed_warning",
+        "resetsAt": 1795820000,
+        "rateLimitType": "seven_day",
+        "utilization": 0.4,
+        "isUsingOverage": False,
+        "unifiedWindows": {
+            "five_hour": {"utilization": 0.91, "resetsAt": 1795220000, "status": "allowed_warning"},
+            "seven_day": {"utilization": 0.4, "resetsAt": 1795820000, "status": "allowed"},
+        },
+    }
+    reading, progress = told({"type": "rate_limit_event", "rate_limit_info": info})
+    (one,) = progress
+    assert [(w.name, w.utilization, w.resets_at, w.is_refused) for w in one.windows] == [
+        ("five_hour", 0.91, 1795220000.0, False),
+        ("seven_day", 0.4, 1795820000.0, False),
+    ]
+    assert (reading.window, reading.reset_at) == (None, None)
+
+
+def test_a_window_that_refuses_and_one_of_a_single_model_are_told_too():
+    full = {"five_hour": {"utilization": 1, "resetsAt": 1795220000}}
+    info = {"status": "rejected", "resetsAt": 1795220000, "rateLimitType": "five_hour"}
+    _, (one,) = told(
+        {"type": "rate_limit_event", "rate_limit_info": {**info, "unifiedWindows": full}}
+    )
+    assert [(w.name, w.utilization, w.is_refused) for w in one.windows] == [
+        ("five_hour", 1.0, True)
+    ]
+    opus = {"status": "allowed", "rateLimitType": "seven_day_opus", "utilization": 0.5}
+    _, (one,) = told({"type": "rate_limit_event", "rate_limit_info": opus})
+    assert [(w.name, w.utilization) for w in one.windows] == [("seven_day_opus", 0.5)]
+    for nonsense in (
+        {},
+        {"unifiedWindows": {"x": 3}},
+        {"unifiedWindows": {"x": {"utilization": -1}}},
+    ):
+        _, progress = told({"type": "rate_limit_event", "rate_limit_info": nonsense})
+        assert progress == []

@@ -152,8 +152,7 @@
     source.addEventListener("doing", (event) => { // what workers say is not kept: it is put in place as it comes
       const { run, tasks } = JSON.parse(event.data);
       for (const one of document.querySelectorAll("[data-doing]")) {
-        const line = one.dataset.run === run && tasks[one.dataset.doing];
-        if (line) one.textContent = line;
+        if (one.dataset.run === run) one.textContent = tasks[one.dataset.doing] || ""; // whoever has ended does nothing
       }
     });
     document.addEventListener("visibilitychange", () => { if (!document.hidden && again) soon(); });

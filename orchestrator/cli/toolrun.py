@@ -1,0 +1,43 @@
+"""One run of a tool's script by a person, to see what it does; books nothing and refuses names that are not registered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from orchestrator import process, settings
+from orchestrator.errors import UsageError
+from orchestrator.model.outloop import Tool
+from orchestrator.outloop import store, toolbox
+from orchestrator.process import Command, Ended, NotStarted
+from orchestrator.reader.near import hint
+from orchestrator.workers.tool import started
+
+
+def run(root: Path, name: str, words: Sequence[str]) -> Ended:
+    """In the project's folder, with the environment that a run would give it."""
+    tool, chosen = _named(root, name), settings.load(root).workspace
+    extra = settings.env_files(root, chosen.env_files)
+    try:
+        command = Command(
+            argv=started(tool.script, words),
+            cwd=root,
+            env=process.environment(chosen.env_pass, extra),
+            timeout_s=tool.timeout_s,
+            merged=True,
+        )
+        return anyio.run(process.run, command)
+    except NotStarted as refused:
+        raise UsageError(f"the tool {name} did not begin: {refused}") from refused
+
+
+def _named(root: Path, name: str) -> Tool:
+    with store.reading(root) as book:
+        every = {one.name: one for one in toolbox.known(book)}
+    if name not in every:
+        raise UsageError(
+            f"there is no tool {name!r}{hint(name, set(every))}; see orchestrator tools list"
+        )
+    return every[name]

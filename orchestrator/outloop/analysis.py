@@ -1,0 +1,82 @@
+"""What `patterns analyze` and the daemon's clock do: count what is new, find candidates, write suggestions. Refuses what its switches forbid."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from orchestrator import clock
+from orchestrator.model.outloop import Pattern
+from orchestrator.outloop import discovery, github, store, suggestion, sync
+from orchestrator.outloop.discovery import Thresholds
+from orchestrator.outloop.store import Store
+from orchestrator.settings import Settings
+from orchestrator.settings.outloop import PatternSettings
+
+DAY_S = 86_400
+MONTH = 30  # days
+
+
+class Analysed(NamedTuple):
+    """`new`: occurrences. `written`: suggestions that were not there yet. `activated`: patterns whose tool is used from now on."""
+
+    new: int = 0
+    candidates: tuple[Pattern, ...] = ()
+    written: tuple[Path, ...] = ()
+    activated: tuple[Pattern, ...] = ()
+
+
+def analyze(root: Path, chosen: Settings) -> Analysed:
+    words, new = chosen.patterns, 0
+    if words.detect:
+        new = sync.sync(root, words.match, chosen.context.tokens_per_file)
+    if not words.discover or not _has_patterns(root):
+        return Analysed(new)
+    with store.writing(root) as book:
+        found = discovery.discover(book, _least(words), _since())
+        activated = _activated(book, found, words)
+        candidates = [one for one in found if one.signature not in {a.signature for a in activated}]
+        texts = [(one, _text(book, one)) for one in candidates]
+    written = [
+        suggestion.place(root, one) for one, text in texts if suggestion.write(root, one, text)
+    ]
+    return Analysed(new, tuple(candidates), tuple(written), tuple(activated))
+
+
+async def publish(root: Path, candidates: tuple[Pattern, ...]) -> list[tuple[Pattern, str]]:
+    """As issues, each once: with where they are."""
+    opened = []
+    for one in candidates:
+        if one.issue is None:
+            with store.reading(root) as book:
+                body = _text(book, one) if book else ""
+            name = suggestion.title(one)
+            where = await github.open_issue(root, name, body, suggestion.LABELS)
+            with store.writing(root) as books:
+                books.suggested(one.signature, where)
+            opened.append((one, where))
+    return opened
+
+
+def _has_patterns(root: Path) -> bool:
+    with store.reading(root) as book:
+        return book is not None and bool(book.patterns())
+
+
+def _activated(book: Store, found: list[Pattern], words: PatternSettings) -> list[Pattern]:
+    allowed = discovery.activate_themselves(book, found) if words.auto_activate else []
+    return discovery.serve_waiting(book) + allowed
+
+
+def _text(book: Store, one: Pattern) -> str:
+    return suggestion.render(one, book.occurrences(one.id), discovery.served_by(book, one))
+
+
+def _least(words: PatternSettings) -> Thresholds:
+    return Thresholds(words.min_occurrences, words.min_confidence, words.min_monthly_usd)
+
+
+def _since() -> str:
+    at = datetime.fromtimestamp(clock.wall() - MONTH * DAY_S, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,217 @@
+"""A task's words -> how well they say one operation and nothing else, 0 to 100; refuses whatever asks for more. A missed match costs a model's try, a false one a task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from rapidfuzz import fuzz
+
+from orchestrator.model import Task
+from orchestrator.model.outloop import Pattern, PatternStatus, Tool, ToolStatus
+from orchestrator.outloop.vocabulary import (
+    AMBIGUOUS,
+    CONTRARY,
+    DOES,
+    FORMS,
+    HARMLESS,
+    NAMES,
+    NOTHING_ELSE,
+    SEES,
+    STOP,
+)
+
+TITLE, ACTION = 3, 2  # what a word that nothing explains weighs against one that is explained
+UNNAMED = 0.6  # neither its words nor its commands name the tool, or the scope
+WORD = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+SPAN = re.compile(r"`{1,3}(?:[a-z]*\n)?([^`]+?)\s*`{1,3}")
+CLAUSE = re.compile(r"(?<=[.!?;])\s+|\n+")
+
+
+class Words(NamedTuple):
+    """What a task says. `commands`: its checks, or what was seen to be run for it."""
+
+    title: str
+    action: str = ""
+    commands: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, task: Task) -> Words:
+        return cls(task.title, task.action, task.commands)
+
+
+class Match(NamedTuple):
+    """`margin`: how far the next one is behind; None: there is no other."""
+
+    pattern: Pattern
+    tool: Tool
+    score: float
+    margin: float | None
+
+    @property
+    def reason(self) -> str:
+        ahead = "no other pattern" if self.margin is None else f"{self.margin:g} before the next"
+        return (
+            f"its words say {self.pattern.signature} and nothing else (match {self.score:g}, {ahead}): "
+            f"the tool {self.tool.name} does it without a model"
+        )
+
+
+def match(
+    task: Task, active: Iterable[tuple[Pattern, Tool]], *, floor: float, margin: float
+) -> Match | str:
+    """The one pattern whose tool may do it, or why there is none. `floor` counts, what is below it does not."""
+    if refusal := refuses(task):
+        return refusal
+    usable = [pair for pair in active if _is_usable(*pair)]
+    if not usable:
+        return "no pattern is active with a tool that is enabled"
+    fit = [pair for pair in usable if not outside(task, pair[1])]
+    if not fit:
+        return f"it declares files to write that no tool declares: {', '.join(task.files or ())}"
+    words = Words.of(task)
+    found = [(score(words, p.signature, t.phrases), p, t) for p, t in fit]
+    found.sort(key=lambda one: (-one[0], -one[1].signature.count(":"), one[1].signature))
+    best, pattern, tool = found[0]
+    if best < floor:
+        return f"the nearest pattern is {pattern.signature} with {best:g}; {floor:g} are needed"
+    others = [one for one in found[1:] if not _is_kin(one[1].signature, pattern.signature)]
+    ahead = round(best - others[0][0], 1) if others else None
+    if ahead is not None and ahead < margin:
+        return f"{pattern.signature} ({best:g}) and {others[0][1].signature} ({others[0][0]:g}) are nearer than {margin:g}"
+    return Match(pattern, tool, best, ahead)
+
+
+def refuses(task: Task) -> str | None:
+    """Why no tool may do it, whatever its words are."""
+    if task.is_checkpoint:
+        return "a checkpoint is a person's"
+    asked = {
+        "worker": task.worker or task.subagent,
+        "model": task.model or task.model_lock,
+        "review": task.review,
+        "quality": task.attributes.get("quality"),
+    }
+    named = [name for name, value in asked.items() if value]
+    if named:
+        return f"the plan itself names its {' and '.join(named)}"
+    if task.tdd or task.type != "auto":
+        return f"a task of the type {'tdd' if task.tdd else task.type} is more than an operation"
+    if not task.commands:
+        return "it has no command that checks it"
+    return "a person is to look at it" if task.human_checks else None
+
+
+def outside(task: Task, tool: Tool) -> tuple[str, ...]:
+    """Files that it is to write, and that the tool does not say it writes."""
+    return tuple(
+        file for file in task.files or () if not any(fnmatchcase(file, one) for one in tool.writes)
+    )
+
+
+def serving(signature: str, tools: Iterable[Tool]) -> Tool | None:
+    """The tool that does it: by the longest beginning of the signature, an own one before a shipped one."""
+    fit = [
+        (len(begin), not tool.shipped, tool.name, tool)
+        for tool in tools
+        for begin in tool.does
+        if signature == begin or signature.startswith(f"{begin}:")
+    ]
+    return max(fit, key=lambda one: one[:3])[3] if fit else None
+
+
+def score(words: Words, signature: str, phrases: Iterable[str] = ()) -> float:
+    """How well they say this operation and nothing else. `phrases`: those of the tool that does it."""
+    verb, tool, *where = signature.split(":")
+    known = {*NAMES.get(verb, (verb,)), *_parts(tool)}
+    scopes = [part for part in where if part != "all"]
+    title, action = _said(words.title, words), _said(words.action, words)
+    both = [*title, *action]
+    explained = {*known, *(w for p in phrases for w in _tokens(p)), *DOES, *SEES}
+    explained |= {word for part in scopes for word in _parts(part)}
+    if not _asks(verb, title, action, known) or any(
+        word in CONTRARY and word not in explained for word in both
+    ):
+        return 0.0
+    fit = max(
+        fuzz.token_set_ratio(" ".join(both), " ".join(phrase))
+        for phrase in (sorted(known & set(both)), *(_tokens(p) for p in phrases))
+    )
+    cover = _cover(title, explained, TITLE) * _cover(action, explained, ACTION)
+    named = 1.0
+    for part in (tool, *scopes):
+        named *= 1.0 if _is_named(part, both, words.commands) else UNNAMED
+    return round(fit * cover * named, 1)
+
+
+def _is_usable(pattern: Pattern, tool: Tool) -> bool:
+    ready = pattern.status is PatternStatus.ACTIVE and pattern.tool == tool.name
+    return ready and tool.status is ToolStatus.ENABLED
+
+
+def _is_kin(one: str, other: str) -> bool:
+    """One of them is a part of the other."""
+    return f"{one}:".startswith(f"{other}:") or f"{other}:".startswith(f"{one}:")
+
+
+def _said(text: str, words: Words) -> list[str]:
+    """Its words without the commands that it repeats, and without promises to change nothing."""
+    run = [" ".join(command.split()).casefold() for command in words.commands]
+
+    def drop(span: re.Match[str]) -> str:
+        inner = " ".join(span[1].split()).casefold()
+        is_run = any(inner == one or (" " in inner and inner in one) for one in run)
+        return " run " if is_run else f" {inner} "
+
+    plain = SPAN.sub(drop, text.casefold().replace("\u2019", "'"))
+    clauses = (one.strip() for one in CLAUSE.split(plain))
+    return _tokens(" ".join(one for one in clauses if not NOTHING_ELSE.fullmatch(one)))
+
+
+def _tokens(text: str) -> list[str]:
+    plain = HARMLESS.sub(" ", text.casefold())
+    return [_form(word.strip(".-")) for word in WORD.findall(plain.replace("/", " "))]
+
+
+def _form(word: str) -> str:
+    if word in FORMS:
+        return FORMS[word]
+    plural = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    return word[:-1] if plural else word
+
+
+def _parts(name: str) -> set[str]:
+    return set(_tokens(name)) | {
+        _form(part) for part in re.split(r"[-_./]", name.casefold()) if part
+    }
+
+
+def _asks(verb: str, title: Sequence[str], action: Sequence[str], known: Iterable[str]) -> bool:
+    """It names the operation and wants it done: "tests" alone can be what somebody is to write."""
+    both = {*title, *action}
+    if both.isdisjoint(known):
+        return False
+    begins = {text[0] for text in (title, action) if text}
+    alone = not (both - set(known) - STOP)
+    plain = not begins.isdisjoint(known) and (verb not in AMBIGUOUS or (verb == "build" and alone))
+    return bool(both & DOES) or not begins.isdisjoint(SEES) or plain
+
+
+def _cover(said: Sequence[str], explained: Iterable[str], weight: int) -> float:
+    """The share of what matters in it that the operation explains. Each word counts once, and stop words not at all."""
+    matter = set(said) - STOP - DOES - SEES
+    mine = len(matter & set(explained))
+    rest = weight * (len(matter) - mine)
+    if not mine:
+        return 0.0 if rest else 1.0
+    return mine / (mine + rest)
+
+
+def _is_named(part: str, said: Iterable[str], commands: Iterable[str]) -> bool:
+    run = " ".join(commands).casefold()
+    words, spoken = _parts(part), set(said)
+    return words <= spoken or all(
+        piece in run for piece in re.split(r"[-_]", part.casefold()) if piece
+    )

@@ -1,0 +1,130 @@
+"""A candidate as a text for people: what was seen, what it costs, and what would do it instead. Refuses to promise what was not measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from orchestrator import redact
+from orchestrator.disk import write_whole
+from orchestrator.errors import RecordError
+from orchestrator.journal import HOME
+from orchestrator.model.outloop import Occurrence, Pattern, Tool
+
+FOLDER = f"{HOME}/suggestions"
+LABELS = ("automation-candidate", "cost-optimization")
+HIGH_USD, MEDIUM_USD = 10.0, 2.0  # a month
+NAME = 240  # characters of a file's
+MOST = 5  # commands, and examples
+UNKNOWN = "not measured"
+
+
+def title(pattern: Pattern) -> str:
+    return f"Automation candidate: {pattern.signature}"
+
+
+def priority(pattern: Pattern) -> str:
+    if pattern.monthly_usd >= HIGH_USD:
+        return "high"
+    return "medium" if pattern.monthly_usd >= MEDIUM_USD else "low"
+
+
+def render(pattern: Pattern, seen: Sequence[Occurrence], tool: Tool | None) -> str:
+    """`seen`: all of its occurrences, oldest first. `tool`: an enabled one that could do it today."""
+    tokens, usd = _with_tool(pattern)
+    rows = [
+        f"# {title(pattern)}",
+        "",
+        f"**Pattern:** `{pattern.signature}`  ",
+        f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
+        f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
+        f"**It would save:** ${pattern.monthly_usd:.2f} a month (${12 * pattern.monthly_usd:.2f} a year), as the last 30 days were",
+        "",
+        "| Each time | With a model | With a script |",
+        "|---|---|---|",
+        f"| Tokens | {_tokens(pattern.mean_tokens)} | {_tokens(tokens)} |",
+        f"| Cost | {_usd(pattern.mean_cost_usd)} | {_usd(usd)} |",
+        "",
+        f"{_per_use(pattern, usd)} Means are of the {pattern.measured} tasks that told their tokens.",
+        "",
+        "## What is run",
+        "",
+        *_commands(seen),
+        "",
+        "## What to do",
+        "",
+        *_steps(pattern, tool),
+        "",
+        "## Latest examples",
+        "",
+        *[f"- {one.at[:16]}Z  {one.workflow}" for one in reversed(seen[-MOST:])],
+        "",
+        "---",
+        f"Labels: {', '.join(LABELS)}  ",
+        f"Priority: {priority(pattern)}",
+    ]
+    return redact.text("\n".join(rows)) + "\n"
+
+
+def place(root: Path, pattern: Pattern) -> Path:
+    return root / FOLDER / f"{quote(pattern.signature, safe=':@+,=~')[:NAME]}.md"
+
+
+def write(root: Path, pattern: Pattern, text: str) -> bool:
+    """False: it is there already, perhaps with a person's notes."""
+    path = place(root, pattern)
+    if path.exists():
+        return False
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as refused:
+        what = f"cannot make {path.parent}: {refused.strerror}; make room or make it writable"
+        raise RecordError(what) from refused
+    write_whole(path, text)
+    return True
+
+
+def _with_tool(pattern: Pattern) -> tuple[float, float]:
+    """A script asks no model, unless one is known that does."""
+    return pattern.tool_tokens or 0.0, pattern.tool_cost_usd or 0.0
+
+
+def _per_use(pattern: Pattern, usd: float) -> str:
+    if not pattern.mean_cost_usd:
+        return "What one use costs was not measured."
+    saved = pattern.mean_cost_usd - usd
+    return f"Saved each time: ${saved:.4f} ({saved / pattern.mean_cost_usd:.0%})."
+
+
+def _commands(seen: Sequence[Occurrence]) -> list[str]:
+    counts = Counter(one.command for one in seen if one.command)
+    usual = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST]
+    return [f"- {count}x `{' '.join(command.split()).replace('`', chr(39))}`" for command, count in usual]  # fmt: skip
+
+
+def _steps(pattern: Pattern, tool: Tool | None) -> list[str]:
+    name = pattern.signature
+    if tool is not None:
+        return [
+            f"The tool `{tool.name}` does this today. Then tasks that ask for nothing else are done without a model:",
+            "",
+            f"    orchestrator patterns approve {name}",
+        ]
+    return [
+        "No tool does this yet. Draft one from what was run, look it over, add it, and approve:",
+        "",
+        f"    orchestrator patterns propose {name}",
+        f"    orchestrator patterns approve {name}",
+        "",
+        f"Or, if it is not to be: `orchestrator patterns reject {name}`.",
+    ]
+
+
+def _tokens(count: float | None) -> str:
+    return UNKNOWN if count is None else f"{round(count):,}"
+
+
+def _usd(amount: float | None) -> str:
+    return UNKNOWN if amount is None else f"${amount:.4f}"

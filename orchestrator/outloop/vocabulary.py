@@ -1,0 +1,63 @@
+"""The words by which a task says that an operation is all that it wants; tables only, and it refuses to guess what else they mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+# What wants something to be done that exists already.
+DOES = frozenset({"run", "execute", "invoke"})
+SEES = frozenset({"check", "verify", "confirm", "ensure"})
+# By verb of a signature: how people call it.
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "test": ("test", "suite"),
+    "build": ("build", "compile", "compilation"),
+    "typecheck": ("typecheck",),
+    "lint": ("lint", "linter"),
+    "format": ("format", "formatter"),
+}
+# As the first word these may want something new: "Build the login page", "Test the login page".
+AMBIGUOUS = frozenset({"test", "build"})
+FORMS: Mapping[str, str] = {
+    "rerun": "run", "re-run": "run", "running": "run", "runs": "run", "ran": "run",
+    "executing": "execute", "executed": "execute", "invoking": "invoke",
+    "testing": "test", "testsuite": "suite", "building": "build", "compiling": "compile",
+    "type-check": "typecheck", "typechecker": "typecheck", "type-checker": "typecheck",
+    "typechecking": "typecheck", "linting": "lint", "formatting": "format",
+    "checking": "check", "verifying": "verify", "verification": "verify", "confirming": "confirm",
+    "passing": "pass", "passes": "pass", "passed": "pass", "succeeds": "succeed",
+    "successfully": "succeed", "exits": "exit", "pytests": "pytest",
+}  # fmt: skip
+# They add nothing to what is to be done.
+STOP = frozenset(
+    """
+    a an the all any every each of for in on with and or then that this these it its is are be was at as to from by
+    via using use here there now once again still only just also both our your you we must should shall will can has
+    have do does so please full whole complete entire existing current project repository repo root codebase
+    everything anything pass green succeed success result report output exit code status zero 0 command make
+    sure finish end completely fully tell print show what which whether if they them
+    """.split()  # noqa: SIM905
+)
+# Whoever says one of these wants more than the operation.
+CONTRARY = frozenset(
+    """
+    fix write add implement create refactor update change edit modify remove delete rename move debug repair
+    investigate diagnose improve introduce generate document deploy redeploy publish release commit push merge
+    install configure setup migrate extend rewrite replace convert design author scaffold wire extract cover coverage
+    mock skip upgrade bump review analyse analyze until unless except flaky fixing writing adding making address
+    resolve adjust correct develop prepare draft clean-up cleanup audit compare measure optimise optimize rework
+    retry revert restore resume record capture collect save store append insert triage split port never not without
+    don't instead otherwise failing failed broken
+    """.split()  # noqa: SIM905
+)
+# "no failures" is the plain wish of who runs anything.
+HARMLESS = re.compile(
+    r"\b(?:(?:there (?:are|is) |with |has |have )?(?:no|zero|0|without(?: any)?)(?: new)? (?:failures?|errors?|regressions?|warnings?)"
+    r"|(?:report|list|show|name|tell)(?: me)?(?: all| any| the| which| what)* (?:failures|failing tests|tests fail|errors)"
+    r"|exit(?:s|ing)?(?: with)?(?: code| status)* (?:0|zero))\b"
+)
+# A whole sentence that promises to change nothing.
+NOTHING_ELSE = re.compile(
+    r"(?:please )?(?:do not|don't|never) (?:change|modify|edit|fix|touch|write|commit)(?:(?: or|,| and) (?:change|modify|edit|fix|touch|write|commit))*"
+    r"(?: any| the| of| source| code| file| files| anything| here| else)*\s*[.!;]?"
+)

@@ -1,0 +1,90 @@
+"""A registered tool in place of a model: its script, bounded and fenced as any program; refuses tasks that were not matched to one, and never stops a run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from orchestrator.model import Access, Attempt, Failure, Outcome, Task, TaskId, Tier, Usage
+from orchestrator.model.outloop import Offload
+from orchestrator.process import Command, NotStarted, run
+from orchestrator.workers import Condition, Report
+from orchestrator.workers.shell import Reporter, judge
+
+NAME = "tool"
+Moved = Callable[[str, str], str]  # a command, and the absolute path of the workspace
+
+
+def as_it_is(command: str, _workspace: str) -> str:
+    return command
+
+
+class ToolWorker:
+    name = NAME
+    tiers: tuple[Tier, ...] = ()
+    asks_a_model = False
+    models: Mapping[Tier, str] = MappingProxyType({})
+    sessions: Collection[str] = ()
+
+    def __init__(self, given: Mapping[TaskId, Offload], moved: Moved = as_it_is) -> None:
+        self._given, self._moved = given, moved
+        self.stopped: dict[str, str] = {}  # tools that were disabled meanwhile, and why
+
+    def provider(self, model: str | None) -> str | None:
+        return None
+
+    def refuses(self, task: Task) -> str | None:
+        return None if task.id in self._given else "no active pattern with a tool matches it"
+
+    def missing(self) -> str | None:
+        return None if shutil.which("bash") else "bash is not on the PATH: install bash"
+
+    def has_no_login(self) -> bool:
+        return False
+
+    async def examine(self) -> Condition:
+        return Condition(None, self.missing())
+
+    async def run(self, attempt: Attempt, report: Report) -> Outcome:
+        """Whatever keeps it from working, a model takes over: nothing here may stop the run."""
+        tool, one = attempt.route.tool or "", self._given.get(attempt.task)
+        if one is None or one.tool != tool or tool in self.stopped:
+            why = self.stopped.get(tool, "it is not what this task is matched to any more")
+            return _not_run(Failure.REFUSED, f"the tool {tool} was not run: {why}")
+        least = min(attempt.timeout_s, one.timeout_s)
+        attempt = attempt.model_copy(update={"timeout_s": least})
+        try:
+            line = Reporter(report)
+            return judge(await run(self._order(attempt, one), line, line), attempt)
+        except (NotStarted, OSError) as error:
+            return _not_run(Failure.NO_RESULT, f"the tool {tool} did not begin: {error}")
+
+    def _order(self, attempt: Attempt, one: Offload) -> Command:
+        commands = [self._moved(command, attempt.workspace) for command in one.commands]
+        box = attempt.sandbox
+        return Command(
+            argv=started(one.script, commands),
+            cwd=Path(attempt.workspace),
+            env=attempt.environment,
+            timeout_s=attempt.timeout_s,
+            stall_s=attempt.stall_s,
+            silent_s=attempt.silent_s,
+            transcript=Path(attempt.transcript),
+            merged=True,
+            sandbox=box and box.allow(Access.READ, [one.script]),
+        )
+
+
+def started(script: str, words: Collection[str]) -> tuple[str, ...]:
+    """A Python script by our own interpreter, any other by bash."""
+    if not Path(script).is_file():
+        raise NotStarted(f"there is no {script}; orchestrator tools list shows what is registered")
+    program = (sys.executable,) if script.endswith(".py") else ("bash", "--noprofile", "--norc")
+    return (*program, script, *words)
+
+
+def _not_run(failure: Failure, why: str) -> Outcome:
+    return Outcome(failure=failure, detail=why, usage=Usage.nothing())

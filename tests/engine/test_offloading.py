@@ -1,0 +1,299 @@
+"""A tool in front of a model: the ladder behind it is the one that would be there without it, whatever becomes of the tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from orchestrator import ledger, project, settings
+from orchestrator.engine import offloading
+from orchestrator.engine.crew import Crew, prepare
+from orchestrator.engine.experience import trials
+from orchestrator.model import (
+    Attempt,
+    Event,
+    EventKind,
+    Failure,
+    Outcome,
+    Quality,
+    Route,
+    RunId,
+    Strategy,
+    TaskId,
+    Tier,
+)
+from orchestrator.model.outloop import Occurrence, PatternStatus
+from orchestrator.outloop import store, toolbox
+from orchestrator.outloop.rows import operation
+from orchestrator.settings import ledger_folder
+from orchestrator.tracker import REACTIONS, Reaction, Tracker
+from orchestrator.workers import Report
+from tests.engine import runs
+from tests.engine.runs import TieredAgent
+
+SIGNATURE, TOOL = "test:pytest:all", "run_test_workflow"
+DO = "demo/1"
+
+
+@dataclass
+class Agent(TieredAgent):
+    """It remembers what it was asked."""
+
+    script: str = "true"
+    asked: list[Attempt] = field(default_factory=list)
+
+    async def run(self, attempt: Attempt, report: Report) -> Outcome:
+        self.asked.append(attempt)
+        return await super().run(attempt, report)
+
+
+def task(name: str = "Run the tests", action: str = "Run them.", **attributes: str) -> str:
+    check = "./pytest"
+    words = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+    return (
+        f'<task type="auto" {words}>\n<name>{name}</name>\n<action>{action}</action>\n'
+        f"<verify><automated>{check}</automated></verify>\n<done>done</done>\n</task>\n"
+    )
+
+
+def learn(root: Path, script: str | None = None) -> None:
+    """A pattern in use, of three tasks that an agent did; its tool is the one that ships, or has this script."""
+    seen = [
+        Occurrence(
+            workflow=f"old {n}", operation=operation(SIGNATURE), at="2026-01-01T00:00:00Z", similarity=100,
+            tokens=100 * n, cost_usd=0.1, command="pytest", ok=True,
+        )
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    with store.writing(root) as book:
+        toolbox.register(book)
+        if script is not None:
+            (root / "own.sh").write_text(script)
+            own = toolbox.shipped()[1].model_copy(
+                update={"script": str(root / "own.sh"), "shipped": False}
+            )
+            book.keep_tool(own)
+        book.record(seen)
+        steps = (
+            PatternStatus.CANDIDATE,
+            PatternStatus.APPROVED,
+            PatternStatus.IMPLEMENTED,
+            PatternStatus.ACTIVE,
+        )
+        for step in steps:
+            book.move(SIGNATURE, step, "me", tool=TOOL)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    program(tmp_path, "echo '2 passed in 0.1s'")
+    return tmp_path
+
+
+def program(root: Path, script: str) -> None:
+    (root / "pytest").write_text(f"#!/bin/sh\n{script}\n")
+    (root / "pytest").chmod(0o755)
+
+
+def crew(
+    root: Path, agent: TieredAgent, quality: Quality = Quality.SHINY, **patterns: object
+) -> Crew:
+    conf = settings.load(root, {"patterns": patterns} if patterns else {})
+    files = project.find((root / "plans",))
+    loaded = project.load(
+        root, project.sources(root, files), conf.reader, project.others(root, files)
+    )
+    return prepare(root, loaded.checked(), conf, {"agent": agent}, quality)
+
+
+# --- the run ----------------------------------------------------------------------------------------
+
+
+async def test_a_matched_task_is_done_by_the_tool_and_the_model_hears_nothing_of_it(
+    root: Path,
+) -> None:
+    runs.write_plan(root, task())
+    learn(root)
+    agent = Agent()
+    ran = await runs.run(root, workers={"agent": agent})
+    assert (ran.code, agent.asked) == (0, [])
+    (tried,) = ran.history.of(TaskId(DO)).tried
+    assert (tried.route.strategy, tried.route.tool, tried.route.pattern) == (
+        Strategy.OFFLOAD,
+        TOOL,
+        SIGNATURE,
+    )
+    assert tried.outcome is not None
+    assert tried.outcome.usage is not None
+    assert (tried.outcome.usage.tokens, tried.outcome.usage.cost_usd) == (0, 0.0)
+    with store.reading(root) as book:
+        assert book is not None
+        (saved,) = book.savings()
+        assert (saved.tokens, saved.baseline, saved.workflow) == (200, 3, f"{ran.run} {DO} 1")
+
+
+async def test_a_tool_whose_check_is_red_saves_nothing_and_the_model_begins_where_it_would_have(
+    root: Path,
+) -> None:
+    runs.write_plan(root, task())
+    learn(root, "exit 0")
+    agent = Agent("printf '#!/bin/sh\\necho 1 passed in 1s\\n' > pytest")
+    program(root, "echo '1 failed in 1s'; exit 1")
+    without = crew(root, Agent(), offload=False).ladders[TaskId(DO)]
+    ran = await runs.run(root, workers={"agent": agent})
+    assert ran.code == 0
+    assert ran.failures(DO) == [Failure.VERIFY, Failure.VERIFY, None]
+    (asked,) = agent.asked
+    assert asked.route == without[0]
+    assert "1 failed" in asked.prompt
+    assert asked.session is None
+    with store.reading(root) as book:
+        assert book is not None
+        assert (book.savings(), [one.ok for one in book.calls()]) == ([], [False, False])
+
+
+@pytest.mark.parametrize("trouble", ["gone", "slow"])
+async def test_a_tool_that_cannot_work_stops_no_run(root: Path, trouble: str) -> None:
+    runs.write_plan(root, task())
+    learn(root, "sleep 30")
+    if trouble == "gone":
+        (root / "own.sh").unlink()
+    with store.writing(root) as book:
+        book.keep_tool(book.tool(TOOL).model_copy(update={"timeout_s": 0.3}))
+    agent = Agent()
+    ran = await runs.run(root, workers={"agent": agent})
+    kind = Failure.NO_RESULT if trouble == "gone" else Failure.TIMEOUT
+    assert (ran.code, ran.failures(DO)) == (0, [kind, kind, None])
+    told = ran.history.of(TaskId(DO)).tried[0].outcome
+    assert told is not None
+    assert ("not done within 0.3 s" if trouble == "slow" else "own.sh") in told.detail
+
+
+async def test_three_failures_within_a_run_spare_the_tasks_that_come_later(root: Path) -> None:
+    """Two tries of the first, one of the second: its retry and the third task go to the model at once, and that is said."""
+    runs.write_plan(root, task(), task(), task())
+    learn(root, "echo broken; exit 9")
+    agent = Agent()
+    ran = await runs.run(root, workers={"agent": agent}, slots=1)
+    assert ran.code == 0
+    failed = [ran.failures(f"demo/{n}") for n in (1, 2, 3)]
+    assert failed == [[Failure.EXIT, Failure.EXIT, None], [Failure.EXIT, None], [None]]
+    said = [one.data["reason"] for one in ran.events if one.kind is EventKind.REROUTED]
+    assert said.count(f"the tool {TOOL} is disabled: it failed 3 times in a row") == 2
+    assert any(f"orchestrator tools enable {TOOL}" in one for one in ran.watcher.warnings)
+    with store.reading(root) as book:
+        assert book is not None
+        assert book.find(SIGNATURE).status is PatternStatus.IMPLEMENTED
+
+
+async def test_a_tool_is_no_evidence_about_a_model(root: Path) -> None:
+    runs.write_plan(root, task())
+    learn(root, "exit 9")
+    await runs.run(root, workers={"agent": Agent()})
+    lines = ledger.read(ledger_folder()).entries
+    tools = [one for one in lines if one.worker == "tool"]
+    assert [
+        (one.model_version, one.model_routed, one.tokens_total, one.cost_usd, one.outcome)
+        for one in tools
+    ] == [(None, None, 0, 0.0, "failed")] * 2
+    (model,) = [one for one in lines if one.worker == "agent"]
+    assert model.escalated_from is None
+    assert [one.model for one in trials(lines)] == [model.model_version]
+
+
+async def test_a_run_that_goes_on_keeps_its_place_though_its_tool_is_gone_meanwhile(
+    root: Path,
+) -> None:
+    runs.write_plan(root, task())
+    learn(root, "exit 9")
+    ran = await runs.run(root, workers={"agent": Agent("exit 1")})
+    assert ran.code == 1
+    models = [one.route.model for one in ran.history.of(TaskId(DO)).tried]
+    assert models[:2] == [None, None]
+    agent = Agent()
+    with store.writing(root) as book:
+        toolbox.disable(book, TOOL, "no", "me")
+    again = await runs.resume(root, workers={"agent": agent}, retry=("1",))
+    assert again.code == 0
+    (asked,) = agent.asked
+    assert asked.route.model == models[2]
+
+
+# --- who does what ----------------------------------------------------------------------------------
+
+
+async def test_with_chrome_a_person_wants_the_strongest_and_gets_it(root: Path) -> None:
+    runs.write_plan(root, task())
+    learn(root)
+    ladder = crew(root, Agent(), Quality.CHROME).ladders[TaskId(DO)]
+    assert offloading.split(ladder)[0] == ()
+
+
+titles = st.sampled_from(
+    ["Run the tests", "Build the login page", "Run the tests and fix what fails", "Write tests"]
+)
+more = st.sampled_from(
+    [{}, {"model": "opus"}, {"subagent": "general"}, {"tdd": "true"}, {"estimated-complexity": "9"}]
+)
+
+
+@hypothesis(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(titles, more), min_size=1, max_size=4))
+def test_s3_35_switched_off_routes_are_those_of_a_project_without_patterns(
+    root: Path, tasks: list[tuple[str, dict[str, str]]]
+) -> None:
+    runs.write_plan(root, *(task(name, **given) for name, given in tasks))
+    bare = root / "bare"
+    bare.mkdir(exist_ok=True)
+    runs.write_plan(bare, *(task(name, **given) for name, given in tasks))
+    if not (root / ".orchestrator").exists():
+        learn(root)
+    without, off, on = crew(bare, Agent()), crew(root, Agent(), offload=False), crew(root, Agent())
+    assert (off.ladders, off.others, off.notes) == (without.ladders, without.others, without.notes)
+    assert off.told == without.told
+    for (name, words), (task_id, ladder) in zip(tasks, on.ladders.items(), strict=True):
+        ahead, behind = offloading.split(ladder)
+        assert behind == without.ladders[task_id]
+        is_plain = name == "Run the tests" and set(words) <= {"estimated-complexity"}
+        assert len(ahead) == (2 if is_plain else 0)
+
+
+# --- the tracker -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", list(Failure))
+def test_after_a_tool_comes_the_next_try_whatever_kept_it(root: Path, failure: Failure) -> None:
+    """But for what is nobody's fault, and what ends a task in any case."""
+    runs.write_plan(root, task())
+    conf = settings.load(root)
+    files = project.find((root / "plans",))
+    shape = project.load(
+        root, project.sources(root, files), conf.reader, project.others(root, files)
+    ).checked()
+    tool = Route(worker="tool", confidence=1, reason="", tool=TOOL, pattern=SIGNATURE)
+    model = Route(worker="agent", confidence=1, reason="", tier=Tier.HAIKU, model="m")
+    tracker = Tracker(shape, capacity=1)
+    ladder = [one.model_dump(mode="json") for one in (tool, tool, model, model)]
+    tell(tracker, EventKind.RUN_STARTED, {"ladders": {DO: ladder}})
+    tell(tracker, EventKind.ATTEMPT_STARTED, {"route": ladder[0]}, 1)
+    outcome = Outcome(failure=failure, conflicts=("a",))
+    tell(tracker, EventKind.ATTEMPT_FINISHED, {"outcome": outcome.model_dump(mode="json")}, 1)
+    expected = {Reaction.SAME_TRY: 0, Reaction.FAIL: 0}.get(REACTIONS[failure], 1)
+    assert tracker.stopped is None
+    assert tracker.rung(TaskId(DO)) == expected
+
+
+def tell(
+    tracker: Tracker, kind: EventKind, data: dict[str, object], attempt: int | None = None
+) -> None:
+    given = TaskId(DO) if attempt else None
+    tracker.apply(
+        Event(seq=1, run=RunId("r"), at="", kind=kind, task=given, attempt=attempt, data=data)
+    )
