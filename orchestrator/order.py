@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.graph import KnownPlan
-from orchestrator.model import Noun, Quality
+from orchestrator.model import DoneBefore, Noun, Quality
 
 
 class Order(Noun):
@@ -25,4 +25,11 @@ class Order(Noun):
     include_dirty: bool = False  # what is not committed is part of the base
     priority: int = 0  # among the runs of one daemon
     unattended: bool = False  # a daemon began it, and goes on with it by itself
-    beside: tuple[KnownPlan, ...] = ()  # not words, but found with them: what depends_on could name
+    # Not words, but found with them: what depends_on could name, and what need not be done again.
+    beside: tuple[KnownPlan, ...] = ()
+    done_before: tuple[DoneBefore, ...] = ()  # in the order in which their work landed
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What has no place in the graph of this run."""
+        return (*self.skip, *(one.task for one in self.done_before))

@@ -92,7 +92,7 @@ async def begin(
 ) -> tuple[RunId, int]:
     """Run the plans from the start, alone in the project. The run's name and the exit code. `crew`: who has prepared one."""
     if crew is None:
-        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+        graph = project.chosen(loaded.checked(), order.only, order.start, order.left_out)
         crew = prepare(root, graph, settings, workers, order.quality)
     if not order.isolated:
         disk.refuse_unwritable(root / one.path for one in sources)
@@ -159,7 +159,7 @@ class Engine:
         screen: Screen,
     ) -> Given:
         """A run of these plans, on record from now on."""
-        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+        graph = project.chosen(loaded.checked(), order.only, order.start, order.left_out)
         stored = [journal.store(one.id, one.path, one.content) for one in sources]
         kept = order.model_copy(update={"beside": loaded.beside})
         run = self.book.begin(kept.model_dump(mode="json"), stored)
@@ -180,7 +180,7 @@ class Engine:
         stored = self.book.plans(row.id)
         sources = [Source(one.id, one.path, one.content) for one in stored]
         loaded = project.reload(self.root, sources, order.beside, isolated=order.isolated)
-        graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+        graph = project.chosen(loaded.checked(), order.only, order.start, order.left_out)
         crew = await to_thread.run_sync(
             prepare, self.root, graph, settings, workers, order.quality, row.id
         )

@@ -15,6 +15,7 @@ from orchestrator.history import History
 from orchestrator.model import (
     Check,
     CheckResult,
+    DoneBefore,
     Event,
     EventKind,
     Plan,
@@ -31,7 +32,7 @@ NEEDS_IGNORED = "[green only with files that git ignores: a fresh clone has to m
 
 
 def is_done(plan: Plan, states: Mapping[TaskId, TaskState]) -> bool:
-    """Every task of it succeeded in this run; one that was not selected did not."""
+    """Every task of it succeeded, here or before; one that was not selected did not."""
     return all(states.get(task.id) is TaskState.SUCCEEDED for task in plan.tasks)
 
 
@@ -135,6 +136,7 @@ def summarise(
     graph: TaskGraph,
     states: Mapping[TaskId, TaskState],
     history: History,
+    before: Mapping[TaskId, DoneBefore],
     per_file: int,
 ) -> str:
     """`per_file`: tokens of one that was read and whose size is not known. `place` is where the files are that the plan promised."""
@@ -145,7 +147,14 @@ def summarise(
         if task.id in history.tasks
     )
     text = summary.render(
-        plan, run=run, graph=graph, states=states, history=history, artifacts=found, context=read
+        plan,
+        run=run,
+        graph=graph,
+        states=states,
+        history=history,
+        before=before,
+        artifacts=found,
+        context=read,
     )
     return redact.text(text)
 

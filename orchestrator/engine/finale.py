@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +22,14 @@ from orchestrator.history import History, are_green
 from orchestrator.model import (
     Check,
     CheckResult,
+    DoneBefore,
     Event,
     EventKind,
     Plan,
     PlanId,
     RunId,
     Task,
+    TaskId,
     TaskState,
 )
 from orchestrator.tracker import REACTIONS, Reaction, Tracker
@@ -63,6 +65,7 @@ class Finale:
         gatekeeper: Gatekeeper,
         space: Space,
         turn: Turn,
+        before: Sequence[DoneBefore],
         record: Callable[..., Event],
     ) -> None:
         self._run, self._plans, self._graph = run, plans, graph
@@ -71,6 +74,7 @@ class Finale:
         self._books = books
         self._screen, self._record = screen, record
         self._gatekeeper, self._space, self._turn = gatekeeper, space, turn
+        self._before = {one.task: one for one in before}
         self._unwritten: dict[PlanId, str] = {}  # SUMMARYs that could not be written
         self._written = set[Path]()  # SUMMARYs that were told of
         self._cut = anyio.CancelScope()  # of what may take long while the result is handed over
@@ -79,11 +83,8 @@ class Finale:
 
     def to_check(self) -> list[Plan]:
         """Plans whose tasks have all succeeded, and whose own commands were not run yet."""
-        done = (
-            plan for plan in self._plans.values() if closing.is_done(plan, self._tracker.states)
-        )
         checked = self._history.plan_checks
-        return [plan for plan in done if plan.id not in checked and not self._space.stopped]
+        return [plan for plan in self._done() if plan.id not in checked and not self._space.stopped]
 
     async def check(self, plan: Plan) -> tuple[Check, ...]:
         """The shell blocks of its `<verification>`."""
@@ -138,13 +139,24 @@ class Finale:
         said = "\n".join(one.output for one in unjudged)
         return self._space.stop_if_short(self._record, said)
 
+    @property
+    def _states(self) -> dict[TaskId, TaskState]:
+        """What an earlier run has done is done, wherever a plan is looked at as a whole."""
+        return {**dict.fromkeys(self._before, TaskState.SUCCEEDED), **self._tracker.states}
+
     def _succeeded(self) -> Iterator[Task]:
-        states = self._tracker.states
-        return (t for t in self._graph.tasks.values() if states[t.id] is TaskState.SUCCEEDED)
+        """Of this run; and what was done before, of its plans: what is new may undo it."""
+        states = self._states
+        for plan in self._own_plans():
+            yield from (one for one in plan.tasks if states.get(one.id) is TaskState.SUCCEEDED)
 
     def _done(self) -> Iterator[Plan]:
-        states = self._tracker.states
-        return (plan for plan in self._plans.values() if closing.is_done(plan, states))
+        states = self._states
+        return (plan for plan in self._own_plans() if closing.is_done(plan, states))
+
+    def _own_plans(self) -> Iterator[Plan]:
+        """Those with a task in this run."""
+        return (plan for plan in self._plans.values() if plan.id in self._graph.plans)
 
     # --- at its end -------------------------------------------------------------------------------
 
@@ -153,7 +165,7 @@ class Finale:
         self._cut.cancel()
 
     async def end(self, *, interrupted: bool) -> int:
-        plans = [self._plans[plan] for plan in self._graph.plans]  # those with a task in this run
+        plans = list(self._own_plans())
         if self._means.ground is None:
             for plan in plans:
                 self._write(plan)
@@ -186,8 +198,9 @@ class Finale:
             place=place,
             run=self._run,
             graph=self._graph,
-            states=self._tracker.states,
+            states=self._states,
             history=self._history,
+            before=self._before,
             per_file=self._means.settings.context.tokens_per_file,
         )
 
@@ -247,7 +260,7 @@ class Finale:
         """On the branch, once all is done that can be; until then in the run's own folder."""
         ground = self._means.ground
         assert ground is not None
-        complete = closing.is_complete(plan, self._tracker.states, self._history)
+        complete = closing.is_complete(plan, self._states, self._history)
         if not complete and not (is_last and self._history.has_landed):
             self._screen.wrote(closing.write_aside(plan, self._folder, text))
             return

@@ -112,6 +112,7 @@ class Hub:
             gatekeeper=self.gatekeeper,
             space=self.space,
             turn=turn,
+            before=self.order.done_before,
             record=self.record,
         )
         self._sites = Sites(**shared, root=root, crew=self.crew, ground=self.means.ground)

@@ -22,9 +22,6 @@ async def observe(root: Path, settings: Settings, warn: Callable[[str], None]) -
     count = partial(sync.sync, root, settings.patterns.match, per_file, portions=PORTIONS)
     try:
         await to_thread.run_sync(count)
-    except (
-        Exception
-    ) as trouble:  # whatever is wrong with these tables, the run is done and recorded
-        warn(
-            f"the operations of this run are not counted yet: {trouble}. Next: orchestrator patterns analyze"
-        )
+    except Exception as trouble:  # the run is done and recorded, whatever is wrong here
+        step = "Next: orchestrator patterns analyze"
+        warn(f"the operations of this run are not counted yet: {trouble}. {step}")

@@ -23,6 +23,7 @@ from orchestrator.model.record import (
     EXPIRY,
     STANDING,
     Answer,
+    DoneBefore,
     Event,
     EventKind,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Check",
     "CheckResult",
     "Diagnostic",
+    "DoneBefore",
     "Element",
     "Estimate",
     "Event",

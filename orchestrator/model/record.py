@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.model.plan import Noun, TaskId
-from orchestrator.model.work import RunId
+from orchestrator.model.work import CheckResult, RunId, Verified, Work
 
 STANDING, EXPIRY = "--yes", "expiry"  # who answered, where nobody looked
 
@@ -24,6 +24,25 @@ class Answer(Noun):
     @property
     def is_of_a_person(self) -> bool:
         return bool(self.via) or self.by not in (STANDING, EXPIRY)
+
+
+class DoneBefore(Noun):
+    """A task that a run does not do again: an earlier one has, with the same text. What that one knows of it."""
+
+    task: TaskId
+    run: RunId
+    worker: str | None = None
+    model: str | None = None
+    attempts: int = 0
+    escalations: int = 0
+    tokens: int | None = None
+    cost_usd: float | None = None
+    duration_s: float | None = None
+    result: CheckResult | None = None  # of its check, the worst
+    verified: Verified | None = None
+    strength: float | None = None
+    answer: Answer | None = None  # of a checkpoint
+    work: Work | None = None
 
 
 class EventKind(StrEnum):

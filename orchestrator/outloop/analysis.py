@@ -31,13 +31,18 @@ def analyze(root: Path, chosen: Settings) -> Analysed:
     words, new = chosen.patterns, 0
     if words.detect:
         new = sync.sync(root, words.match, chosen.context.tokens_per_file)
-    if not words.discover or not _has_patterns(root):
-        return Analysed(new)
+    since = _since()
+    # What takes long where there are many patterns only reads: an engine must write meanwhile.
+    with store.reading(root) as kept:
+        if not words.discover or kept is None or not kept.patterns():
+            return Analysed(new)
+        worth = discovery.choose(kept, _least(words), since)
     with store.writing(root) as book:
-        found = discovery.discover(book, _least(words), _since())
+        found = discovery.nominate(book, worth, since)
         activated = _activated(book, found, words)
         candidates = [one for one in found if one.signature not in {a.signature for a in activated}]
-        texts = [(one, _text(book, one)) for one in candidates]
+    with store.reading(root) as kept:
+        texts = [(one, _text(kept, one)) for one in candidates] if kept else []
     written = [
         suggestion.place(root, one) for one, text in texts if suggestion.write(root, one, text)
     ]
@@ -57,11 +62,6 @@ async def publish(root: Path, candidates: tuple[Pattern, ...]) -> list[tuple[Pat
                 books.suggested(one.signature, where)
             opened.append((one, where))
     return opened
-
-
-def _has_patterns(root: Path) -> bool:
-    with store.reading(root) as book:
-        return book is not None and bool(book.patterns())
 
 
 def _activated(book: Store, found: list[Pattern], words: PatternSettings) -> list[Pattern]:

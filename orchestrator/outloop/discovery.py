@@ -36,23 +36,32 @@ class Figures(NamedTuple):
         return all(mine >= wanted for mine, wanted in zip(self, least, strict=True))
 
 
-def discover(book: Store, least: Thresholds, since: str) -> list[Pattern]:
-    """All candidates now, the one that would save most first. `since`: a month ago, ISO-8601 UTC.
+def choose(book: Store, least: Thresholds, since: str) -> list[str]:
+    """Signatures that are worth a script; nothing is written. `since`: a month ago, ISO-8601 UTC.
 
     The most specific pattern that reaches the thresholds is one, and its parent only if it reaches them with the rest. What
     a person has decided is settled, with all that is below it.
     """
-    book.foresee(since)
-    every = book.patterns()
+    every, monthly = book.patterns(), book.monthly(since)
     taken = {one.signature for one in every if one.status in DECIDED}
+    found = []
     for one in sorted(every, key=lambda one: (-one.signature.count(":"), one.signature)):
-        if _is_open(one, least):
+        if _is_open(one, monthly.get(one.id, 0.0), least):
             own = [each for each in book.occurrences(one.id) if not _is_covered(each, taken)]
             if figures(one, own, since).reach(least):
                 taken.add(one.signature)
-                if one.status is PatternStatus.DETECTED:
-                    book.move(one.signature, PatternStatus.CANDIDATE, "", _why(one))
-    found = [one for one in book.patterns() if one.signature in taken]
+                found.append(one.signature)
+    return found
+
+
+def nominate(book: Store, chosen: Iterable[str], since: str) -> list[Pattern]:
+    """All of them that are candidates now, the one that would save most first."""
+    book.foresee(since)
+    wanted = set(chosen)
+    for one in book.patterns():
+        if one.signature in wanted and one.status is PatternStatus.DETECTED:
+            book.move(one.signature, PatternStatus.CANDIDATE, "", _why(one))
+    found = (one for one in book.patterns() if one.signature in wanted)
     return [one for one in found if one.status is PatternStatus.CANDIDATE]
 
 
@@ -122,9 +131,9 @@ def _activated(book: Store, candidates: Iterable[Pattern]) -> Iterator[Pattern]:
             yield serve(book, moved, OURSELVES)
 
 
-def _is_open(one: Pattern, least: Thresholds) -> bool:
+def _is_open(one: Pattern, monthly_usd: float, least: Thresholds) -> bool:
     """The rest of it can have no more than all of it."""
-    enough = one.occurrences >= least.occurrences and one.monthly_usd >= least.monthly_usd
+    enough = one.occurrences >= least.occurrences and monthly_usd >= least.monthly_usd
     return one.status in NEW and enough and patterns.verb(one.signature) not in patterns.NO_SCRIPT
 
 

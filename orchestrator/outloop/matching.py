@@ -25,6 +25,7 @@ from orchestrator.outloop.vocabulary import (
 
 TITLE, ACTION = 3, 2  # what a word that nothing explains weighs against one that is explained
 UNNAMED = 0.6  # neither its words nor its commands name the tool, or the scope
+TOLD = {"name", "action", "done", "files", "verify"}  # what a task's own fields have
 WORD = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
 SPAN = re.compile(r"`{1,3}(?:[a-z]*\n)?([^`]+?)\s*`{1,3}")
 CLAUSE = re.compile(r"(?<=[.!?;])\s+|\n+")
@@ -39,7 +40,9 @@ class Words(NamedTuple):
 
     @classmethod
     def of(cls, task: Task) -> Words:
-        return cls(task.title, task.action, task.commands)
+        """With all that it says besides: what else is to be true when it is done is a part of it."""
+        more = [element.text for element in task.elements if element.tag not in TOLD]
+        return cls(task.title, "\n".join((task.action, task.done, *more)), task.commands)
 
 
 class Match(NamedTuple):

@@ -98,16 +98,23 @@ def to_run(task: Task, pattern: Pattern, root: str) -> tuple[str, ...]:
 
 def baseline(seen: Sequence[Occurrence], least: float) -> Baseline | None:
     """Of live tasks that were nothing but this; None where none was measured."""
-    whole = {
-        one.workflow: one
-        for one in seen
-        if one.live and one.similarity >= least and one.tokens is not None
-    }.values()
+    whole = measured(seen, least)
     if not whole:
         return None
     costs = [one.cost_usd for one in whole if one.cost_usd is not None]
     tokens = fmean(one.tokens or 0 for one in whole)
     return Baseline(round(tokens), fmean(costs) if costs else 0.0, len(whole))
+
+
+def measured(seen: Sequence[Occurrence], least: float) -> list[Occurrence]:
+    """Those a baseline is made of: live, nothing but this, with known tokens; each task once."""
+    return list(
+        {
+            one.workflow: one
+            for one in seen
+            if one.live and one.similarity >= least and one.tokens is not None
+        }.values()
+    )
 
 
 def book(

@@ -102,17 +102,28 @@ class Store:
         query = "UPDATE operation_patterns SET issue = ? WHERE id = ?"
         self._db.execute(query, (issue, self.find(name).id))
 
-    def foresee(self, since: str) -> None:
-        """What each would save in a month: what the occurrences since then used, less what its tool uses for them.
+    def monthly(self, since: str) -> dict[int, float]:
+        """What each would save in a month: what its occurrences since then used, less what its tool uses for them.
 
         To a millionth: ten times five cents are half a dollar.
         """
-        self._db.execute(
-            "UPDATE operation_patterns SET potential_monthly_savings = max(0, coalesce((SELECT "
-            "round(sum(cost_usd - coalesce(avg_cost_with_tool_usd, 0)), 6) FROM pattern_occurrences "
-            "WHERE pattern_id = operation_patterns.id AND at >= ?), 0))",
+        found = self._db.execute(
+            "SELECT pattern_id, max(0, round(sum(cost_usd - coalesce(avg_cost_with_tool_usd, 0)), 6)) "
+            "FROM pattern_occurrences JOIN operation_patterns ON id = pattern_id "
+            "WHERE at >= ? AND cost_usd IS NOT NULL GROUP BY pattern_id",
             (since,),
         )
+        return dict(found)
+
+    def foresee(self, since: str) -> None:
+        """So much from now on."""
+        found = self.monthly(since)
+        query = "SELECT id, potential_monthly_savings FROM operation_patterns"
+        self._db.executemany(
+            "UPDATE operation_patterns SET potential_monthly_savings = ? WHERE id = ?",
+            [(found.get(id_, 0.0), id_) for id_, was in self._db.execute(query).fetchall()
+             if was != found.get(id_, 0.0)],
+        )  # fmt: skip
 
     def _named(self, signature: str, at: str) -> int:
         self._db.execute(

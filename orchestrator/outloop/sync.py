@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ from orchestrator.journal import tail
 from orchestrator.model import Event, EventKind, RunId, Task, TaskId
 from orchestrator.model.outloop import Context, Occurrence
 from orchestrator.outloop import detect, profiles, store
+from orchestrator.outloop.store import Store
 
 EVENTS = "events"  # the name of what is read here
-PORTION = 2000  # events; what is seen in them is one transaction
+PORTION = 2000  # events
+AT_ONCE = 50  # attempts in one transaction: an engine waits for it with its next event
 NO_LIMIT = 1 << 30  # a plan that was accepted once
 
 
@@ -46,14 +48,20 @@ def sync(
         if not events:
             break
         ended = list(_ended(root, events, tasks, floor, per_file))
-        with store.writing(root) as book:
-            new += book.record(occurrence for one in ended for occurrence in one.occurrences)
-            for one in ended:
-                if one.read.loaded:
-                    book.keep_access(profiles.track(one.workflow, one.at, one.read))
-            book.read(EVENTS, max(events[-1].seq, book.upto(EVENTS)))
+        for begin in range(0, max(len(ended), 1), AT_ONCE):
+            with store.writing(root) as book:
+                new += _keep(book, ended[begin : begin + AT_ONCE])
+                if begin + AT_ONCE >= len(ended):
+                    book.read(EVENTS, max(events[-1].seq, book.upto(EVENTS)))
         reached(events[-1].seq)
     return new
+
+
+def _keep(book: Store, ended: Sequence[Ended]) -> int:
+    for one in ended:
+        if one.read.loaded:
+            book.keep_access(profiles.track(one.workflow, one.at, one.read))
+    return book.record(occurrence for one in ended for occurrence in one.occurrences)
 
 
 def _upto(root: Path) -> int:

@@ -34,7 +34,7 @@ STOP = frozenset(
     a an the all any every each of for in on with and or then that this these it its is are be was at as to from by
     via using use here there now once again still only just also both our your you we must should shall will can has
     have do does so please full whole complete entire existing current project repository repo root codebase
-    everything anything pass green succeed success result report output exit code status zero 0 command make
+    everything anything done pass green succeed success result report output exit code status zero 0 command make
     sure finish end completely fully tell print show what which whether if they them
     """.split()  # noqa: SIM905
 )

@@ -135,6 +135,31 @@ def bootstrap(
     return [(one[out], one[count - 1 - out]) for one in ordered]
 
 
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # of 1 to 10
+
+
+def student(freedom: int) -> float:
+    """How many deviations to each side of a mean 95% are, after Student; from 11 on as a series in 1/freedom."""
+    if freedom <= len(STUDENT):
+        return STUDENT[freedom - 1]
+    first, second = (Z**3 + Z) / 4, (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
+    return Z + first / freedom + second / freedom**2
+
+
+def foreseen(values: Sequence[float], count: int) -> tuple[float, float] | None:
+    """How far below and above `count` times their mean the sum of so many others lies: by their own spread and by that of the mean.
+
+    None of a single value, which has no spread. No sum of what is used is below 0.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    middle = sum(values) / n
+    spread = math.sqrt(sum((value - middle) ** 2 for value in values) / (n - 1))
+    half = student(n - 1) * spread * math.sqrt(count + count**2 / n)
+    return min(half, max(0.0, count * middle)), half
+
+
 def projected(cost: Mean, tasks: int) -> Mean:
     """So many tasks at this mean."""
     return Mean(cost.n, cost.mean * tasks, cost.low * tasks, cost.high * tasks)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History
-from orchestrator.model import Plan, RunId, TaskId, TaskState
+from orchestrator.model import DoneBefore, Plan, RunId, TaskId, TaskState
 from orchestrator.model.outloop import Context
 from orchestrator.summary import end, front, numbers, opening, work
 from orchestrator.summary.account import Account, is_complete
@@ -38,11 +39,12 @@ def render(
     graph: TaskGraph,
     states: Mapping[TaskId, TaskState],
     history: History,
+    before: Mapping[TaskId, DoneBefore] = MappingProxyType({}),
     artifacts: Mapping[str, str] | None = None,
     context: Context | None = None,
 ) -> str:
-    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `graph`, `states` and `history` are of the whole run; a task without a state was not selected."""
-    account = Account(plan, run, graph, states, history, artifacts or {}, context)
+    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `graph`, `states` and `history` are of the whole run; a task without a state was not selected. `before`: what this run did not do again, in the order in which it landed; its state is succeeded."""
+    account = Account(plan, run, graph, states, history, artifacts or {}, context, before)
     blocks = [opening.title(account), opening.one_liner(account)]
     for heading, say in SECTIONS.items():
         blocks += [f"## {heading}", "\n".join(say(account)).strip("\n")]

@@ -6,13 +6,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from orchestrator import redact
 from orchestrator.budget import Budget
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, TaskHistory, Tried, are_green
 from orchestrator.model import (
+    Answer,
     Check,
+    DoneBefore,
     Limits,
     Outcome,
     Plan,
@@ -20,6 +23,7 @@ from orchestrator.model import (
     Task,
     TaskId,
     TaskState,
+    Verified,
     Work,
 )
 from orchestrator.model.outloop import Context
@@ -39,6 +43,7 @@ class Account:
     history: History
     artifacts: Mapping[str, str]  # what is wrong with each file that must be there; "": nothing
     context: Context | None = None  # what its agents read
+    before: Mapping[TaskId, DoneBefore] = MappingProxyType({})  # done by earlier runs
 
     # --- what it is called ------------------------------------------------------------------------
 
@@ -68,8 +73,23 @@ class Account:
     def not_selected(self) -> list[Task]:
         return [task for task in self.plan.tasks if task.id not in self.states]
 
+    @property
+    def done_before(self) -> list[Task]:
+        return [task for task in self.plan.tasks if task.id in self.before]
+
     def past(self, task: Task) -> TaskHistory:
+        """Of this run."""
         return self.history.tasks.get(task.id) or TaskHistory()
+
+    def answer(self, task: Task) -> Answer | None:
+        before = self.before.get(task.id)
+        return before.answer if before else self.past(task).answer
+
+    def commit(self, task: Task) -> str | None:
+        """Its own on the result branch, of this run or of the one that did it."""
+        before = self.before.get(task.id)
+        landed = before.work.landed if before and before.work else None
+        return landed if before else self.past(task).commit
 
     def last(self, task: Task) -> Outcome | None:
         return self.past(task).last
@@ -80,7 +100,9 @@ class Account:
         return told[-1] if told else None
 
     def is_partial(self, task: Task) -> bool:
-        last = self.last(task)
+        last, before = self.last(task), self.before.get(task.id)
+        if before is not None:
+            return before.verified is Verified.HUMAN and not task.is_checkpoint
         done = self.states.get(task.id) is TaskState.SUCCEEDED
         return done and last is not None and last.partial
 
@@ -116,10 +138,13 @@ class Account:
 
     @property
     def works(self) -> list[Work]:
-        """What landed, in the order in which it did."""
+        """What landed, in the order in which it did; earlier runs came first."""
+        ids = {task.id for task in self.plan.tasks}
+        told = (one.work for one in self.before.values() if one.task in ids)
+        earlier = [work for work in told if work is not None]
         works = [one.outcome.work for one in self.tries if one.outcome and one.outcome.work]
         mine = {work.landed: work for work in works if work.landed}
-        return [mine[commit] for commit in self.history.landed if commit in mine]
+        return earlier + [mine[commit] for commit in self.history.landed if commit in mine]
 
     @property
     def budget(self) -> Budget:

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.history.spans import duration
-from orchestrator.model import Answer, Check, CheckResult, Estimate, Task, TaskState, Verified
+from orchestrator.model import (
+    Answer,
+    Check,
+    CheckResult,
+    DoneBefore,
+    Estimate,
+    Task,
+    TaskState,
+    Verified,
+)
 from orchestrator.reader import frontmatter
 from orchestrator.summary.account import UNFINISHED, Account
 from orchestrator.summary.figures import count_escalations, spend, worked
@@ -88,7 +97,7 @@ def declared_files(account: Account) -> list[str]:
 
 def decisions(account: Account) -> list[tuple[Task, Answer]]:
     """What was said to checkpoints, in the plan's order."""
-    pairs = [(task, account.past(task).answer) for task in account.plan.tasks]
+    pairs = [(task, account.answer(task)) for task in account.plan.tasks]
     return [(task, answer) for task, answer in pairs if answer is not None]
 
 
@@ -154,6 +163,7 @@ def _counts(account: Account) -> dict[str, int]:
         "skipped": len(account.having(TaskState.SKIPPED)),
         "waiting": len(account.having(*UNFINISHED)),
         "not_selected": len(account.not_selected),
+        "done_before": len(account.done_before),
         "partial": sum(account.is_partial(task) for task in account.plan.tasks),
     }
 
@@ -163,6 +173,32 @@ def _tasks(account: Account) -> list[dict[str, Any]]:
 
 
 def _task(account: Account, task: Task) -> dict[str, Any]:
+    before = account.before.get(task.id)
+    return _own(account, task) if before is None else _of_before(account, task, before)
+
+
+def _of_before(account: Account, task: Task, before: DoneBefore) -> dict[str, Any]:
+    """As the run told it that did the task; the sums of this run are without it."""
+    return {
+        "id": task.id,
+        "name": one_line(task.title),
+        "state": TaskState.SUCCEEDED,
+        "run": before.run,
+        "worker": before.worker,
+        "model": before.model,
+        "attempts": before.attempts,
+        "escalations": before.escalations,
+        "tokens": {"actual": before.tokens, "estimated": estimated(task.estimated_tokens)},
+        "cost_usd": _rounded(before.cost_usd, 6),
+        "duration_s": _rounded(before.duration_s, 3),
+        "check": {"commands": list(task.commands), "result": before.result},
+        "verified": before.verified,
+        "verify_strength": before.strength,
+        "commit": account.commit(task),
+    }
+
+
+def _own(account: Account, task: Task) -> dict[str, Any]:
     tries, last = account.past(task).tried, account.last(task)
     used, verdict = spend(tries), last.verdict if last else None
     return {
@@ -182,15 +218,15 @@ def _task(account: Account, task: Task) -> dict[str, Any]:
         },
         "verified": verified(account, task),
         "verify_strength": verdict.strength if verdict else None,
-        "commit": account.past(task).commit,
+        "commit": account.commit(task),
     }
 
 
 def model(account: Account, task: Task) -> str | None:
     """The resolved id of the latest attempt, else what it was routed to; None for the shell."""
-    tries = account.past(task).tried
-    if not tries:
-        return None
+    before, tries = account.before.get(task.id), account.past(task).tried
+    if before is not None or not tries:
+        return before.model if before else None
     told = tries[-1].outcome.model if tries[-1].outcome else None
     return told or tries[-1].route.model or tries[-1].route.tier
 
@@ -211,6 +247,8 @@ def worst(checks: Sequence[Check]) -> CheckResult | None:
 
 def verified(account: Account, task: Task) -> Verified | None:
     """By whom; None before anybody looked. What --yes or a clock approved, no person saw."""
+    if (before := account.before.get(task.id)) is not None:
+        return before.verified
     answer, last = account.past(task).answer, account.last(task)
     if answer is not None and answer.approved and task.is_checkpoint:
         return Verified.HUMAN if answer.is_of_a_person else Verified.NONE

@@ -26,7 +26,8 @@ def performance(account: Account) -> Iterator[str]:
         yield f"- **Completed:** {_at(moments[-1])}"
     else:
         yield f"- **Completed:** no{f', halted after {_at(moments[-1])}' if moments else ''}"
-    yield f"- **Tasks:** {done}/{len(account.plan.tasks)}"
+    before = f", {len(account.done_before)} of them before this run" if account.done_before else ""
+    yield f"- **Tasks:** {done}/{len(account.plan.tasks)}{before}"
     yield f"- **Tokens:** {tokens(used)}"
     yield f"- **Cost:** {cost(used)}"
     yield from _budget(account)
@@ -43,7 +44,9 @@ def _budget(account: Account) -> Iterator[str]:
         ("run", now.run()),
         (
             "plan",
-            now.rooms(next(one.id for one in account.plan.tasks if one.id in account.states))[1],
+            now.rooms(next(one.id for one in account.plan.tasks if one.id in account.graph.tasks))[
+                1
+            ],
         ),
     ):
         if not math.isinf(room.limit.usd):
@@ -157,11 +160,13 @@ def _tools(account: Account, tasks: list[Task]) -> str:
 
 
 def _row(account: Account, task: Task) -> str:
-    tries = account.past(task).tried
+    tries, before = account.past(task).tried, account.before.get(task.id)
     used = spend(tries)
     actual = bounded(count(used.tokens), used.tokens, used.tokens_bound) if tries else "not run"
     plan = say_estimate(task.estimated_tokens)
     result = _compare(used, task.estimated_tokens) if tries else ""
+    if before is not None:  # its tokens are no part of the sum
+        actual, result = f"in run {before.run}", ""
     name = cell(f"{task.ordinal} {task.title}")
     who = model(account, task) or (_by(tries[-1].route) if tries else "-")
     return f"| {name} | {cell(who)} | {actual} | {plan} | {result} |"

@@ -20,7 +20,11 @@ def one_liner(account: Account) -> str:
 
 def _done(account: Account) -> str:
     weak, most = unproven(account), account.pace.max_parallel
-    told = [f"{plural(len(account.plan.tasks), 'task')} done in {duration(account.duration_s)}"]
+    before = len(account.done_before)
+    here = plural(len(account.plan.tasks) - before, "task")
+    told = [f"{here} done in {duration(account.duration_s)}"]
+    if before:
+        told.append(f"{before} done before")
     if most > 1:
         told.append(f"up to {most} at once")
     told.append(f"{len(weak)} without proof" if weak else "every check green")
@@ -37,6 +41,8 @@ def unproven(account: Account) -> list[Task]:
 def _is_proven(account: Account, task: Task) -> bool:
     if verified(account, task) in (None, Verified.NONE):
         return False
+    if (before := account.before.get(task.id)) is not None:
+        return before.strength is None or before.strength > 0
     last = account.last(task)
     return last is None or last.verdict is None or last.verdict.strength > 0
 

@@ -43,7 +43,12 @@ def accomplishments(account: Account) -> Iterator[str]:
         yield "None."
     for task in account.succeeded:
         rest = " (a person must still look)" if account.is_partial(task) else ""
-        yield f"- {heading(task)}{rest}"
+        yield f"- {heading(task)}{rest}{by_run(account, task)}"
+
+
+def by_run(account: Account, task: Task) -> str:
+    before = account.before.get(task.id)
+    return f" (done in run {code(before.run)})" if before else ""
 
 
 def task_commits(account: Account) -> Iterator[str]:
@@ -52,9 +57,9 @@ def task_commits(account: Account) -> Iterator[str]:
         return
     done = [task for task in account.succeeded if not task.is_checkpoint]
     for number, task in enumerate(done, 1):
-        commit = account.past(task).commit
+        commit = account.commit(task)
         told = f"`{commit[:9]}`" if commit else "no commit, it changed nothing that git keeps"
-        yield f"{number}. {heading(task)} - {told}"
+        yield f"{number}. {heading(task)} - {told}{by_run(account, task)}"
     if not done:
         yield "None."
 
@@ -94,6 +99,7 @@ def checks(account: Account) -> Iterator[str]:
         for task in account.succeeded
         if not task.is_checkpoint and verified(account, task) in (None, Verified.NONE)
     ]
+    yield from _before(account)
     for task, tried in judged:
         yield from _task_checks(task, tried, account.past(task).base)
     yield from _reviews(account)
@@ -108,6 +114,14 @@ def checks(account: Account) -> Iterator[str]:
     reviewed = any(one.review for task in account.plan.tasks for one in account.past(task).tried)
     if not (judged or reviewed or prose_only or account.plan.commands or account.plan_checks):
         yield "None."
+
+
+def _before(account: Account) -> Iterator[str]:
+    """What earlier runs saw; where all is together it is looked at once more."""
+    for task in account.done_before:
+        before = account.before[task.id]
+        if before.result is not None:
+            yield f"- **Task {task.ordinal}:** {before.result} in run {code(before.run)}"
 
 
 def _judged(account: Account, task: Task) -> Tried | None:
@@ -247,6 +261,7 @@ def decisions_made(account: Account) -> Iterator[str]:
         via = f" ({VIA.get(answer.via, prose(answer.via))})" if answer.via else ""
         verdict = "approved" if answer.approved else "rejected"
         rest, below = quoted(answer.note, "  ")
-        told = f"{verdict}{by if answer.by else ''}{via}{_when(account.past(task).answered_at)}"
+        when = by_run(account, task) or _when(account.past(task).answered_at)
+        told = f"{verdict}{by if answer.by else ''}{via}{when}"
         yield f"- {heading(task)} {told}{chosen}{rest}"
         yield from below

@@ -100,7 +100,7 @@ def replayed(
     sources = tuple(Source(one.id, one.path, one.content) for one in stored)
     order = Order.model_validate({**row.asked, **changes})
     loaded = read_plans(root, sources, order.beside, isolated=order.isolated)
-    graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+    graph = project.chosen(loaded.checked(), order.only, order.start, order.left_out)
     watched = Watched(graph, order)
     for event in events:
         watched.apply(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -14,6 +15,7 @@ from orchestrator import ledger, project, settings
 from orchestrator.engine import offloading
 from orchestrator.engine.crew import Crew, prepare
 from orchestrator.engine.experience import trials
+from orchestrator.engine.renewal import as_begun
 from orchestrator.model import (
     Attempt,
     Event,
@@ -50,6 +52,11 @@ class Agent(TieredAgent):
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         self.asked.append(attempt)
         return await super().run(attempt, report)
+
+
+class LoggedOut(Agent):
+    async def run(self, attempt: Attempt, report: Report) -> Outcome:
+        return Outcome(failure=Failure.AUTH, detail="the key was refused")
 
 
 def task(name: str = "Run the tests", action: str = "Run them.", **attributes: str) -> str:
@@ -171,7 +178,8 @@ async def test_a_tool_that_cannot_work_stops_no_run(root: Path, trouble: str) ->
     assert (ran.code, ran.failures(DO)) == (0, [kind, kind, None])
     told = ran.history.of(TaskId(DO)).tried[0].outcome
     assert told is not None
-    assert ("not done within 0.3 s" if trouble == "slow" else "own.sh") in told.detail
+    gone = f"the tool {TOOL} did not begin: there is no "
+    assert told.detail.startswith("not done within 0.3 s" if trouble == "slow" else gone)
 
 
 async def test_three_failures_within_a_run_spare_the_tasks_that_come_later(root: Path) -> None:
@@ -222,6 +230,73 @@ async def test_a_run_that_goes_on_keeps_its_place_though_its_tool_is_gone_meanwh
     assert again.code == 0
     (asked,) = agent.asked
     assert asked.route.model == models[2]
+
+
+async def test_after_a_tool_a_models_tries_are_planned_anew_by_what_the_run_has_seen(
+    root: Path,
+) -> None:
+    """As those of any task that no model has begun."""
+    first = task("Make it", "Make it.").replace("./pytest", "test -e made")
+    runs.write_plan(root, first, task())
+    learn(root, "exit 9")
+    agent = Agent("touch made")
+    ran = await runs.run(root, workers={"agent": agent}, slots=1)
+    assert ran.code == 0
+    assert ran.failures("demo/2") == [Failure.EXIT, Failure.EXIT, None]
+    assert ran.count(EventKind.REROUTED, "demo/2") == 1
+    assert agent.asked[1].route.strategy is Strategy.CASCADE
+
+
+async def test_after_a_tool_a_models_first_try_is_still_its_first_for_the_budget(
+    root: Path,
+) -> None:
+    prices = "".join(
+        f'[prices."{tier}-9"]\ninput = {usd}\noutput = {usd}\n'
+        for tier, usd in ((Tier.HAIKU, 1), (Tier.SONNET, 5), (Tier.OPUS, 25))
+    )
+    budget = "[budget]\nrun_usd = 3.0\ndear_share = 0.15\n"
+    runs.write_plan(root, task(**{"estimated-complexity": "6"}))
+    learn(root, "exit 9")
+    (root / ".orchestrator" / "config.toml").write_text(budget + prices)
+    agent = Agent()
+    ran = await runs.run(root, workers={"agent": agent})
+    assert ran.code == 0
+    assert (agent.asked[0].route.strategy, agent.asked[0].route.tier) == (
+        Strategy.BUDGET,
+        Tier.HAIKU,
+    )
+
+
+async def test_after_a_tool_the_trouble_of_a_model_means_what_it_always_means(root: Path) -> None:
+    """A key that is refused stops the run: the tool's tries in front make nobody a worker that only took over."""
+    runs.write_plan(root, task())
+    learn(root, "exit 9")
+    ran = await runs.run(root, workers={"agent": LoggedOut()})
+    assert ran.failures(DO) == [Failure.EXIT, Failure.EXIT, Failure.AUTH]
+    assert ran.count(EventKind.REROUTED) == 0
+    assert ran.code == 3
+
+
+def test_a_task_that_had_begun_keeps_its_place_whatever_is_matched_today(root: Path) -> None:
+    runs.write_plan(root, task(), task())
+    bare = crew(root, Agent())
+    learn(root)
+    matched = crew(root, Agent())
+
+    def begun(of: Crew) -> list[Event]:
+        told = {"ladders": of.told["ladders"], "reviewers": {}}
+        started = {"route": of.told["ladders"][DO][0]}
+        return [
+            happened(EventKind.RUN_STARTED, told),
+            happened(EventKind.ATTEMPT_STARTED, started, 1),
+        ]
+
+    kept = as_begun(bare, begun(matched)).ladders
+    assert kept[TaskId(DO)] == matched.ladders[TaskId(DO)]
+    assert kept[TaskId("demo/2")] == bare.ladders[TaskId("demo/2")], "it had not begun"
+    kept = as_begun(matched, begun(bare)).ladders
+    assert kept[TaskId(DO)] == bare.ladders[TaskId(DO)]
+    assert kept[TaskId("demo/2")] == matched.ladders[TaskId("demo/2")]
 
 
 # --- who does what ----------------------------------------------------------------------------------
@@ -291,9 +366,11 @@ def test_after_a_tool_comes_the_next_try_whatever_kept_it(root: Path, failure: F
 
 
 def tell(
-    tracker: Tracker, kind: EventKind, data: dict[str, object], attempt: int | None = None
+    tracker: Tracker, kind: EventKind, data: dict[str, Any], attempt: int | None = None
 ) -> None:
+    tracker.apply(happened(kind, data, attempt))
+
+
+def happened(kind: EventKind, data: dict[str, Any], attempt: int | None = None) -> Event:
     given = TaskId(DO) if attempt else None
-    tracker.apply(
-        Event(seq=1, run=RunId("r"), at="", kind=kind, task=given, attempt=attempt, data=data)
-    )
+    return Event(seq=1, run=RunId("r"), at="", kind=kind, task=given, attempt=attempt, data=data)

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -128,6 +129,24 @@ def test_where_nothing_ran_there_is_nothing_to_read_and_a_writer_makes_a_journal
     assert project.told("runs") == before
     assert "no run yet" in project.call("show").stderr
     assert rescue.rescue(project.root) is None
+
+
+def test_who_makes_the_journal_just_now_is_waited_for(tmp_path: Path):
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with journal.locked(tmp_path):
+            held.set()
+            over.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    threading.Timer(3 * journal.GLANCE_S, over.set).start()
+    with beside.to_write(tmp_path) as db:
+        db.execute("INSERT INTO outloop_read VALUES ('after', 1)")
+    holder.join()
+    assert upto(tmp_path) == {"after": 1}
 
 
 def test_an_engine_of_an_older_version_is_not_written_beside(tmp_path: Path):
@@ -251,13 +270,13 @@ def test_a_word_that_no_row_may_have_is_damage_and_its_row_is_not_kept(tmp_path:
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA ignore_check_constraints = ON")
         db.execute("UPDATE operation_patterns SET automation_status = 'aqtive' WHERE id = 7")
-        db.execute("UPDATE operation_patterns SET why = CAST(x'ff' AS TEXT) WHERE id = 9")
+        db.execute("UPDATE operation_patterns SET why = CAST(x'ff' AS TEXT) WHERE id IN (9, 150)")
         db.commit()
     with pytest.raises(JournalCorrupt, match="operation_patterns"), journal.writing(tmp_path):
         pass
     assert rescue.rescue(tmp_path)
     ids = {row[0] for row in tables(tmp_path)["operation_patterns"]}
-    assert ids == {one[0] for one in DECIDED} - {7, 9}
+    assert ids == {one[0] for one in DECIDED} - {7, 9, 150}
 
 
 def test_a_persons_word_is_kept_where_its_tool_is_lost(tmp_path: Path):

@@ -29,7 +29,8 @@ def found(root: Path, *many: Iterable[Occurrence], least: Thresholds = LEAST) ->
     with store.writing(root) as book:
         for some in many:
             book.record(some)
-        return [one.signature for one in discovery.discover(book, least, SINCE)]
+        candidates = discovery.nominate(book, discovery.choose(book, least, SINCE), SINCE)
+        return [one.signature for one in candidates]
 
 
 def status(root: Path) -> dict[str, str]:
@@ -138,6 +139,15 @@ def test_what_a_person_decided_is_settled_with_all_below_it(tmp_path: Path):
     assert found(tmp_path) == []
 
 
+def test_what_a_person_decides_meanwhile_stays(tmp_path: Path):
+    with store.writing(tmp_path) as book:
+        book.record(seen(9))
+        chosen = discovery.choose(book, LEAST, SINCE)
+        discovery.reject(book, "test:pytest:backend", "anna")
+        assert discovery.nominate(book, chosen, SINCE) == []
+        assert book.find("test:pytest:backend").status == "deprecated"
+
+
 # --- a person's word ----------------------------------------------------------------------------------
 
 OWN = Tool(name="own", script="/own.sh", does=("lint:ruff",), phrases=(), timeout_s=1.0)
@@ -197,7 +207,7 @@ def activated(root: Path, *many: Iterable[Occurrence]) -> list[str]:
     with store.writing(root) as book:
         for some in many:
             book.record(some)
-        candidates = discovery.discover(book, LEAST, SINCE)
+        candidates = discovery.nominate(book, discovery.choose(book, LEAST, SINCE), SINCE)
         return [one.signature for one in discovery.activate_themselves(book, candidates)]
 
 

@@ -41,7 +41,7 @@ def test_s3_01_items_are_told_apart_by_where_they_are():
         "   - add an index\n"
         "2. Add the columns to services/orders/model.py\n"
         "3. Update web/pages/orders.tsx: show them\n"
-        "4. Test it in tests/orders/test_model.py\n"
+        "4. Write tests/orders/test_model.py\n"
         "5. Remove `tools/import.sh`\n"
     )
     assert [one.area for one in found.concerns] == ["services", "web", "tools"]

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import reader
-from orchestrator.model import PlanId, Position, Task, TaskId, Tier
+from orchestrator.model import Element, PlanId, Position, Task, TaskId, Tier
 from orchestrator.model.outloop import Pattern, PatternStatus, Tool, ToolStatus
 from orchestrator.outloop.matching import Match, Words, match, outside, refuses, score, serving
 
 TESTS = ("run tests", "test suite", "pytest", "vitest")
 BUILDS = ("build", "typecheck", "compile")
 BACKEND = "test:pytest:backend"
+HERE = Position(line=1, column=1)
 
 # title, action, the commands of its check, the signature that it says
 SAYS = [
@@ -83,6 +84,7 @@ SAYS_MORE = [
     ("Run the backend tests and document the results", "", "pytest backend", BACKEND),
     ("Run the backend tests", "Write what fails into REPORT.md.", "pytest backend", BACKEND),
     ("Run the backend tests", "Run `pytest backend`, then `git push`.", "pytest backend", BACKEND),
+    ("Run the backend tests", "Run the backend test suite with pytest or vitest, then deploy.", "pytest backend", BACKEND),
     ("Run the backend tests", "Run the migrations first.", "pytest backend", BACKEND),
     ("Run the backend tests", "Skip the slow ones.", "pytest backend", BACKEND),
     ("Run the backend tests", "Do not change anything but the fixtures.", "pytest backend", BACKEND),
@@ -147,7 +149,7 @@ def task(title: str = "Run the backend tests", **more: object) -> Task:
     given = {
         "id": TaskId("1/1"),
         "ordinal": 1,
-        "position": Position(line=1, column=1),
+        "position": HERE,
         "name": title,
     }
     return Task.model_validate({"commands": ("pytest backend -q",), **given, **more})
@@ -201,9 +203,10 @@ def test_two_that_are_near_are_none() -> None:
 
 
 def test_a_parent_is_no_rival_and_the_more_specific_one_is_taken() -> None:
-    got = found(task(), (pattern("test:pytest", id=2), tool()), (pattern(), tool()))
+    both = task("Run the tests", commands=("pytest backend",))
+    got = found(both, (pattern("test:pytest", id=2), tool()), (pattern(), tool()))
     assert isinstance(got, Match)
-    assert got.pattern.signature == BACKEND
+    assert (got.pattern.signature, got.margin) == (BACKEND, None)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +236,18 @@ def test_files_to_write_are_those_that_the_tool_declares() -> None:
     assert isinstance(found(writes, (pattern(), tool())), str)
     assert outside(writes, tool(writes=("dist/*",))) == ()
     assert isinstance(found(writes, (pattern(), tool(writes=("dist/*",)))), Match)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"done": "The tests pass, and the report is in docs/report.md"},
+        {"elements": (Element(tag="context", text="Mind the database.", position=HERE),)},
+    ],
+)
+def test_what_else_a_task_says_counts_too(more: dict[str, object]) -> None:
+    assert isinstance(found(task(done="All tests pass."), (pattern(), tool())), Match)
+    assert isinstance(found(task(**more), (pattern(), tool())), str)
 
 
 @pytest.mark.parametrize(

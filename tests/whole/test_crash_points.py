@@ -90,7 +90,6 @@ argv = ["{out}/mule"]
 patterns = ['Tokens: (?P<input_tokens>\\d+) sent, (?P<output_tokens>\\d+) received']
 [budget]
 unknown_usd = 1.0
-run_usd = 0.5
 [workspace]
 look_s = 0
 """
@@ -165,7 +164,7 @@ def build(folder: Path, kind: EventKind) -> Place:
 
 def play(place: Place, crash: str = "") -> bool:
     """A person who starts, answers, mends and goes on until all is done. Whether the engine crashed."""
-    crashed, words = False, ["run", "plans/demo-PLAN.md"]
+    crashed, words = False, ["run", "plans/demo-PLAN.md", "--budget-usd", "0.5"]
     for _ in range(MOST_STARTS):
         done = place.call(*words, crash="" if crashed else crash)
         crashed = crashed or done.returncode == -signal.SIGKILL
