@@ -113,6 +113,8 @@ def _program(name: str, one: Program, rest: Sequence[str], scene: Scene) -> Iter
     words = said.rest if given & set(one.instead.split()) else said.rest[one.skips :]
     if one.verb == "test" and words[:1] and words[0] in MODES:
         words = words[1:]
+    if name == "unittest" and words[:1] == ("discover",):
+        words = (said.value("-s", "--start-directory") or "", *words[1:])
     tool = one.tool or name
     places = _places(one.takes, words, said, scene)
     if one.verb == "read" and scene.writes and one.takes is not Takes.NOTHING:

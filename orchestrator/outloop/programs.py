@@ -247,6 +247,7 @@ SUBCOMMANDS: dict[str, tuple[dict[str, str], str]] = {
     "next": ({"build": "build", "lint": "lint"}, "run"),
     "ng": ({"test": "test e2e", "build": "build", "lint": "lint"}, "run"),
     "hatch": ({"test": "test", "build": "build", "format": "fmt"}, "run"),
+    "rails": ({"test": "test test:system test:all spec", "build": "assets:precompile", "read": "routes stats"}, "run"),
     "uv": ({"install": "sync add remove lock venv pip", "build": "build"}, "run"),
     "poetry": ({"install": "install add remove lock update", "build": "build", "read": "show env check"}, "run"),
     "pipenv": ({"install": "install sync lock update"}, "run"),
