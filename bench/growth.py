@@ -85,7 +85,7 @@ def some_runs(supervisor: Supervisor, place: Path, count: int) -> None:
         plan = place / f"n{number}-PLAN.md"
         plan.write_text(PLAN.format(name=f"{place.name}n{number}"))
         from_thread.run_sync(supervisor.rouse)
-        while supervisor.witnesses or not plan.with_name(f"n{number}-SUMMARY.md").exists():
+        while supervisor.runs.going or not plan.with_name(f"n{number}-SUMMARY.md").exists():
             time.sleep(0.02)
     shutil.rmtree(place)
     while supervisor.found:

@@ -70,7 +70,7 @@ async def measured(root: Path) -> tuple[float, float]:
         group.start_soon(listen)
         await anyio.sleep(0.05)
         began = time.perf_counter()
-        await launch.prepare(root, sources, settings.load(root), 0, lambda plan: ())
+        await launch.prepare(root, sources, settings.load(root), 0, {})
         took = time.perf_counter() - began
         await anyio.sleep(0.05)
         group.cancel_scope.cancel()

@@ -8,7 +8,7 @@ import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -20,13 +20,20 @@ FOLDER = ".orchestrator/inbox"
 
 
 class Letter(Noun):
-    """One command. `answer` goes with `answer` only; `cancel` is of the whole run, and `by` says who wants it."""
+    """One command. `answer` goes with `answer` only; `cancel` is of the whole run. `by` says who wants it, `via` how: command, dashboard."""
 
     do: Literal["answer", "retry", "cancel"]
     run: RunId
     task: TaskId | None = None
     answer: Answer | None = None
     by: str = ""
+    via: str = ""
+
+    @property
+    def cancels(self) -> dict[str, Any]:
+        """What the record of a run that is cancelled says of it."""
+        who = self.by or "a person"
+        return {"reason": f"cancelled by {who}", "cancelled": True, "by": self.by, "via": self.via}
 
 
 def post(root: Path, letter: Letter) -> Path:

@@ -58,11 +58,26 @@ def find(paths: Sequence[Path]) -> list[Path]:
         here = discover.plan_files(path)
         if not here:
             raise UsageError(f"{path}: no PLAN.md and no *-PLAN.md in it")
-        found.update(dict.fromkeys(one.resolve() for one in here))
+        found.update(dict.fromkeys(Path(os.path.realpath(one)) for one in here))
     for file in found:
         if "\ufffd" in os.fsencode(file).decode("utf-8", "replace"):
             raise UsageError(f"{str(file)!a}: the name is not UTF-8; rename it")
     return list(found)
+
+
+def refuse_outside(root: Path, files: Iterable[Path]) -> None:
+    """UsageError where one leads to elsewhere: what lies there is nobody's to change here, and no hash of ours is of it for long."""
+    for file in files:
+        if why := outside(root, file):
+            raise UsageError(f"{_relative(root, file)}: {why}")
+
+
+def outside(root: Path, file: Path) -> str | None:
+    """Why a file is none of the project, whatever its name: by a link, it may be. Of every link, also one to itself."""
+    place = os.path.realpath(file)
+    if Path(place).is_relative_to(os.path.realpath(root)):
+        return None
+    return f"it is outside of the project (at {place}); put the file itself into the project"
 
 
 def misnamed(root: Path, paths: Sequence[Path]) -> list[Diagnostic]:

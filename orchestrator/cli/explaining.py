@@ -75,7 +75,8 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
     every = found.watched.of(task.id).tried
     for tried, following in zip_longest(every, every[1:]):
         yield "", ""
-        took = f", {duration(seconds(tried))}" if tried.outcome else ""
+        taken = seconds(tried)
+        took = "" if taken is None else f", {duration(taken)}"
         yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
         yield "  why", f"{tried.route.reason} ({_decided(tried.route)})"
         yield from (("  left out", f"{model}: {why}") for model, why in tried.route.left_out)

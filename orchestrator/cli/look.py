@@ -27,11 +27,13 @@ def runs(
 
         cleaning.show_disk(as_json=as_json)
         return 0
-    from orchestrator.cli import past, recorded
+    from orchestrator.cli import past, recorded, remote
 
     root = past.here()
     past.tell_of_loss(root)
     recorded.show_runs(root, past.names(root), as_json=as_json)
+    if not as_json:
+        remote.tell_of_waiting(root)
     return 0
 
 

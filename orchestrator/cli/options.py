@@ -12,12 +12,14 @@ Paths = Annotated[
     list[Path],
     typer.Argument(metavar="PATH", help="Plan files, or folders with plans.", show_default=False),
 ]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The run, or the beginning of its name.")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="The run, or the beginning or end of its name.")
+]
 NewestRun = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="The run, or the beginning of its name; without it the newest. Or a PLAN.md.",
+        help="The run, or the beginning or end of its name; without it the newest. Or a PLAN.md.",
         show_default=False,
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,10 @@ from orchestrator.cli.terminal import tell
 from orchestrator.errors import UnknownRun
 from orchestrator.history import fold
 from orchestrator.journal import RunRow
-from orchestrator.model import RunId
+from orchestrator.model import DoneBefore, Plan, RunId, TaskId
 from orchestrator.order import Order
 from orchestrator.reader.discover import project_root
+from orchestrator.views import before
 from orchestrator.views.past import INTERRUPTED, Past, expiries, learn_secrets, names, open_run
 from orchestrator.views.watched import Watched
 
@@ -98,6 +99,23 @@ def had_this_text(root: Path, plans: Sequence[str]) -> dict[str, RunRow]:
         if stored.get(plan) == (root / plan).read_bytes():
             found[plan] = row
     return found
+
+
+def done_before(
+    root: Path, plans: Sequence[Plan], chosen: Collection[TaskId]
+) -> tuple[DoneBefore, ...]:
+    """What --only, --from and --skip leave out, and the plan's newest run has done with the same text."""
+    partly = [plan for plan in plans if any(task.id not in chosen for task in plan.tasks)]
+    newest = _newest(root, [plan.path for plan in partly])
+    if not newest:
+        return ()
+    with journal.reading(root) as book:
+        every = [
+            before.done_before(book, newest[plan.path].id, plan)
+            for plan in partly
+            if plan.path in newest
+        ]
+    return tuple(one for told in every for one in told if one.task not in chosen)
 
 
 def can_be_had(watched: Watched, root: Path) -> bool:

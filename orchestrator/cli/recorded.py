@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import journal
 from orchestrator.cli import ending, past, planned
 from orchestrator.cli.past import Past
 from orchestrator.cli.terminal import out, show_json
+from orchestrator.errors import OrchestratorError
+from orchestrator.history import History
 from orchestrator.journal import RunRow
 from orchestrator.model import Event, Task, TaskState
 from orchestrator.views import handover, money, waiting, waste
 from orchestrator.views.documents import past_document, run_document
-from orchestrator.views.past import ended, outcomes
+from orchestrator.views.past import ended, open_run, outcomes
 from orchestrator.views.text import columns, cost, duration, plain, tokens, when
 from orchestrator.views.watched import seconds
 from orchestrator.views.words import left_over, said, sums
@@ -40,9 +43,9 @@ def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
             (
                 row.id,
                 when(row.started_at),
-                ended(row, live=row.id in (live or ()), history=known.get(row.id))
+                _ended(root, row, known.get(row.id), live=row.id in (live or ()))
                 + (f", a question {waiting.expires(open_[row.id])}" if row.id in open_ else ""),
-                plain(row.paths, 80),
+                plain(", ".join(row.paths), 80),
             )
             for row in rows
         ]
@@ -50,12 +53,21 @@ def show_runs(root: Path, rows: Sequence[RunRow], *, as_json: bool) -> None:
             out().print(line)
 
 
+def _ended(root: Path, row: RunRow, history: History | None, *, live: bool) -> str:
+    waits = None
+    if live and row.exit_code is None:
+        with suppress(OrchestratorError):  # also the run whose plans cannot be read any more
+            waits = waiting.alone_until(open_run(root, row.id).watched)
+    return ended(row, live=live, history=history, waits=waits)
+
+
 def show_run(found: Past, *, as_json: bool) -> None:
     watched, row = found.watched, found.row
     if as_json:
         show_json(past_document(found))
         return
-    state = ended(row, live=found.live, history=watched.history)
+    waits = waiting.alone_until(watched) if found.live else None
+    state = ended(row, live=found.live, history=watched.history, waits=waits)
     out().print(f"run {row.id}  started {when(row.started_at)}  {state}", style="bold")
     for stored in found.stored:
         out().print(f"  {stored.path}")

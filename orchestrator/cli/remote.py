@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +18,19 @@ from urllib.parse import quote, urlsplit
 from orchestrator import journal, settings
 from orchestrator.cli import past
 from orchestrator.cli.terminal import err, show_json, tell
+from orchestrator.daemon import telling
 from orchestrator.errors import JournalLocked, RecordError, UsageError
 from orchestrator.journal import RunRow
 from orchestrator.model import RunId
 from orchestrator.process.fence import PRIVATE
 from orchestrator.views import documents
-from orchestrator.views.text import NEXT, command, near, plain
+from orchestrator.views.text import NEXT, command, counted, near, plain
 
 FILE = "http.json"  # written by orchestrator/web/server.py
 LIMIT_S = 30.0
 LOOK_S = 3.0  # how long what becomes of a plan is looked at
 MOST = 1 << 22  # bytes of an answer
+MOST_NAMES = 3  # of plans, in one line
 AT_ONCE = 50  # plans in one request
 OURS = frozenset({400, 404, 405, 409, 413, 422})  # what is wrong there is in our words
 SENT = ("budget_usd", "budget_tokens", "plan_budget_usd", "plan_budget_tokens")
@@ -172,6 +176,15 @@ def _written(root: Path, pid: str) -> Place | None:
         ) from wrong
 
 
+def own_page(root: Path) -> str | None:
+    """Where people find the pages of this process. None: it has none, or no browser reaches them."""
+    place = _written(root, str(os.getpid()))
+    if place is None or place.socket:
+        return None
+    proxy = settings.load(root).http.proxy
+    return f"https://{proxy}" if proxy else place.url
+
+
 def _are_a_daemons(root: Path, runs: frozenset[RunId]) -> bool:
     """A daemon may have none; a run of the command line is its engine's only one from its beginning."""
     asked = [row.asked for row in past.names(root) if row.id in runs]
@@ -200,6 +213,20 @@ def _refuse_watch(daemon: Daemon, what: str, before: str = "") -> None:
             f"a daemon without HTTP (orchestrator watch, pid {daemon.pid}) holds {daemon.root}, and cannot be asked to {what}."
             f"{NEXT}{before}end it (kill {daemon.pid}) and start `orchestrator serve` in its place, which can"
         )
+
+
+def tell_of_waiting(root: Path) -> None:
+    """Of the plans in a daemon's folder that no run has yet, and what brings the first of them forward."""
+    plans = telling.read(root)
+    if not plans:
+        return
+    states = Counter(state for _, state in plans)
+    whole = ", ".join(f"{count} {state}" for state, count in states.items())
+    asking = [near(root, path) for path, state in plans if state == "untrusted"]
+    step = command("trust", *asking[:MOST_NAMES]) if asking else "see what the daemon has printed"
+    more = f" (and {len(asking) - MOST_NAMES} more)" if asking[MOST_NAMES:] else ""
+    what = "waits" if len(plans) == 1 else "wait"
+    tell("note", f"{counted(len(plans), 'plan')} of the daemon {what} ({whole}){NEXT}{step}{more}")
 
 
 # --- what it is asked

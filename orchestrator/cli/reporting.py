@@ -16,6 +16,7 @@ class Kind(StrEnum):
     COST = "cost"
     MODELS = "models"
     VALIDATE = "validate"
+    SAVINGS = "savings"
 
 
 Which = Annotated[Kind, typer.Argument(help="What about.", show_default=False)]
@@ -25,7 +26,7 @@ Days = Annotated[
         "--days",
         metavar="N",
         min=1,
-        help="Of the last N days; else of learning.window_days.",
+        help="Of the last N days; else of learning.window_days, and savings of all.",
         show_default=False,
     ),
 ]
@@ -40,13 +41,18 @@ def report(
     """Report on finished work: success, cost and savings, each with its n and interval.
 
     From the ledger of this user. Imported outcomes and scripts are left out, limits and outages are held
-    against nobody, and where there is too little evidence the report says so.
+    against nobody, and where there is too little evidence the report says so. `savings` is of this project:
+    what tools did in place of a model, against the measured tasks of before.
     """
     from orchestrator import settings
     from orchestrator.cli import past, reporting_text
     from orchestrator.cli.terminal import out, room, show_json
     from orchestrator.intelligence import reporting
 
+    if kind is Kind.SAVINGS:
+        from orchestrator.cli import reporting_savings
+
+        return reporting_savings.show(past.here(), days, as_json=as_json)
     chosen = settings.load(past.here())
     days = days or chosen.learning.window_days
     found = reporting.report(kind.value, chosen, days, against)

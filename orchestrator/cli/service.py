@@ -11,7 +11,7 @@ from orchestrator.cli.options import Json, Run, Workers
 
 Top = Annotated[
     Path,
-    typer.Argument(metavar="DIR", help="The folder whose plans are run."),
+    typer.Argument(metavar="DIR", help="The folder whose plans are run; plans if none is named."),
 ]
 TrustAll = Annotated[
     bool,
@@ -48,12 +48,18 @@ def serve(
             "--expose", help="Listen elsewhere than on this machine; needs TLS or a proxy."
         ),
     ] = False,
+    new_token: Annotated[
+        bool,
+        typer.Option(
+            "--new-token", help="Take another token than the daemon before; who has that is out."
+        ),
+    ] = False,
 ) -> int:
     """Do what watch does, with a page for people and an API for programs."""
     from orchestrator.cli import serving
 
     flags = {"host": host, "port": port, "expose": expose or None}
-    return serving.serve(top, flags, trusts_all=trust_all, workers=workers)
+    return serving.serve(top, flags, trusts_all=trust_all, workers=workers, new_token=new_token)
 
 
 def trust(

@@ -26,10 +26,12 @@ from orchestrator.inbox import Letter
 from orchestrator.intelligence import runs as own
 from orchestrator.intelligence import sharing
 from orchestrator.model import RunId
+from orchestrator.project import Loaded
 from orchestrator.reader.discover import project_root
 from orchestrator.settings import Settings
 from orchestrator.views.asking import person
-from orchestrator.views.text import lines, near
+from orchestrator.views.interrupted import would_go_on
+from orchestrator.views.text import NEXT, command, counted, doubts, lines, near
 
 
 def watch(top: Path, *, trusts_all: bool, workers: int | None) -> int:
@@ -37,14 +39,22 @@ def watch(top: Path, *, trusts_all: bool, workers: int | None) -> int:
     return _keep(supervisor)
 
 
-def serve(top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: int | None) -> int:
+def serve(
+    top: Path,
+    flags: Mapping[str, object],
+    *,
+    trusts_all: bool,
+    workers: int | None,
+    new_token: bool,
+) -> int:
     from orchestrator.cli.estimate import foresee
     from orchestrator.web import server  # it takes long to load
 
     supervisor = _supervisor(top, flags, trusts_all=trusts_all, workers=workers)
     door = Door(supervisor)
     shows = sys.stdout.isatty()  # a log is read by others, too
-    pages = partial(server.serve, door, supervisor.settings, _say, foresee, shows_link=shows)
+    served = partial(server.serve, shows_link=shows, new_token=new_token)
+    pages = partial(served, door, supervisor.settings, _say, foresee)
     return _keep(supervisor, pages)
 
 
@@ -59,7 +69,13 @@ def _keep(supervisor: Supervisor, *beside: Beside) -> int:
 def _supervisor(
     top: Path, flags: Mapping[str, object], *, trusts_all: bool, workers: int | None
 ) -> Supervisor:
-    root = project_root(top if top.exists() else Path.cwd())
+    if top.exists() and not top.is_dir():
+        step = command("watch", str(top.parent))
+        raise UsageError(f"{top} is no folder; a daemon takes one{NEXT}{step}")
+    here = project_root(Path.cwd())
+    root = project_root(top) if top.exists() else here
+    if root != here:
+        tell("warning", f"{top} is of the project {root}, not of {here}; it runs there", "yellow")
     place = (Path.cwd() / top).resolve()
     if not place.is_relative_to(root):
         raise UsageError(f"{top} is outside of the project {root}; a daemon keeps to one project")
@@ -76,7 +92,8 @@ def _supervisor(
         tell("warning", "every plan that is put there is run (--trust-all)", "yellow")
     shared = partial(_shared, root)
     by_clock = partial(duties.of, root, load)
-    return Supervisor(Words(root, place, load, _say, trusts_all, by_clock, shared))
+    page = partial(remote.own_page, root)
+    return Supervisor(Words(root, place, load, _say, trusts_all, by_clock, shared, page))
 
 
 @asynccontextmanager
@@ -100,41 +117,49 @@ def _say(line: str) -> None:
 
 
 def trust(paths: Sequence[Path], usd: float | None = None) -> int:
-    root = project_root(paths[0])
+    root = project_root(paths[0].parent if paths[0].is_symlink() else paths[0])
     loaded = settings.load(root).reader
+    files = project.find(paths)
+    project.refuse_outside(root, files)
     at = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="seconds")
-    for source in project.sources(root, project.find(paths), loaded.max_bytes):
-        errors = project.load(root, [source], loaded).errors
-        if errors:
-            first = errors[0]
-            tell(
-                "warning",
-                f"{first.file}:{first.line}: {first.message}; it runs once that is put right, "
-                "and then it is another text",
-                "yellow",
-            )
+    for source in project.sources(root, files, loaded.max_bytes):
+        found = project.load(root, [source], loaded)
         digest = trusting.digest(source.content)
         trusting.trust(root, digest, source.path, person(), at, usd)
         cost = f", and cost up to ${usd:.2f}" if usd is not None else ""
-        err().print(f"✓ {near(root, source.path)} may run as it is now{cost}")
+        _tell_of(near(root, source.path), found, cost)
     return 0
+
+
+def _tell_of(name: str, found: Loaded, cost: str) -> None:
+    """What becomes of a text that is trusted now."""
+    if found.errors:
+        first, more = found.errors[0], len(found.errors) - 1
+        rest = f" (and {counted(more, 'error')} more)" if more else ""
+        right = f"put that right; then it is another text: {command('trust', name)}"
+        told = (
+            f"{name} is trusted, and does not run: {first.file}:{first.line}: {first.message}{rest}"
+        )
+        return tell("warning", f"{told}{NEXT}{right}", "yellow")
+    err().print(f"✓ {name} may run as it is now{cost}")
+    if told := doubts(found.diagnostics):
+        tell("warning", f"{name}: {told}{NEXT}{command('lint', name)}", "yellow")
 
 
 def cancel(name: str, *, as_json: bool) -> int:
     found = past.reopen(past.here(), name)
-    if not found.live:
+    if not found.live and not would_go_on(found.row, found.watched.history):
         raise UsageError(f"run {found.row.id} does not go on now; there is nothing to stop")
     daemon = remote.find(found.root)
     if daemon is not None and daemon.place is not None:
         remote.cancel(daemon, found.row.id)
     else:
-        inbox.post(found.root, Letter(do="cancel", run=found.row.id, by=person()))
+        inbox.post(found.root, Letter(do="cancel", run=found.row.id, by=person(), via="command"))
     if as_json:
         show_json({"version": 1, "run": found.row.id, "cancelled": True})
     else:
-        err().print(
-            f"✓ run {found.row.id} is being stopped. Next: orchestrator resume {found.row.id}"
-        )
+        what = "is being stopped" if found.live else "is not taken up again by a daemon"
+        err().print(f"✓ run {found.row.id} {what}. Next: orchestrator resume {found.row.id}")
     return 0
 
 

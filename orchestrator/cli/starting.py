@@ -168,6 +168,8 @@ def prepare(asked: Asked) -> Ready | None:
     loaded = project.isolate(loaded) if choice.isolated else loaded
     order = _order(asked, chosen, choice)
     graph = project.chosen(loaded.checked(), order.only, order.start, order.skip)
+    done = past.done_before(root, loaded.plans, set(graph))
+    order = order.model_copy(update={"done_before": done})
     facts = None if isinstance(looked, workspace.Unfit) or not choice.isolated else looked
     return Ready(root, chosen, order, sources, loaded, graph, choice, facts, notes)
 

@@ -23,6 +23,7 @@ from orchestrator.inbox import Letter
 from orchestrator.model import RunId, TaskId
 from orchestrator.reader import bounded, discover
 from orchestrator.views.house import Act, Cancel, Enqueue, Health, Resume, Trust, Waiting
+from orchestrator.views.text import counted
 
 MOST_TOGETHER = 1_000_000  # letters of all texts that are shown; the first plans go first
 
@@ -43,7 +44,7 @@ class Door:
         return await self._supervisor.bell.wait(seen)
 
     def doing(self, run: RunId) -> Mapping[TaskId, str]:
-        witness = self._supervisor.witnesses.get(run)
+        witness = self._supervisor.runs.going.get(run)
         return dict(witness.doing_now) if witness else {}
 
     # --- what waits -------------------------------------------------------------------------------
@@ -95,10 +96,11 @@ class Door:
             pid=os.getpid(),
             started_at=_iso(supervisor.began),
             watching=below,
-            runs=tuple(supervisor.witnesses),
+            runs=tuple(supervisor.runs.going),
             busy=round(slots.limit - slots.free),
             slots=round(slots.limit),
             schedules=supervisor.schedule.due,
+            done=dict(supervisor.schedule.done),
         )
 
     def _reasons(self) -> Iterator[str]:
@@ -119,7 +121,7 @@ class Door:
     def _troubles(self) -> Iterator[str]:
         """With what was tried, and did not come to its end."""
         supervisor = self._supervisor
-        for run, why in supervisor.crashed.items():
+        for run, why in supervisor.runs.crashed.items():
             yield f"run {run} broke off: {why}"
         for name, why in supervisor.schedule.troubles.items():
             yield f"{name} failed: {why}"
@@ -146,8 +148,10 @@ class Door:
             case Enqueue():
                 return self._enqueue(asked)
             case Cancel():
-                self._supervisor.cancel(Letter(do="cancel", run=asked.run, by=by))
-                return f"run {asked.run} is being stopped; it can be resumed"
+                letter = Letter(do="cancel", run=asked.run, by=by, via=asked.via)
+                went_on = await self._supervisor.cancel(letter)
+                what = "is being stopped" if went_on else "is not taken up again"
+                return f"run {asked.run} {what}; it can be resumed"
             case Resume():
                 words = asked.model_dump(exclude={"run"}, exclude_none=True)
                 await self._supervisor.go_on(asked.run, words)
@@ -165,8 +169,11 @@ class Door:
         trust.trust(self.root, asked.sha256, asked.path, by, _iso(clock.wall()), asked.usd)
 
     def _enqueue(self, asked: Enqueue) -> str:
-        found = project.find([self._below(path) for path in asked.paths])
-        names = [one.relative_to(self.root).as_posix() for one in found]
+        places = [self._below(path) for path in asked.paths]
+        project.find(places)  # what is not there, or no plan, is told
+        found = [plan for place in places for plan in discover.plan_files(place)]
+        project.refuse_outside(self.root, found)
+        names = [one.relative_to(os.path.realpath(self.root)).as_posix() for one in found]
         if strangers := [name for name in names if not self._is_watched(name)]:
             raise UsageError(
                 f"{strangers[0]} is not in the watched folder {self._supervisor.words.top}; put it there"
@@ -174,7 +181,10 @@ class Door:
         if asked.again:
             self._supervisor.asked.update(names)
         self._supervisor.rouse()
-        return f"{len(names)} plan{'s' if len(names) != 1 else ''} looked at now"
+        told = f"{counted(len(names), 'plan')} looked at now"
+        if not asked.again:
+            return told
+        return f"{told}, to run once more; ask again if the daemon is started anew before that"
 
     def _is_watched(self, name: str) -> bool:
         """Also one that has come since the folder was looked at."""
@@ -184,10 +194,12 @@ class Door:
         return (self.root / name).is_relative_to(top) and not discover.is_archived(Path(name))
 
     def _below(self, path: str) -> Path:
-        place = Path(os.path.realpath(self.root / path))
-        if not place.is_relative_to(os.path.realpath(self.root)):
-            raise UsageError(f"{path} is outside of the project")
-        return place
+        """A plan keeps its own name, under which the folder has it, also where it is a link."""
+        place = self.root / path
+        project.refuse_outside(self.root, [place])
+        if place.is_dir():
+            return Path(os.path.realpath(place))
+        return Path(os.path.realpath(place.parent), place.name)
 
 
 def _wanted(one: Standing) -> Wanted | None:

@@ -6,13 +6,14 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator import clock, project, reader
+from orchestrator.daemon.lasting import told, trace
 from orchestrator.daemon.queue import Found
 from orchestrator.graph.plans import phase_folder
 from orchestrator.model import Plan, Position
@@ -20,6 +21,7 @@ from orchestrator.model.codes import diagnostic
 from orchestrator.project import Source
 from orchestrator.reader import bounded, discover
 from orchestrator.settings import ReaderSettings
+from orchestrator.views.text import doubts
 
 
 class Stamp(NamedTuple):
@@ -42,8 +44,10 @@ class Seen(NamedTuple):
 class Folder:
     """`top` may be absent: then there are no plans."""
 
-    def __init__(self, root: Path, top: Path, limits: ReaderSettings) -> None:
-        self.root, self.top, self._limits = root, top, limits
+    def __init__(
+        self, root: Path, top: Path, limits: ReaderSettings, say: Callable[[str], None]
+    ) -> None:
+        self.root, self.top, self._limits, self._say = root, top, limits, say
         self._known: dict[Path, Seen] = {}
 
     def look(self, now: float) -> list[Found]:
@@ -55,26 +59,42 @@ class Folder:
 
     def _look(self, files: list[Path], now: float) -> Iterator[tuple[Path, Seen]]:
         for file in files:
-            known = self._known.get(file)
             try:
                 stamp = _stamp(file)
                 beside = tuple(map(_stamp_of, discover.summary_places(file)))
-                is_same = known is not None and known.stamp == stamp
-                if known is None or not is_same or known.found.sha256 is None:
-                    known = Seen(stamp, (), self._read(file, stamp, now))
-                if known.beside != beside:
-                    found = replace(known.found, is_over=discover.is_finished(file))
-                    known = Seen(stamp, beside, found)
+                yield file, self._see(file, stamp, beside, now)
             except OSError:  # it went while we looked, or is nobody's to read
                 continue
-            yield file, known
+
+    def _see(self, file: Path, stamp: Stamp, beside: tuple[Stamp | None, ...], now: float) -> Seen:
+        known = self._known.get(file)
+        if known is not None and (known.stamp != stamp or known.found.sha256 is None):
+            known = None
+        if known is not None and known.beside == beside:
+            return known
+        try:
+            found = known.found if known is not None else self._read(file, stamp, now)
+            found = replace(found, is_over=discover.is_finished(file))
+        except OSError:
+            raise
+        except Exception as bug:  # of this file alone: the others have their turn
+            trace(bug, self._say)
+            why = f"it cannot be read: {told(bug)}; change it, and tell us of it"
+            found = _unfit(self._blank(file, stamp, now), why)
+        return Seen(stamp, beside, found)
+
+    def _blank(self, file: Path, stamp: Stamp, now: float) -> Found:
+        """What is known of it before it was read."""
+        path = _shown(file.relative_to(self.root).as_posix())
+        return Found(path, None, now, phase_folder(path), since=stamp.touched_ns / 1e9)
 
     def _read(self, file: Path, stamp: Stamp, now: float) -> Found:
-        name = file.relative_to(self.root).as_posix()
-        path = os.fsencode(name).decode("utf-8", "backslashreplace")
-        found = Found(path, None, now, phase_folder(path), since=stamp.touched_ns / 1e9)
-        if path != name:
+        found = self._blank(file, stamp, now)
+        path = found.path
+        if path != file.relative_to(self.root).as_posix():
             return _unfit(found, "the name is not UTF-8; rename it")
+        if why := project.outside(self.root, file):
+            return _unfit(found, why)
         try:
             content = bounded.whole(file, self._limits.max_bytes)
         except PermissionError as refused:
@@ -87,15 +107,22 @@ class Folder:
             return found
         source = Source(reader.labels([path])[path], path, content)
         loaded = project.load(self.root, [source], self._limits)
-        found = replace(
-            found, sha256=hashlib.sha256(content).hexdigest(), errors=tuple(loaded.errors)
-        )
+        digest = hashlib.sha256(content).hexdigest()
+        before = self._known.get(file)
+        if before is not None and before.found.sha256 == digest:
+            now = before.found.changed_at  # only its rights or its times are others
+        found = replace(found, sha256=digest, changed_at=now, errors=tuple(loaded.errors))
         found = replace(found, is_superseded=discover.is_superseded(file))
+        found = replace(found, doubts=doubts(loaded.diagnostics))
         for plan in loaded.plans:
             due = _due(plan)
             told = clock.at(due) if due else ""
             found = replace(found, priority=plan.priority, not_before=due, due=told)
         return found
+
+
+def _shown(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _unfit(found: Found, why: str, code: str = "N001") -> Found:

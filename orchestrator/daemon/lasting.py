@@ -34,5 +34,14 @@ async def keep(
 
 
 def told(trouble: Exception) -> str:
-    known = isinstance(trouble, OrchestratorError | OSError)
-    return str(trouble) if known else f"our bug: {trouble!r}"
+    return str(trouble) if _is_known(trouble) else f"our bug: {trouble!r}"
+
+
+def trace(trouble: Exception, say: Callable[[str], None]) -> None:
+    """Where our own bugs are; what people can put right needs no such thing."""
+    if not _is_known(trouble):
+        say("".join(traceback.format_exception(trouble)))
+
+
+def _is_known(trouble: Exception) -> bool:
+    return isinstance(trouble, OrchestratorError | OSError)

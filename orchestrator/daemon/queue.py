@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ class Found:
     priority: int = 0
     not_before: float = 0.0
     errors: tuple[Diagnostic, ...] = ()
+    doubts: str = ""  # its warnings in a person's words
     is_over: bool = False  # a SUMMARY stands beside it
     is_superseded: bool = False
     due: str = ""  # `not_before` in a person's words
@@ -83,6 +84,7 @@ class Group(NamedTuple):
 class Decision(NamedTuple):
     waiting: tuple[Standing, ...]
     starts: tuple[Group, ...]
+    renamed: tuple[tuple[str, Revision], ...] = ()  # what a run has had under a name that is gone
 
     def queued(self, before: Mapping[str, float], now: float) -> dict[str, float]:
         """Since when each of the plans that could run waits for a place."""
@@ -109,7 +111,7 @@ def decide(
     starts = tuple(Group(tuple(plan.path for plan in groups[key]), key[1]) for key in chosen)
     begun = {path for group in starts for path in group.paths}
     waiting = (_queued(one, growing) for one in stands if one.found.path not in begun)
-    return Decision(tuple(waiting), starts)
+    return Decision(tuple(waiting), starts, tuple(_renamed(plans, known, moved)))
 
 
 def _urgency(priority: int, plans: Sequence[Found], queued: Mapping[str, float], now: float) -> int:
@@ -144,6 +146,15 @@ def _moved(plans: Sequence[Found], known: Known) -> dict[str, Revision]:
     }
 
 
+def _renamed(
+    plans: Sequence[Found], known: Known, moved: Mapping[str, Revision]
+) -> Iterator[tuple[str, Revision]]:
+    for plan in plans:
+        last = None if known.revisions.get(plan.path) else moved.get(plan.sha256 or "")
+        if last is not None and last.run not in known.live and plan.path not in known.asked:
+            yield plan.path, last
+
+
 def _stand(
     plan: Found, known: Known, moved: Mapping[str, Revision], now: float, settle_s: float
 ) -> Standing | None:
@@ -168,6 +179,7 @@ def _stand(
         return Standing(plan, "broken", why, run)
     if not _is_trusted(plan, known):
         why = "nobody has said yet that this text may run: orchestrator trust, or on its page"
+        why += f"; it has {plan.doubts}" if plan.doubts else ""
         return Standing(plan, "untrusted", why, run)
     if plan.not_before > now:
         return Standing(plan, "later", f"its not-before has not come yet: {plan.due}", run)

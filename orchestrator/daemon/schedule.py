@@ -9,7 +9,7 @@ from typing import NamedTuple
 import anyio
 
 from orchestrator import clock
-from orchestrator.daemon.lasting import told
+from orchestrator.daemon.lasting import told, trace
 from orchestrator.settings import cron
 
 Duty = Callable[[], Awaitable[str]]  # what came of it
@@ -36,6 +36,7 @@ class Schedule:
         self._times = {name: words for name, words in times.items() if words and name in duties}
         self._duties, self._say, self._look_s = duties, say, look_s
         self.troubles: dict[str, str] = {}
+        self.done: dict[str, str] = {}  # when each was done last, and what came of it
         self._due = {name: self._next(name) for name in self._times}
 
     @property
@@ -46,20 +47,24 @@ class Schedule:
     async def keep(self) -> None:
         while True:
             await anyio.sleep(self._look_s)
-            for name, at in list(self._due.items()):
+            for name in self._times:
+                coming = self._next(name)
+                at = min(self._due[name], coming)  # the clock was ahead, and is set right
+                self._due[name] = coming
                 if at <= _now():
-                    self._due[name] = self._next(name)
                     await self._do(name)
 
     async def _do(self, name: str) -> None:
         try:
             came = await self._duties[name]()
         except Exception as trouble:  # a duty that fails must not end the daemon; it is said, and tried at its next time
+            trace(trouble, self._say)
             again = f"{self._due[name]:%Y-%m-%d %H:%M}"
             self.troubles[name] = f"{told(trouble)}; it is tried again at {again}"
             self._say(f"warning: {name} failed: {self.troubles[name]}")
         else:
             self.troubles.pop(name, None)
+            self.done[name] = f"{_now():%Y-%m-%d %H:%M}: {came}"
             self._say(f"{name}: {came}")
 
     def _next(self, name: str) -> datetime:

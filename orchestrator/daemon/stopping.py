@@ -19,8 +19,10 @@ class Step(IntEnum):
 
 
 class Stopping:
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    """`goes_on`: whether anything does that could be waited for."""
+
+    def __init__(self, say: Callable[[str], None], goes_on: Callable[[], bool]) -> None:
+        self._say, self._goes_on = say, goes_on
         self.step = Step.NONE
 
     @property
@@ -37,6 +39,8 @@ class Stopping:
             self.step = Step.DRAIN
             self._say(
                 f"ends when what runs is over, in {limit_s:g}s at the latest; again stops it at once"
+                if self._goes_on()
+                else "ends: nothing runs"
             )
             tell()
             with anyio.move_on_after(limit_s):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -14,27 +13,27 @@ import anyio.abc
 from anyio import to_thread
 
 from orchestrator import clock, engine, inbox
-from orchestrator.daemon import lasting, launch, records, systemd, trust, watching
+from orchestrator.daemon import lasting, launch, records, runs, systemd, trust, watching
 from orchestrator.daemon.bell import Bell
 from orchestrator.daemon.folder import Folder, sources
-from orchestrator.daemon.lasting import Beside, told
-from orchestrator.daemon.letters import INTERRUPTED, Letters, take_cancels
+from orchestrator.daemon.lasting import Beside, told, trace
+from orchestrator.daemon.letters import Letters, take_cancels
 from orchestrator.daemon.notices import Notices
 from orchestrator.daemon.queue import Decision, Found, Group, Known, Refusal, Revision, decide
+from orchestrator.daemon.runs import Runs
 from orchestrator.daemon.schedule import Duty, Holder, Schedule
 from orchestrator.daemon.stopping import Stopping
+from orchestrator.daemon.telling import Telling
 from orchestrator.daemon.thrift import Thrift
 from orchestrator.daemon.witness import Witness
 from orchestrator.engine import Engine, Given, Hub, Slots
-from orchestrator.errors import OrchestratorError, UsageError
-from orchestrator.history import fold
+from orchestrator.errors import UsageError
 from orchestrator.inbox import Letter
-from orchestrator.model import Event, Plan, RunId
+from orchestrator.model import Event, RunId
 from orchestrator.settings import Settings
+from orchestrator.views.text import command, counted
 
 TICK_S = 1.0  # how often letters, and plans that are being written, are looked at
-Stand = tuple[str, str | None, str]  # path, hash, state
-TOLD = ("broken", "untrusted", "later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class Words:
     trusts_all: bool = False
     duties: Callable[[Holder], Mapping[str, Duty]] = field(default=lambda _: {})
     around: Callable[[RunId], AbstractAsyncContextManager[object]] = nullcontext  # of each run
+    page: Callable[[], str | None] = lambda: None  # where its pages are, for people
 
 
 class Supervisor:
@@ -58,32 +58,29 @@ class Supervisor:
         self.settings = words.load()
         self.began = clock.wall()
         self.bell = Bell()
-        self.stopping = Stopping(words.say)
-        self.notices = Notices(self.settings.notify, self.root, words.say)
+        self.runs = Runs()
+        self.stopping = Stopping(words.say, lambda: bool(self.runs.going))
+        self.notices = Notices(self.settings.notify, self.root, words.say, words.page)
         daemon = self.settings.daemon
         times = {"learn": daemon.learn, "clean": daemon.clean, "patterns": daemon.patterns}
-        self.witnesses: dict[RunId, Witness] = {}
-        self.crashed: dict[RunId, str] = {}
-        self._going_on = anyio.Lock()
+        self._going_on = anyio.Lock()  # whoever takes a run up, drops it, or tidies up
         holder = Holder(self._busy, self._going_on)
         self.schedule = Schedule(times, words.duties(holder), words.say)
-        self._own = set[RunId]()  # runs that it was asked to go on with
-        self._letters = Letters(self.root, words.say, self._own, self.crashed)
+        go_on = partial(self.go_on, changes={})
+        self._letters = Letters(self.root, words.say, self.runs, go_on, self.cancel)
         self.trouble: str | None = None  # with looking at the folder
         self.asked: set[str] = set()  # plans that a person wants once more
         self.decision = Decision((), ())
         self.found: list[Found] = []
         self.slots = Slots(self.settings.run.workers)
-        self._folder = Folder(self.root, words.top, self.settings.reader)
+        self._folder = Folder(self.root, words.top, self.settings.reader, words.say)
         self._thrift = Thrift(self.root, words.load)
         self._revisions: dict[str, list[Revision]] = {}
         self._refused: dict[str, Refusal] = {}
         self._queued: dict[str, float] = {}
-        self._interrupted: dict[RunId, float] = {}  # when each is tried next, Unix seconds
-        self._stands: dict[Stand, str] = {}  # what was told of plans that wait
+        self._telling = Telling(self.root, words.say)
         self._trusted: frozenset[str] = frozenset()
         self._trust_stamp: object = None
-        self._progress = 0  # plans that were begun, refused or passed over
         self._wake = anyio.Event()
         self._engine: Engine | None = None
         self._group: anyio.abc.TaskGroup | None = None
@@ -107,6 +104,7 @@ class Supervisor:
             async with anyio.create_task_group() as self._group:
                 self._read_past()
                 self._list_interrupted()
+                self._introduce()
                 systemd.tell("READY=1", f"STATUS=watching {self.words.top}")
                 while not self.stopping.began:
                     await self._turn()
@@ -114,6 +112,13 @@ class Supervisor:
                 systemd.tell("STOPPING=1")
             await self.notices.flush()
             around.cancel_scope.cancel()
+
+    def _introduce(self) -> None:
+        trust = "once its text is trusted (orchestrator trust PATH)"
+        trust = "as it comes (--trust-all)" if self.words.trusts_all else trust
+        many = counted(self.settings.run.workers, "attempt")
+        self.words.say(f"project {self.root}, watched folder {self.words.top}; {many} at once")
+        self.words.say(f"each plan runs {trust}")
 
     def rouse(self) -> None:
         """Something is to be looked at now."""
@@ -127,15 +132,16 @@ class Supervisor:
             await records.try_again(self.engine)
             await self._look()
         except Exception as trouble:  # the runs go on, and so must who looks after them
-            self._complain(f"the folder cannot be looked at now: {told(trouble)}")
+            self._complain(trouble)
         else:
             self.trouble = None
         self.bell.ring()
 
-    def _complain(self, trouble: str) -> None:
-        if trouble != self.trouble:
-            self.words.say(f"warning: {trouble}")
-        self.trouble = trouble
+    def _complain(self, trouble: Exception) -> None:
+        before, self.trouble = self.trouble, f"the folder cannot be looked at now: {told(trouble)}"
+        if self.trouble != before:
+            trace(trouble, self.words.say)
+            self.words.say(f"warning: {self.trouble}")
 
     async def _look(self) -> None:
         now = clock.wall()
@@ -146,36 +152,30 @@ class Supervisor:
         here = {one.path for one in self.found}
         self._refused = {path: one for path, one in self._refused.items() if path in here}
         self.decision = self._decide(now)
-        while self.decision.starts and not self.stopping.began:
-            before = self._progress
-            for group in self.decision.starts:
+        tried = set[Group]()  # whatever becomes of one, its next turn is at the next look
+        while new := [one for one in self.decision.starts if one not in tried]:
+            for group in new:
+                tried.add(group)
                 if not self.stopping.began:
                     await self._begin(group)
             self.decision = self._decide(now)
-            if self._progress == before:
-                break  # files changed under our hands: they have the next turn
         self._queued = self.decision.queued(self._queued, now)
-        self._tell_waiting()
+        self._tell_renamed()
+        self._telling.tell(self.decision.waiting, self._refused)
         await self._answer_letters()
 
-    def _tell_waiting(self) -> None:
-        """Once of each text, what only a person or the clock can bring forward."""
-        stands: dict[Stand, str] = {
-            (one.found.path, one.found.sha256, one.state): one.why
-            for one in self.decision.waiting
-            if one.state in TOLD and one.found.path not in self._refused
-        }
-        for (path, _, _), why in (
-            (key, why) for key, why in stands.items() if key not in self._stands
-        ):
-            self.words.say(f"{path} waits: {why}")
-        self._stands = stands
+    def _tell_renamed(self) -> None:
+        """Once: from then on it is a plan that had its run."""
+        for path, last in self.decision.renamed:
+            self._note(path, last)
+            step = command("run", "--again", path)
+            self.words.say(f"{path} does not run: run {last.run} has had this text; {step} runs it")
 
     def _decide(self, now: float) -> Decision:
         live = self.engine.live
         known = Known(
             revisions=self._revisions,
-            live=set(live) | set(self.witnesses),
+            live=set(live) | set(self.runs.going),
             trusted=self._trusted,
             trusts_all=self.words.trusts_all,
             asked=self.asked,
@@ -184,7 +184,7 @@ class Supervisor:
             throttled=self._thrift.waits,
             queued=self._queued,
         )
-        places = self.settings.daemon.runs - len(self.witnesses)
+        places = self.settings.daemon.runs - len(self.runs.going)
         return decide(
             self.found, known, now=now, settle_s=self.settings.daemon.settle_s, places=places
         )
@@ -212,7 +212,7 @@ class Supervisor:
     def _busy(self) -> set[RunId]:
         """Runs that go on, or are about to."""
         live = self._engine.live if self._engine else ()
-        return {*self.witnesses, *self._interrupted, *live}
+        return self.runs.busy | set(live)
 
     # --- runs -------------------------------------------------------------------------------------
 
@@ -223,33 +223,25 @@ class Supervisor:
                 self._note(plan.path, Revision(row.id, plan.sha256))
 
     def _note(self, path: str, revision: Revision) -> None:
-        self._progress += 1
         self._revisions.setdefault(path, []).append(revision)
         self.asked.discard(path)
         self._refused.pop(path, None)
 
     def _list_interrupted(self) -> None:
-        """What a daemon began and nobody ended or cancelled."""
-        book = self.engine.book
-        take_cancels(self.root, book)
-        for row in reversed(book.runs()):
-            ours = row.asked.get("unattended") and row.exit_code in INTERRUPTED
-            if ours and fold(book.events(row.id)).cancelled is None:
-                self._interrupted[row.id] = 0.0
+        take_cancels(self.root, self.engine.book)
+        self.runs.waiting = dict.fromkeys(runs.interrupted(self.engine.book), 0.0)
 
     async def _pick_up_due(self, now: float) -> None:
         """One that cannot go on now (no agent, no room, a branch in use) is tried again later, and told of till then."""
-        for run, at in list(self._interrupted.items()):
-            if at > now or self.stopping.began:
-                continue
-            del self._interrupted[run]
-            if run in self.witnesses:
-                continue
-            try:
-                await self.go_on(run, {})
-            except Exception as trouble:  # of this run alone
-                self._interrupted[run] = now + self.settings.daemon.retry_s
-                self._break_off(run, trouble)
+        for run in self.runs.due(now):
+            async with self._going_on:
+                if self.stopping.began or run not in self.runs.waiting:
+                    continue  # a person has taken it up or cancelled it meanwhile
+                try:
+                    await self._take_up(run, {})
+                except Exception as trouble:  # of this run alone
+                    self._break_off(run, trouble)
+                    self._try_later(run)
 
     async def _begin(self, group: Group) -> None:
         hashes = {one.path: one.sha256 or "" for one in self.found}
@@ -261,7 +253,7 @@ class Supervisor:
             if not given:
                 return
             ready = await launch.prepare(
-                self.root, given, self.words.load(), group.priority, self._done_before
+                self.root, given, self.words.load(), group.priority, self._past_of(paths)
             )
             if not ready.order.isolated:
                 self._refuse_company()
@@ -278,18 +270,16 @@ class Supervisor:
 
     def _refuse_company(self) -> None:
         """Who works in the plain directory is alone in it: what another changes there would be taken for its own doing."""
-        for run, witness in self.witnesses.items():
+        for run, witness in self.runs.going.items():
             if not witness.isolated:
                 raise UsageError(
                     f"run {run} works in the project's folder itself, and this would, too; it starts after it"
                 )
 
-    def _done_before(self, plan: Plan) -> Sequence[str]:
-        """Of a revised plan: its tasks that need not be done again."""
-        past = self._revisions.get(plan.path)
-        if not past or plan.path in self.asked:
-            return ()
-        return tuple(launch.done_before(self.engine.book, past[-1].run, plan.path, plan))
+    def _past_of(self, paths: Sequence[str]) -> dict[str, RunId]:
+        """Of revised plans the run that had the text before: its tasks need not be done again."""
+        past = ((path, self._revisions.get(path)) for path in paths if path not in self.asked)
+        return {path: every[-1].run for path, every in past if every}
 
     def _pass_over(self, paths: Sequence[str], hashes: Mapping[str, str], why: str) -> None:
         """A new text that asks for nothing new: it stands for what its last run has done."""
@@ -298,10 +288,8 @@ class Supervisor:
             self.words.say(f"{path} does not run again: {why}")
 
     def _refuse(self, paths: Sequence[str], hashes: Mapping[str, str], error: Exception) -> None:
-        self._progress += 1
         until = clock.wall() + self.settings.daemon.retry_s
-        if not isinstance(error, OrchestratorError | OSError):
-            self.words.say("".join(traceback.format_exception(error)))
+        trace(error, self.words.say)
         for path, one in launch.refusals(paths, error).items():
             before = self._refused.get(path)
             self._refused[path] = one._replace(until=until, sha256=hashes.get(path, ""))
@@ -313,22 +301,25 @@ class Supervisor:
 
     def _heard(self, event: Event) -> None:
         self.bell.ring()
-        self.notices.heard(event)
+        witness = self.runs.going.get(event.run)
+        self.notices.heard(event, witness.watched if witness else None)
 
     async def go_on(self, run: RunId, changes: Mapping[str, object]) -> None:
         """With a run of the journal; what is wrong with it is raised, and nothing has begun."""
-        async with self._going_on:  # two who ask for the same at once, and who tidies up
-            self._refuse_while_ending(run)
-            if run in self.witnesses:
-                raise UsageError(f"run {run} goes on already")
-            witness = self._witness()
-            words = {"wait": True, "unattended": True, **changes}
-            given, events = await self.engine.old(run, self.words.load(), witness, words)
-            if not given.order.isolated:
-                self._refuse_company()
-            self._refuse_while_ending(run)
-            self._own.add(run)
-            self._start(given, events, witness)
+        async with self._going_on:
+            await self._take_up(run, changes)
+
+    async def _take_up(self, run: RunId, changes: Mapping[str, object]) -> None:
+        self._refuse_while_ending(run)
+        if run in self.runs.going:
+            raise UsageError(f"run {run} goes on already")
+        witness = self._witness()
+        words = {"wait": True, "unattended": True, **changes}
+        given, events = await self.engine.old(run, self.words.load(), witness, words)
+        if not given.order.isolated:
+            self._refuse_company()
+        self._refuse_while_ending(run)
+        self._start(given, events, witness)
 
     def _refuse_while_ending(self, run: RunId) -> None:
         if self.stopping.began:
@@ -337,36 +328,35 @@ class Supervisor:
     def _start(self, given: Given, events: Sequence[Event], witness: Witness) -> None:
         assert self._group is not None
         witness.meet(given, events)
-        self.witnesses[given.run] = witness
+        self.runs.goes_on(given.run, witness)
         self._group.start_soon(self._play, given, events)
 
     async def _play(self, given: Given, events: Sequence[Event]) -> None:
-        witness = self.witnesses[given.run]
+        witness = self.runs.going[given.run]
         try:
             async with self.words.around(given.run):
                 code = await self.engine.play(given, events)
         except Exception as trouble:  # a run that falls must not take the others with it
             self._break_off(given.run, trouble)
             if not witness.has_begun:  # nothing was done that could be done again and again
-                self._interrupted[given.run] = clock.wall() + self.settings.daemon.retry_s
+                self._try_later(given.run)
         else:
-            self.crashed.pop(given.run, None)
             self.notices.ended(given.run, code, witness.watched)
         finally:
-            del self.witnesses[given.run]
+            del self.runs.going[given.run]
             for path, one in self._refused.items():
                 if one.waits:  # for this run, it may be
                     self._refused[path] = one._replace(until=0.0)
             self.rouse()
 
     def _break_off(self, run: RunId, trouble: Exception) -> None:
-        before, self.crashed[run] = self.crashed.get(run), told(trouble)
-        if self.crashed[run] == before:
-            return  # it was tried once more, and is as it was
-        if not isinstance(trouble, OrchestratorError):
-            self.words.say("".join(traceback.format_exception(trouble)))
-        self.words.say(f"{run}  broke off: {self.crashed[run]}")
-        self.notices.broke_off(run, self.crashed[run])
+        if self.runs.breaks_off(run, why := told(trouble)):
+            trace(trouble, self.words.say)
+            self.words.say(f"{run}  broke off: {why}")
+            self.notices.broke_off(run, why)
+
+    def _try_later(self, run: RunId) -> None:
+        self.runs.waiting[run] = clock.wall() + self.settings.daemon.retry_s
 
     async def _answer_letters(self) -> None:
         """People write to runs that have ended, too: such a run goes on with the answer."""
@@ -374,15 +364,23 @@ class Supervisor:
         for path, letter in self._letters.due(self._busy(), now):
             if self.stopping.began:
                 return  # it is there at the next start
-            if letter.run not in self.witnesses:  # by the letter before this one, it may be
-                go_on = partial(self.go_on, changes={})
+            if letter.run not in self.runs.going:  # by the letter before this one, it may be
                 again = now + self.settings.daemon.retry_s
-                await self._letters.answer(path, letter, book, go_on, again)
+                await self._letters.answer(path, letter, book, again)
 
-    def cancel(self, letter: Letter) -> None:
-        if letter.run not in self.witnesses:
-            raise UsageError(f"run {letter.run} does not go on now")
-        inbox.post(self.root, letter)
+    async def cancel(self, letter: Letter) -> bool:
+        """A run that would go on by itself does not any more. True: it goes on, and is being stopped."""
+        async with self._going_on:
+            if letter.run in self.runs.going:
+                inbox.post(self.root, letter)
+                return True
+            runs.cancel(self.engine.book, letter)
+            self.runs.forget(letter.run)
+        self.words.say(
+            f"{letter.run}  is not taken up again: {letter.by or 'a person'} cancelled it"
+        )
+        self.bell.ring()
+        return False
 
     # --- the end ----------------------------------------------------------------------------------
 

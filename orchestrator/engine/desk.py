@@ -138,8 +138,7 @@ class Desk:
     def _cancel(self, letter: inbox.Letter, sent_at: int) -> None:
         """One that was sent before this engine began was meant for the one before it."""
         if sent_at >= self._began:
-            reason = f"cancelled by {letter.by or 'a person'}"
-            self._record(EventKind.DRAINING, {"reason": reason, "cancelled": True})
+            self._record(EventKind.DRAINING, letter.cancels)
             self._stop()
 
     def _is_taken(self, letter: inbox.Letter) -> bool:

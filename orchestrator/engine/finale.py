@@ -103,7 +103,8 @@ class Finale:
     def wants_result_check(self) -> bool:
         """All that can be done now is done, and nobody looked at it together."""
         looked = self._means.ground is None or self._history.result_checks is not None
-        return not looked and self._tracker.stopped is None and any(self._succeeded())
+        is_new = TaskState.SUCCEEDED in self._tracker.states.values()
+        return not looked and self._tracker.stopped is None and is_new
 
     async def check_result(self) -> tuple[Check, ...]:
         environment = {**self._crew.environment, "ORCHESTRATOR_RUN": self._run}
@@ -156,7 +157,7 @@ class Finale:
 
     def _own_plans(self) -> Iterator[Plan]:
         """Those with a task in this run."""
-        return (plan for plan in self._plans.values() if plan.id in self._graph.plans)
+        return (self._plans[plan] for plan in self._graph.plans)
 
     # --- at its end -------------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ class Hub:
     def begin(self, kind: EventKind, ground: GroundStart | None = None) -> None:
         """The first event of this engine: how many at once, and what each task's tries are."""
         told = {**self.means.told, **self.crew.told, **self.treasurer.told}
-        data: dict[str, Any] = {"workers": self.order.workers, **told}
+        data: dict[str, Any] = {**self.order.model_dump(include={"workers", "unattended"}), **told}
         if ground is not None and kind is EventKind.RUN_STARTED:
             data["ground"] = ground.model_dump(mode="json")
         self.record(kind, data)
@@ -178,7 +178,7 @@ class Hub:
                 with self._cut:
                     await self._work()
                 self._take_finished()
-                self.interrupt(INTERRUPTED)
+                self.interrupt(self.history.cancelled or INTERRUPTED)
             finally:
                 self._slots.leave(self.id)
             return await self._finale.end(interrupted=self.interrupted)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.history.tries import Closing, Expiry, Landing, TaskHistory, Tried
+from orchestrator.history.waits import Waits
 from orchestrator.model import (
     Answer,
     Check,
@@ -29,6 +30,8 @@ from orchestrator.model import (
     Usage,
     Work,
 )
+
+VIA = {"command": ", by command", "dashboard": ", on the dashboard"}
 
 __all__ = ["Closing", "Expiry", "History", "Landing", "TaskHistory", "Tried", "are_green", "fold"]
 
@@ -55,9 +58,11 @@ class History:
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
     pauses: list[tuple[str, str]] = field(default_factory=list)  # no engine lived: from, to
+    waits: Waits = field(default_factory=Waits)  # for people, and for nothing else
     latest_at: str = ""  # of any event
     ended_at: str | None = None
-    cancelled: str | None = None  # by whom, since an engine last began
+    cancelled: str | None = None  # "cancelled by NAME", since an engine last began
+    unattended: bool = False  # the engine that last began is a daemon's
     exit_code: int | None = None
 
     @property
@@ -74,6 +79,7 @@ class History:
 
     def add(self, event: Event) -> None:
         FOLDS.get(event.kind, _ignore)(self, event)
+        self.waits.add(event, self.latest_at or event.at)
         self.latest_at = event.at
 
 
@@ -100,6 +106,7 @@ def _run_started(history: History, event: Event) -> None:
 
 def _engine_began(history: History, event: Event) -> None:
     """One engine of a run can have a sandbox, and the next none."""
+    history.unattended = bool(event.data.get("unattended"))
     if (told := event.data.get("budget")) is not None:
         history.limits = Limits.model_validate(told["limits"])
         history.shortages.clear()  # all are asked anew
@@ -168,7 +175,8 @@ def _verified(history: History, event: Event) -> None:
 
 
 def _held(history: History, event: Event) -> None:
-    _tried(history, event).held = tuple(event.data["files"])
+    tried = _tried(history, event)
+    tried.held, tried.held_at = tuple(event.data["files"]), event.at
     _asked(history, event)
 
 
@@ -265,6 +273,8 @@ def _answered(history: History, event: Event) -> None:
     past = history.of(event.task)
     past.answer = Answer.model_validate(event.data["answer"])
     past.answered_at = event.at
+    if past.tried and past.tried[-1].is_held:
+        past.tried[-1].held_until = event.at
 
 
 def _retry_asked(history: History, event: Event) -> None:
@@ -303,7 +313,8 @@ def _delivered(history: History, event: Event) -> None:
 
 def _draining(history: History, event: Event) -> None:
     if event.data.get("cancelled"):
-        history.cancelled = event.data["reason"]
+        via = VIA.get(event.data.get("via", ""), "")
+        history.cancelled = f"{event.data['reason']}{via}"
 
 
 FOLDS: dict[EventKind, Callable[[History, Event], None]] = {

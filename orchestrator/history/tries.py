@@ -64,12 +64,19 @@ class Tried:
     kept: Work | None = None  # what it made, under a ref
     verified: Outcome | None = None  # it has only to land
     held: tuple[str, ...] = ()  # files that a person must look at first
+    held_at: str | None = None  # since when it waits for that: no work
+    held_until: str | None = None  # a person has answered
     landing: Landing | None = None  # its commit was about to land
 
     @property
     def latest(self) -> Outcome | None:
         """How it ended, or is to end once it has landed; else what its worker said."""
         return self.outcome or self.verified or self.worked
+
+    @property
+    def is_held(self) -> bool:
+        """It waits for a person now."""
+        return self.held_at is not None and self.held_until is None and self.outcome is None
 
     @property
     def interrupted(self) -> bool:

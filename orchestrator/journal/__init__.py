@@ -72,7 +72,7 @@ class RunRow(Noun):
     started_at: str
     asked: Mapping[str, Any]
     exit_code: int | None
-    paths: str
+    paths: tuple[str, ...]
 
 
 class Journal:
@@ -159,7 +159,7 @@ class Journal:
     def _run(self, row: Sequence[Any], codes: Mapping[RunId, int | None]) -> RunRow:
         *own, paths = row
         run, at, asked, _ = file.whole(own, f"run {row[1]}", self.path)
-        code, plans = codes.get(run), paths or ""
+        code, plans = codes.get(run), tuple(paths.split("\0")) if paths else ()
         return RunRow(id=run, started_at=at, asked=json.loads(asked), exit_code=code, paths=plans)
 
     @property
@@ -186,18 +186,18 @@ class Journal:
         self._mark.write(self._reached)
 
     def find(self, name: str | None) -> RunRow:
-        """The run of that name or unambiguous beginning; None: the newest, where it is known which that is."""
+        """The run of that name, or of that beginning or else ending where it is of one alone; None: the newest, where it is known which that is."""
         runs = self.runs()
         if name is None and self.ends_short and self.trouble:
             raise RecordError(
                 f"which run is the newest is not known: {self.trouble}; or name the run"
             )
-        named = [row for row in runs if name is None or row.id.startswith(name)]
+        named = _named(runs, name)
         if not runs:
             raise UnknownRun(f"no run yet in {self.path}; start one with: orchestrator run PLAN.md")
-        if not named or (name and len(named) > 1 and named[0].id != name):
+        if not named or (name and len(named) > 1):
             newest = ", ".join(row.id for row in (named or runs)[:5])
-            what = "several runs begin with" if named else "no run begins with"
+            what = "several runs begin or end with" if named else "no run begins or ends with"
             raise UnknownRun(f"{what} {name!r}; the newest are {newest}")
         return named[0]
 
@@ -365,3 +365,13 @@ def _sealed(*values: Any) -> tuple[Any, ...]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _named(runs: list[RunRow], name: str | None) -> list[RunRow]:
+    """The whole name before a beginning, and that before an ending: the day at the front is of many runs."""
+    if name is None:
+        return runs
+    for fits in (str.__eq__, str.startswith, str.endswith):
+        if found := [row for row in runs if fits(row.id, name)]:
+            return found
+    return []

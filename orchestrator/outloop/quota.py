@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,10 +25,17 @@ ORDER BY seq DESC LIMIT ?"""
 
 def look(root: Path, settings: QuotaSettings, wall: float, zone: tzinfo | None = None) -> Forecast:
     """At this Unix time; `zone` None: that of this machine. RecordError and OSError say what could not be read."""
+    return days(root, settings, wall, zone)[0]
+
+
+def days(
+    root: Path, settings: QuotaSettings, wall: float, zone: tzinfo | None = None
+) -> tuple[Forecast, dict[date, int]]:
+    """The same, with the tokens of each day that it is made of."""
     now = datetime.fromtimestamp(wall).astimezone(zone)
     start = datetime.combine(first_day(now.date()), datetime.min.time(), zone).astimezone()
     daily = by_day(_used(start), zone)
-    return forecast(daily, now, settings.month_tokens, windows(root))
+    return forecast(daily, now, settings.month_tokens, windows(root)), daily
 
 
 def risk(root: Path, settings: QuotaSettings, wall: float) -> Forecast:

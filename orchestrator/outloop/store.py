@@ -31,12 +31,23 @@ SELECT id, pattern_signature, occurrence_count, measured, avg_tokens_with_llm, a
        confidence_score, typical_command, first_seen, last_seen, tool_name, decided_by, why, issue
 FROM operation_patterns"""
 
+STANDS = """
+SELECT (SELECT group_concat(concat) FROM (SELECT automation_status || occurrence_count || potential_monthly_savings ||
+        coalesce(tool_name, '') || coalesce(avg_tokens_with_llm, '') || why AS concat FROM operation_patterns ORDER BY id)),
+       (SELECT group_concat(concat) FROM (SELECT tool_name || status || calls || successes || why AS concat FROM adw_tools ORDER BY 1)),
+       (SELECT max(id) FROM tool_calls), (SELECT max(id) FROM cost_savings_log), (SELECT max(id) FROM hook_events)"""
+
 
 class Store:
     """Over one connection: what is written is one transaction, `writing`'s."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+
+    def stands(self) -> tuple[object, ...]:
+        """Another value where anything of it is another; cheap beside reading all of it."""
+        found: tuple[object, ...] = self._db.execute(STANDS).fetchone()
+        return found
 
     # --- patterns
 

@@ -165,7 +165,7 @@ def _not_before(source: Source, front: Mapping[str, Any], places: Places) -> str
         return None
     found = timing.not_before(value := front["not_before"])
     if found is None:
-        told = f"not-before: {str(value)[:60]} is no time; write it as 2026-12-31T22:00, or with a zone as 2026-12-31T22:00+01:00"
+        told = f"not-before: {str(value)[:60]} is no time between 1970 and 9998; write it as 2026-12-31T22:00, or with a zone as 2026-12-31T22:00+01:00"
         source.say_at("F211", places.get("not_before", TOP), told)
     return found
 

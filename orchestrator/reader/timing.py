@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from typing import Any
 
 LEVELS = {"high": 1, "normal": 0, "low": -1}
 MOST = 1000  # of a priority, either way
 NO_DATE = (ValueError, OverflowError)
+YEARS = range(1970, MAXYEAR)  # a clock has these in every zone
 
 
 def priority(value: Any) -> int | None:
@@ -24,7 +25,7 @@ def not_before(value: Any) -> str | None:
     """The ISO time; without a zone it is that of the machine that runs it. None: it is not understood."""
     word = str(value).strip()
     try:
-        datetime.fromisoformat(word)
+        year = datetime.fromisoformat(word).year
     except NO_DATE:
         return None
-    return word
+    return word if year in YEARS else None

@@ -72,6 +72,22 @@ class Secrets:
         clean = self.raw(data)
         return text if clean is data else clean.decode(*ENCODING)
 
+    def part(self, data: bytes, start: int, end: int) -> bytes:
+        """From `start` to `end`, cleaned as a part of `data`, which has `around` bytes more at both sides. A mark is where its secret begins."""
+        pieces, done = list[bytes](), start
+        for first, last in self._hits(data):
+            if last <= done or first >= end:
+                continue
+            if first >= done:
+                pieces += (data[done:first], self._marks[data[first:last]])
+            done = min(last, end)
+        return b"".join((*pieces, data[done:end]))
+
+    @property
+    def around(self) -> int:
+        """How much more of a text must be seen, so that no part of a secret in it is unknown."""
+        return max(0, self._longest - 1)
+
     def count(self, data: bytes) -> Counter[str]:
         """How often the value of which variable is in it."""
         return Counter(self._names[data[start:end]] for start, end in self._hits(data))
@@ -245,6 +261,14 @@ def text(words: str) -> str:
 
 def raw(data: bytes) -> bytes:
     return KNOWN.secrets.raw(data)
+
+
+def around() -> int:
+    return KNOWN.secrets.around
+
+
+def part(data: bytes, start: int, end: int) -> bytes:
+    return KNOWN.secrets.part(data, start, end)
 
 
 def stream() -> Stream:

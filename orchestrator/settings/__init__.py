@@ -206,8 +206,10 @@ def _xdg(variable: str, default: str) -> Path:
 
 def _read_layer(path: Path, problems: list[str]) -> _Layer:
     values: Mapping[str, object] = {}
+    text = ""
     try:
-        values = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        values = tomllib.loads(text)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -215,8 +217,30 @@ def _read_layer(path: Path, problems: list[str]) -> _Layer:
     except UnicodeDecodeError as error:
         problems.append(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8")
     except tomllib.TOMLDecodeError as error:
-        problems.append(f"{path}: is not TOML: {error}; correct that line")
+        wrong = _twice(text, str(error)) or f"is not TOML: {error}; correct that line"
+        problems.append(f"{path}: {wrong}")
     return _Layer(_dotted(path), values)
+
+
+def _twice(text: str, error: str) -> str | None:
+    """Of a table that stands twice, as of one that was pasted below the file of `init`: where, and what to do."""
+    found = re.search(r"Cannot declare .* twice \(at line (\d+)", error)
+    if found is None:
+        return None
+    rows, second = text.splitlines(), int(found[1])
+    name = _header(rows[second - 1])
+    first = next((n for n, row in enumerate(rows[: second - 1], 1) if _header(row) == name), None)
+    if not name or first is None:
+        return None
+    return (
+        f"the table [{name}] stands twice, in line {first} and in line {second}; "
+        f"put what is below line {second} below line {first}, and remove line {second}"
+    )
+
+
+def _header(row: str) -> str:
+    found = re.match(r"\s*\[([^\[\]]+)\]\s*(#.*)?$", row)
+    return ".".join(part.strip() for part in found[1].split(".")) if found else ""
 
 
 def _environment(problems: list[str]) -> _Layer:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 from orchestrator import redact
 from orchestrator.budget import Budget
@@ -27,7 +26,7 @@ from orchestrator.model import (
     Work,
 )
 from orchestrator.model.outloop import Context
-from orchestrator.summary.figures import Pace, Span, Spending, pace, span, spend
+from orchestrator.summary.figures import Pace, Span, Spending, pace, spans, spend
 from orchestrator.summary.text import one_line
 
 UNFINISHED = (TaskState.WAITING, TaskState.RUNNING, TaskState.PAUSED)
@@ -43,7 +42,7 @@ class Account:
     history: History
     artifacts: Mapping[str, str]  # what is wrong with each file that must be there; "": nothing
     context: Context | None = None  # what its agents read
-    before: Mapping[TaskId, DoneBefore] = MappingProxyType({})  # done by earlier runs
+    before: Mapping[TaskId, DoneBefore] = field(default_factory=dict)  # done by earlier runs
 
     # --- what it is called ------------------------------------------------------------------------
 
@@ -165,7 +164,7 @@ class Account:
     def spans(self, *tasks: Task) -> list[Span]:
         """Of the attempts of these tasks; of all without one."""
         chosen = [one for task in tasks or self.plan.tasks for one in self.past(task).tried]
-        return [span(one, self.history.resumed_at) for one in chosen]
+        return [part for one in chosen for part in spans(one, self.history.resumed_at)]
 
     @property
     def pace(self) -> Pace:
@@ -182,13 +181,13 @@ class Account:
 
     @property
     def duration_s(self) -> float | None:
-        """While an engine lived: a night between two sessions is no work."""
+        """While an engine lived and did not only wait for a person: a night between two sessions is no work."""
         moments = self.moments
         if not moments:
             return None
         first, last = moments[0], moments[-1]
         away = 0.0
-        for pause in self.history.pauses:
+        for pause in (*self.history.pauses, *self.history.waits.over):
             start, end = map(datetime.fromisoformat, pause)
             away += max(0.0, (min(end, last) - max(start, first)).total_seconds())
         return max(0.0, (last - first).total_seconds() - away)

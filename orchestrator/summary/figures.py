@@ -118,6 +118,18 @@ def span(tried: Tried, resumed_at: Iterable[str]) -> Span:
     return Span(start, end, min(later, default=end))
 
 
+def spans(tried: Tried, resumed_at: Iterable[str]) -> list[Span]:
+    """Without the time in which it waited for a person."""
+    whole = span(tried, resumed_at)
+    if tried.held_at is None:
+        return [whole]
+    held = max(whole.start, datetime.fromisoformat(tried.held_at))
+    until = datetime.fromisoformat(tried.held_until) if tried.held_until else FOREVER
+    limit = min(held, whole.limit)
+    first = Span(whole.start, limit, limit)
+    return [first, Span(until, whole.end, whole.limit)] if until < whole.limit else [first]
+
+
 def worked(spans: Iterable[Span]) -> float | None:
     known = [one.seconds for one in spans if one.seconds is not None]
     return math.fsum(known) if known else None

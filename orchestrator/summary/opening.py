@@ -58,7 +58,8 @@ def _halted(account: Account) -> str:
     rest = [f"{number} {word}" for word, number in counts.items() if number]
     rest = rest or [_plan_trouble(account)]
     done = f"{len(account.succeeded)} of {plural(len(account.plan.tasks), 'task')} done"
-    return f"Halted: {done}, {listed(rest)}."
+    by = f" ({prose(account.history.cancelled)})" if account.history.cancelled else ""
+    return f"Halted{by}: {done}, {listed(rest)}."
 
 
 def _plan_trouble(account: Account) -> str:

@@ -120,7 +120,7 @@ def run_document(row: RunRow, expiry: Expiry | None) -> dict[str, Any]:
         "started_at": row.started_at,
         "exit_code": row.exit_code,
         "expires_at": waiting.iso(expiry.at) if expiry else None,
-        "plans": row.paths.split(" "),
+        "plans": list(row.paths),
         "asked": dict(row.asked),
     }
 

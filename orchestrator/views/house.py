@@ -51,6 +51,9 @@ class Health(Noun):
     busy: int  # attempts that run, over all of them
     slots: int
     schedules: Mapping[str, str] = {}  # what is done by the clock -> when next
+    done: Mapping[
+        str, str
+    ] = {}  # of these since this daemon began -> when last, and what came of it
 
 
 class Trust(Noun):
@@ -68,6 +71,7 @@ class Enqueue(Noun):
 
 class Cancel(Noun):
     run: RunId
+    via: str = ""  # command or dashboard
 
 
 class Resume(Noun):

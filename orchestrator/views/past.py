@@ -20,6 +20,7 @@ from orchestrator.project import Loaded, Source
 from orchestrator.views.watched import Watched
 
 INTERRUPTED = "interrupted"
+CUT = 130
 KEPT = 8  # texts of plans that are read once
 ENDS = {
     None: "not ended",
@@ -28,7 +29,7 @@ ENDS = {
     3: "settings or workers",
     4: "no room, or a SUMMARY is not written",
     5: "waits for a person",
-    130: "interrupted",
+    CUT: "interrupted",
 }
 
 
@@ -145,16 +146,25 @@ def expiries(root: Path, rows: Sequence[RunRow]) -> dict[RunId, Expiry]:
     return found
 
 
-def ended(row: RunRow, *, live: bool, history: History | None = None, apart: bool = False) -> str:
-    """`apart`: who has no history knows it already."""
+def ended(
+    row: RunRow,
+    *,
+    live: bool,
+    history: History | None = None,
+    apart: bool = False,
+    waits: str | None = None,
+) -> str:
+    """`apart`: who has no history knows it already. `waits`: for what alone one waits that goes on."""
     if row.exit_code is None:
-        return "running" if live else "broken off"
+        return (waits or "running") if live else "broken off"
     return ends(row.exit_code, history, apart=apart)
 
 
 def ends(code: int, history: History | None = None, *, apart: bool = False) -> str:
-    """In words. With its history also whether all was done, and only the person's branch does not have it."""
+    """In words. With its history also who cancelled it, and whether all was done and only the person's branch does not have it."""
     words = ENDS.get(code, "ended")
+    if code == CUT and history is not None and history.cancelled:
+        words = history.cancelled
     if code == 1 and (apart or (history is not None and is_kept_apart(history))):
         words = "done, but its result stays apart"
     return f"{words} (exit {code})"
@@ -173,4 +183,4 @@ def is_kept_apart(history: History) -> bool:
 def outcomes(root: Path, rows: Sequence[RunRow]) -> dict[RunId, History]:
     """Of the runs of which more is to be said than their exit code."""
     with journal.reading(root) as book:
-        return {row.id: fold(book.events(row.id)) for row in rows if row.exit_code == 1}
+        return {row.id: fold(book.events(row.id)) for row in rows if row.exit_code in (1, CUT)}

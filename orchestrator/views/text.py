@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from orchestrator import redact
+from orchestrator.model import Diagnostic, Severity
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -117,3 +118,13 @@ def near(root: Path, file: str) -> str:
 def when(at: str) -> str:
     """Here and now people read their own clock."""
     return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def doubts(said: Iterable[Diagnostic]) -> str:
+    """How many warnings a plan has, and the first of them; empty without one."""
+    found = [one for one in said if one.severity is Severity.WARNING]
+    if not found:
+        return ""
+    first = found[0]
+    many = f"{counted(len(found), 'warning')}, the first: " if found[1:] else "a warning: "
+    return f"{many}{first.file}:{first.line}: {first.message} ({first.code})"

@@ -9,10 +9,30 @@ from pathlib import Path
 from orchestrator import answers, clock, gates, inbox
 from orchestrator.clock import at
 from orchestrator.history import Expiry
-from orchestrator.model import RunId, TaskId, TaskState
+from orchestrator.model import Failure, RunId, TaskId, TaskState
 from orchestrator.views.text import counted, duration, plain
 from orchestrator.views.watched import Watched
 from orchestrator.views.words import said
+
+QUOTA = {Failure.QUOTA, Failure.RATE_LIMIT}
+
+
+def alone(watched: Watched) -> str | None:
+    """For what alone a run waits that goes on. None: something of it runs, or is about to."""
+    if watched.history.waits.since is not None:
+        return "waits for a person"
+    if watched.tracker.running or not (parked := watched.tracker.parked):
+        return None
+    why = {one.gate: one.failure for one in watched.history.closings}
+    shut = {gate for task in parked for gate in behind(watched, task)}
+    return "waits for a quota" if {why[gate] for gate in shut} & QUOTA else "waits for a provider"
+
+
+def alone_until(watched: Watched) -> str | None:
+    """With the time at which the first closed provider may be asked again."""
+    words = alone(watched)
+    shut = [watched.tracker.closed[g] for t in watched.tracker.parked for g in behind(watched, t)]
+    return f"{words} until {at(min(shut))}" if words and shut and "person" not in words else words
 
 
 def question(watched: Watched, task: TaskId) -> Iterator[str]:

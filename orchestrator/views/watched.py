@@ -8,11 +8,10 @@ from datetime import datetime
 
 from orchestrator.graph import TaskGraph
 from orchestrator.history import History, TaskHistory, Tried
-from orchestrator.model import Event, EventKind, Outcome, RunId, TaskId, TaskState, Usage
+from orchestrator.history.waits import STARTS, between
+from orchestrator.model import Event, Outcome, RunId, TaskId, TaskState, Usage
 from orchestrator.order import Order
 from orchestrator.tracker import Tracker
-
-STARTS = {EventKind.RUN_STARTED, EventKind.RUN_RESUMED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Watched:
         self.history = History()
         self.run: RunId | None = None  # before its first event nobody knows
         self.topological = [task for batch in graph.batches() for task in batch]
-        self._worked_s = 0.0  # of sessions that are over
+        self._sessions_s = 0.0  # that are over
         self._session: datetime | None = None
         self._latest: datetime | None = None
         self._total: Spent | None = None  # until the next event
@@ -41,7 +40,7 @@ class Watched:
         """The tasks that this event made unreachable."""
         at, self.run = datetime.fromisoformat(event.at), event.run
         if event.kind in STARTS:
-            self._worked_s, self._session = self.worked_s, at
+            self._sessions_s, self._session = self._lived_s, at
         self._latest, self._total = at, None
         states, before = self.tracker.states, dict(self.tracker.states)
         self.tracker.apply(event)
@@ -59,16 +58,23 @@ class Watched:
         return self.tracker.states
 
     @property
-    def worked_s(self) -> float:
-        """Of all sessions, from their first event to their last."""
+    def _lived_s(self) -> float:
+        """All sessions, from their first event to their last."""
         if self._session is None or self._latest is None:
-            return self._worked_s
-        return self._worked_s + (self._latest - self._session).total_seconds()
+            return self._sessions_s
+        return self._sessions_s + (self._latest - self._session).total_seconds()
+
+    @property
+    def worked_s(self) -> float:
+        """Of all sessions, from their first event to their last: to wait for a person is no work."""
+        return max(0.0, self._lived_s - self.history.waits.total_s)
 
     def elapsed_s(self, now: datetime) -> float:
-        """Until now, while a session goes on."""
-        running = (now - self._session).total_seconds() if self._session else 0.0
-        return self._worked_s + running
+        """Until now, while a session goes on and does not only wait for a person."""
+        until = self.history.waits.since
+        end = datetime.fromisoformat(until) if until else now
+        running = (end - self._session).total_seconds() if self._session else 0.0
+        return max(0.0, self._sessions_s + running - self.history.waits.total_s)
 
     def of(self, task: TaskId) -> TaskHistory:
         """Without a trace in the history of a task that has none."""
@@ -120,12 +126,21 @@ def _used(tried: Tried) -> Usage | None:
 
 
 def seconds(tried: Tried, now: datetime | None = None) -> float | None:
-    """How long an attempt took, or takes: as long as an engine lived for it. None: nobody has told its end yet."""
+    """How long an attempt took, or takes: as long as an engine lived for it, and it did not wait for a person. None: nobody has told its end yet."""
     end = tried.died_at or tried.finished_at
+    if tried.is_held and tried.held_at is not None:
+        return max(0.0, between(tried.started_at, tried.held_at))
     if tried.outcome is not None and end is not None:
-        return between(tried.started_at, end)
-    return (now - datetime.fromisoformat(tried.started_at)).total_seconds() if now else None
+        return max(0.0, between(tried.started_at, end) - _held(tried, end))
+    if now is None:
+        return None
+    taken = (now - datetime.fromisoformat(tried.started_at)).total_seconds()
+    return max(0.0, taken - _held(tried, now.isoformat()))
 
 
-def between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+def _held(tried: Tried, end: str) -> float:
+    """What of the time until then it waited for a person."""
+    if tried.held_at is None:
+        return 0.0
+    waited = between(tried.held_at, tried.held_until or end)
+    return max(0.0, min(waited, between(tried.held_at, end)))

@@ -11,6 +11,7 @@ from orchestrator.model import Answer, RunId, TaskState
 from orchestrator.views import waiting
 from orchestrator.views.asking import person
 from orchestrator.views.house import Act, Cancel, Enqueue, Resume, Trust
+from orchestrator.views.interrupted import would_go_on
 from orchestrator.views.past import Past
 from orchestrator.views.text import command
 from orchestrator.views.words import said
@@ -77,12 +78,13 @@ def _next(past: Past) -> str | None:
 async def cancel(call: Call) -> models.Done:
     def find(book: Book) -> Past:
         past = book.run(call.given["run"])
-        if not past.live:
+        if not past.live and not would_go_on(past.row, past.watched.history):
             raise Refused(409, f"run {past.row.id} does not go on now; there is nothing to stop")
         return past
 
     past = await call.seen.look(find)
-    return await _act(call, Cancel(run=past.row.id))
+    via = "command" if "authorization" in call.headers else VIA  # a browser has a cookie
+    return await _act(call, Cancel(run=past.row.id, via=via))
 
 
 async def resume(call: Call) -> models.Done:

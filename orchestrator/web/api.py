@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response, StreamingResponse
 
 from orchestrator.model import RunId, TaskId
-from orchestrator.views import documents
-from orchestrator.views.past import Past, ended
+from orchestrator.views import documents, waiting
+from orchestrator.views.past import CUT, Past, ended
 from orchestrator.web import asked, models, replies
 from orchestrator.web.acts import Refused
 from orchestrator.web.book import Book, Glance
@@ -161,7 +161,7 @@ def _line(glance: Glance) -> models.RunLine:
     return models.RunLine(
         **told,
         ended_at=glance.ended_at,
-        state=ended(row, live=glance.live, apart=glance.apart),
+        state=_said(glance),
         live=glance.live,
         states={str(state): count for state, count in glance.states.items()},
         attempts=spent.attempts,
@@ -172,10 +172,21 @@ def _line(glance: Glance) -> models.RunLine:
     )
 
 
+def _said(glance: Glance) -> str:
+    if glance.row.exit_code == CUT and glance.cancelled:
+        return f"{glance.cancelled} (exit {CUT})"
+    return ended(glance.row, live=glance.live, apart=glance.apart, waits=glance.waits)
+
+
 def _run(past: Past, doing: dict[TaskId, str]) -> models.Run:
     told = documents.past_document(past)
     told |= {
-        "state": ended(past.row, live=past.live, history=past.watched.history),
+        "state": ended(
+            past.row,
+            live=past.live,
+            history=past.watched.history,
+            waits=waiting.alone(past.watched),
+        ),
         "live": past.live,
         "last": past.events[-1].seq if past.events else 0,
         "trouble": past.trouble,

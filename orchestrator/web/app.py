@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -16,17 +15,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 
+from orchestrator import clock
 from orchestrator.errors import OrchestratorError
-from orchestrator.web import acts, api, figures, openapi, pages, replies
+from orchestrator.web import acts, api, figures, openapi, outloop, pages, replies
 from orchestrator.web.acts import Refused
 from orchestrator.web.asked import LoginSent
-from orchestrator.web.front import FORM, KNOWN, Front, kind, of_ours, of_router
-from orchestrator.web.security import JSON, Guard
+from orchestrator.web.front import FORM, KNOWN, NEXT, Front, kind, of_ours, of_router
+from orchestrator.web.front import login as login_address
+from orchestrator.web.security import JSON, TOKEN_FILE, Guard, local
 from orchestrator.web.seen import Seen
 from orchestrator.web.stream import Streams
 from orchestrator.web.table import Call, Endpoint
 
-ENDPOINTS = (*api.ENDPOINTS, *acts.ENDPOINTS, *figures.ENDPOINTS)
+ENDPOINTS = (*api.ENDPOINTS, *acts.ENDPOINTS, *outloop.ENDPOINTS, *figures.ENDPOINTS)
 DOCUMENT = "/api/openapi.json"
 SAME_ORIGIN = {"referrer-policy": "same-origin"}  # under no-referrer a form's Origin is null
 Handler = Callable[[Request], Awaitable[Response]]
@@ -137,20 +138,19 @@ def _first(wrong: ValidationError) -> str:
 
 def _login(guard: Guard) -> Handler:
     async def login(request: Request) -> Response:
+        then = local(request.query_params.get(NEXT, "/"))
+        shown = partial(pages.login, then=then, action=login_address(then))
         if request.method != "POST":
-            return HTMLResponse(pages.login(), headers=SAME_ORIGIN)
+            return HTMLResponse(shown(), headers=SAME_ORIGIN)
         is_json = request.headers["content-type"].lower().startswith(JSON)
         token = await _token(request, is_json=is_json)
         if not guard.is_token(token):
             if is_json:
-                raise Refused(
-                    403,
-                    "the token is wrong; that of the daemon that runs now is in .orchestrator/private/http.json",
-                )
-            wrong = "That is not the token."
-            return HTMLResponse(pages.login(wrong=wrong), 403, headers=SAME_ORIGIN)
-        response = Response(status_code=204) if is_json else RedirectResponse("/", 303)
-        response.headers["set-cookie"] = guard.admit(time.monotonic())
+                raise Refused(403, f"the token is wrong; that of this daemon is in {TOKEN_FILE}")
+            wrong = shown(wrong="That is not the token.")
+            return HTMLResponse(wrong, 403, headers=SAME_ORIGIN)
+        response = Response(status_code=204) if is_json else RedirectResponse(then, 303)
+        response.headers["set-cookie"] = guard.admit(clock.wall())
         return response
 
     return login

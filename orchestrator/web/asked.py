@@ -64,6 +64,10 @@ class StatsQuery(Query):
     days: int | None = Field(None, ge=1, le=36_500, description="Else learning.window_days.")
 
 
+class SavingsQuery(Query):
+    days: int | None = Field(None, ge=1, le=36_500, description="Else of all.")
+
+
 # --- sent
 
 
@@ -79,6 +83,10 @@ class AnswerSent(Sent):
 
 class NothingSent(Sent):
     """An empty object."""
+
+
+class NoteSent(Sent):
+    note: Text = Field("", description="Why.")
 
 
 Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]

@@ -16,6 +16,7 @@ from orchestrator.history import Expiry
 from orchestrator.journal import RunRow, tail
 from orchestrator.journal.tail import Span
 from orchestrator.model import Event, EventKind, RunId, TaskState
+from orchestrator.views import waiting
 from orchestrator.views.past import Past, is_kept_apart, learn_secrets, replayed
 from orchestrator.views.watched import Spent
 
@@ -36,6 +37,10 @@ class Glance:
     ended_at: str | None
     expiry: Expiry | None  # of the open question that is too old first
     apart: bool  # all is done, and its result has not been handed over
+    latest_at: str = ""  # of its last event
+    waits: str | None = None  # for what alone, while it goes on
+    rests: bool = False  # that is a person: its clock stands
+    cancelled: str | None = None
 
     @property
     def tasks(self) -> int:
@@ -141,7 +146,8 @@ class Book:
     def _row(self, name: str) -> RunRow:
         row = self._rows.get(RunId(name))
         if row is None:
-            raise UnknownRun(f"no run is called {name!r}; /api/runs lists them")
+            newest = ", ".join(list(self._rows)[:5]) or "none yet"
+            raise UnknownRun(f"no run is called {name!r}; the newest are {newest}")
         return row
 
     def _last(self, run: RunId) -> int:
@@ -250,4 +256,8 @@ def _glance(past: Past) -> Glance:
         ended_at=watched.history.ended_at,
         expiry=min(open_, default=None),
         apart=is_kept_apart(watched.history),
+        latest_at=watched.history.latest_at,
+        waits=waiting.alone(watched) if past.live else None,
+        rests=watched.history.waits.since is not None,
+        cancelled=watched.history.cancelled,
     )

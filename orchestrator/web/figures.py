@@ -12,7 +12,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.intelligence import exports, reporting
 from orchestrator.model import PlanId, Tier
 from orchestrator.project import Source
-from orchestrator.web import asked, metrics, models
+from orchestrator.web import asked, metrics, metrics_outloop, models
 from orchestrator.web.acts import Refused
 from orchestrator.web.table import Call, Endpoint
 
@@ -28,7 +28,8 @@ async def measured(call: Call) -> Response:
     daemon = call.seen.daemon
     told, waits = daemon.health(), await daemon.waiting()
     text = await call.seen.look(partial(metrics.render, told, waits, call.streams.viewers))
-    return Response(text.encode(), media_type=PROMETHEUS)
+    more = await call.seen.study(partial(metrics_outloop.render, daemon.root, call.seen.settings))
+    return Response((text + more).encode(), media_type=PROMETHEUS)
 
 
 async def plans(call: Call) -> models.Plans:
@@ -74,19 +75,14 @@ def _estimate(call: Call, sent: asked.EstimateSent) -> models.Estimate:
         sources = [Source(PlanId("plan"), "PLAN.md", sent.text.encode())]
     else:
         try:
-            found = project.find([root / one for one in _below(call, sent.paths)])
+            asked_ = [root / one for one in sent.paths]
+            project.refuse_outside(root, asked_)  # nobody is told whether it is there
+            found = project.find(asked_)
+            project.refuse_outside(root, found)
             sources = project.sources(root, found, call.seen.settings.reader.max_bytes)
         except (OrchestratorError, OSError) as why:  # such as a name that is too long
             raise Refused(422, str(why)) from why
     return models.Estimate.model_validate(foresee(root, sources))
-
-
-def _below(call: Call, paths: tuple[str, ...]) -> tuple[str, ...]:
-    root = call.seen.daemon.root.resolve()
-    for path in paths:
-        if not (root / path).resolve().is_relative_to(root):
-            raise Refused(422, f"{path!r} is outside of the project")
-    return paths
 
 
 _get = partial(Endpoint, "GET")

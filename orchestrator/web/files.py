@@ -16,6 +16,16 @@ MOST = 1 << 18  # bytes in one piece
 Part = Literal["work", "review", "before", "after", "landing"]
 
 
+class Read(NamedTuple):
+    """Bytes from `start` on of a file of `size`, which are at `at` of what was read `around` them."""
+
+    whole: bytes
+    start: int
+    size: int
+    around: bytes
+    at: int
+
+
 class Piece(NamedTuple):
     """Bytes `start` to `next` of `size`. Not `kept`: it printed nothing, or the file is gone by now."""
 
@@ -27,17 +37,17 @@ class Piece(NamedTuple):
 
 
 def piece(root: Path, run: RunId, tried: Tried, part: Part, start: int, most: int) -> Piece:
-    """A negative start counts from the end. No character is cut in two."""
+    """A negative start counts from the end. No character is cut in two, and no secret: who asks for small pieces gets no parts of it."""
     name = PurePath(tried.transcript).name
     if not name:
         return Piece("", 0, 0, 0, False)
     try:
-        raw, start, size = _read(root / HOME / "runs" / run / _named(name, part), start, most)
+        found = _read(root / HOME / "runs" / run / _named(name, part), start, most, redact.around())
     except OSError:
         return Piece("", 0, 0, 0, False)
-    whole = _whole(raw) if start + len(raw) < size else raw
-    text = redact.text(whole.decode("utf-8", "replace"))
-    return Piece(text, start, start + len(whole), size, True)
+    size = len(found.whole)
+    text = redact.part(found.around, found.at, found.at + size).decode("utf-8", "replace")
+    return Piece(text, found.start, found.start + size, found.size, True)
 
 
 def _named(name: str, part: Part) -> str:
@@ -50,7 +60,8 @@ def _named(name: str, part: Part) -> str:
     return path.with_suffix(f".{part}.log").name
 
 
-def _read(path: Path, start: int, most: int) -> tuple[bytes, int, int]:
+def _read(path: Path, start: int, most: int, more: int) -> Read:
+    """With so many bytes `more` at both sides as there are."""
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         told = os.fstat(file)
@@ -58,7 +69,10 @@ def _read(path: Path, start: int, most: int) -> tuple[bytes, int, int]:
             raise FileNotFoundError(path)
         size = told.st_size
         start = max(0, size + start) if start < 0 else min(start, size)
-        return os.pread(file, min(most, MOST), start), start, size
+        at, most = min(more, start), min(most, MOST)
+        around = os.pread(file, at + most + more, start - at)
+        raw = around[at : at + most]
+        return Read(_whole(raw) if start + len(raw) < size else raw, start, size, around, at)
     finally:
         os.close(file)
 

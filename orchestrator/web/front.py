@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator import clock
 from orchestrator.errors import OrchestratorError, PlanError, RecordError, UsageError
 from orchestrator.web import models, replies
 from orchestrator.web.acts import Refused
@@ -25,11 +26,12 @@ from orchestrator.web.security import (
     Guard,
     Kind,
     Refusal,
+    local,
     too_large,
 )
 
 API = "/api/"
-OPEN, FORM = "/static/", "/login"
+OPEN, FORM, NEXT = "/static/", "/login", "next"
 KNOWN = "orchestrator.known"  # in the scope: how the client was recognised, or None
 
 
@@ -64,10 +66,10 @@ class Front:
             scope["path"] = raw  # a task's name has `/` in it, which comes as %2F
         sender = _Sender(send)
         ask = self._ask(scope)
-        now = time.monotonic()
+        now = clock.wall()
         refusal = self.guard.refuse(ask, now)
         if refusal is not None:
-            await self._refused(ask, refusal)(scope, receive, sender)
+            await _refused(ask, refusal, _asked(scope))(scope, receive, sender)
             return
         scope[KNOWN] = self.guard.knows(ask, now)
         try:
@@ -87,15 +89,27 @@ class Front:
         long = len(scope["raw_path"]) + len(scope["query_string"])
         return Ask(scope["method"], fits, kind(scope["path"]), tuple(headers), long)
 
-    def _refused(self, ask: Ask, refusal: Refusal) -> Response:
-        if refusal.status == 401 and ask.kind == "page" and ask.method in READS:
-            return RedirectResponse(FORM, status_code=303)
-        response = trouble(refusal)
-        if refusal.status == 401:
-            response.headers["www-authenticate"] = "Bearer"
-        if refusal.status == 413:
-            response.headers["connection"] = "close"
-        return response
+
+def _refused(ask: Ask, refusal: Refusal, asked: str) -> Response:
+    if refusal.status == 401 and ask.kind == "page" and ask.method in READS:
+        return RedirectResponse(login(asked), status_code=303)
+    response = trouble(refusal)
+    if refusal.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    if refusal.status == 413:
+        response.headers["connection"] = "close"
+    return response
+
+
+def _asked(scope: Scope) -> str:
+    path, query = (scope[one].decode("latin-1") for one in ("raw_path", "query_string"))
+    return f"{path}?{query}" if query else f"{path}"
+
+
+def login(then: str) -> str:
+    """The address of the log-in that leads to a page of ours."""
+    then = local(then)
+    return FORM if then == "/" else f"{FORM}?{NEXT}={quote(then, safe='/')}"
 
 
 def kind(path: str) -> Kind:

@@ -15,17 +15,23 @@ STATES: tuple[State, ...] = get_args(State)
 RECENT = 50  # runs whose tasks and costs are told; a query over the journal has the others
 
 
+Rows = Sequence[tuple[Mapping[str, str], float]]
+
+
 class Family(NamedTuple):
     """`rows`: labels -> value. A label is a name of ours, so nothing in it needs to be escaped."""
 
     name: str
     kind: Kind
     says: str
-    rows: Sequence[tuple[Mapping[str, str], float]]
+    rows: Rows
 
 
 def render(told: Health, waits: Iterable[Waiting], viewers: int, book: Book) -> str:
-    families = (*_of_the_daemon(told, waits, viewers), *_of_runs(book))
+    return text((*_of_the_daemon(told, waits, viewers), *_of_runs(book)))
+
+
+def text(families: Iterable[Family]) -> str:
     return "".join(f"{line}\n" for family in families for line in _lines(family))
 
 

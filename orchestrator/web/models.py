@@ -25,6 +25,7 @@ from orchestrator.model import (
     Usage,
     Work,
 )
+from orchestrator.model.outloop import Pattern
 from orchestrator.views.house import Health, State, Waiting
 from orchestrator.web.files import Part
 
@@ -306,6 +307,37 @@ class Stats(Figures):
     damaged_lines: int
     kinds: tuple[Mapping[str, Any], ...]
     calibration: Mapping[str, Any]
+
+
+class Patterns(Document):
+    patterns: tuple[Pattern, ...] = Field(description="The one that would save most first.")
+
+
+class Tools(Document):
+    tools: tuple[Mapping[str, Any], ...]
+
+
+class Quota(Figures):
+    month: str
+    current_month_tokens: int
+    projected_total: int | None
+    quota_limit: int | None
+    risk_level: Literal["low", "medium", "high"]
+    reason: str
+
+
+class Savings(Figures):
+    """Nothing that was not measured: null, and `missing` says so."""
+
+    report: Literal["savings"]
+    window_days: int | None
+    tool_calls: Mapping[str, int]
+    tasks: int
+    tokens: Mapping[str, Any] | None
+    cost_usd: Mapping[str, Any] | None
+    by_pattern: tuple[Mapping[str, Any], ...]
+    by_month: tuple[Mapping[str, Any], ...]
+    missing: str | None
 
 
 class Estimate(Figures):

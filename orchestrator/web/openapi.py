@@ -31,6 +31,8 @@ OF_PATHS = {
     "run": {"type": "string", "minLength": 1},
     "task": {"type": "string", "minLength": 1, "description": "Its `/` is written as %2F."},
     "attempt": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+    "pattern": {"type": "string", "minLength": 1, "description": "Its number, or its signature."},
+    "tool": {"type": "string", "minLength": 1},
 }
 INFO = (
     "The runs of one project, and what its daemon can be asked to do. Every answer that is no stream "

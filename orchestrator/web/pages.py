@@ -23,6 +23,7 @@ from orchestrator.views.house import Waiting
 from orchestrator.web import (
     pages_front,
     pages_learned,
+    pages_patterns,
     pages_run,
     pages_try,
     pages_words,
@@ -30,6 +31,7 @@ from orchestrator.web import (
 from orchestrator.web.book import Book
 from orchestrator.web.drawn import Drawn
 from orchestrator.web.files import Part, Piece
+from orchestrator.web.security import TOKEN_FILE
 from orchestrator.web.seen import Seen, Told
 
 SAME_S = 1.0  # clocks on a page go on by themselves
@@ -43,6 +45,7 @@ Page = Callable[[Request], Awaitable[Response]]
 def routes(seen: Seen, pages: Pages) -> list[BaseRoute]:
     told = {
         "/": pages.front,
+        "/plans/waiting/{path:path}": pages.plan,
         "/runs/{run}": pages.run,
         "/runs/{run}/events": pages.events,
         "/runs/{run}/graph": pages.graph,
@@ -50,6 +53,7 @@ def routes(seen: Seen, pages: Pages) -> list[BaseRoute]:
         "/runs/{run}/tasks/{task:path}": pages.task,
         "/routing": pages.routing,
         "/models": pages.models,
+        "/patterns": pages.patterns,
     }
     own: list[BaseRoute] = [Route(path, _safe(seen, page)) for path, page in told.items()]
     return [
@@ -61,7 +65,7 @@ def routes(seen: Seen, pages: Pages) -> list[BaseRoute]:
 
 def login(**values: Any) -> str:
     """The page that asks for the token; it knows nothing of the project."""
-    return pages_words.render("login.html", **({"wrong": ""} | values))
+    return pages_words.render("login.html", **({"wrong": "", "token_file": TOKEN_FILE} | values))
 
 
 class Static(StaticFiles):
@@ -105,6 +109,14 @@ class Pages:
         stream = _stream(book)
         found = pages_front.front(book, told, waits, now, number)
         return self._render(told, "runs.html", "runs", stream=stream, **found)
+
+    async def plan(self, request: Request) -> Response:
+        """With all of its text, for which the first page has no room where they are many."""
+        one = pages_front.waiting_plan(
+            await self._seen.daemon.waiting(), request.path_params["path"]
+        )
+        stream, told = await self._seen.look(_stream), self._seen.told()
+        return HTMLResponse(self._render(told, "plan.html", "runs", stream=stream, one=one))
 
     async def run(self, request: Request) -> Response:
         told, now, run = self._seen.told(), clock.wall(), request.path_params["run"]
@@ -187,12 +199,22 @@ class Pages:
     async def models(self, _request: Request) -> Response:
         return await self._learned("models", partial(pages_learned.models, self._seen.daemon.root))
 
-    async def _learned(self, name: str, study: Callable[[Settings], dict[str, Any]]) -> Response:
+    async def patterns(self, _request: Request) -> Response:
+        root = self._seen.daemon.root
+        version = partial(pages_patterns.version, root)
+        return await self._learned("patterns", partial(pages_patterns.page, root), version)
+
+    async def _learned(
+        self,
+        name: str,
+        study: Callable[[Settings], dict[str, Any]],
+        version_of: Callable[[], object] = pages_learned.version,
+    ) -> Response:
         """Worked out anew only where the ledger is another, or a minute is over: it can be long."""
         stream, told = await self._seen.look(_stream), self._seen.told()
 
         def work() -> str:
-            version, now = pages_learned.version(), clock.now().steady
+            version, now = version_of(), clock.now().steady
             then, was, found = self._reports.get(name, (0.0, None, {}))
             if was != version or now - then > REPORT_S:
                 then, found = now, study(self._seen.settings)

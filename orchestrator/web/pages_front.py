@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from orchestrator import answers
+from orchestrator.errors import UsageError
 from orchestrator.model import RunId, TaskId, TaskState
 from orchestrator.views import asking, waiting
 from orchestrator.views.house import Health, Waiting
@@ -18,6 +19,9 @@ from orchestrator.web.seen import Told
 from orchestrator.web.shapes import Part, iso, shares, unix
 
 PAGE = 30  # runs
+PLANS = 200
+ROOM = 100_000  # letters of all texts of plans on the page, which is sent anew at every change
+LINE = 30  # letters around each line of them
 SHOWN_DOING = 6
 ORDER = ("broken", "untrusted", "unapproved", "arriving", "running", "queued", "behind", "later")
 
@@ -69,12 +73,32 @@ def front(
     return {
         "asks": [ask for one in asking_ for ask in asks(book.run(one.row.id))],
         "live": [_live(book.run(one.row.id), one, told, now) for one in live],
-        "plans": [one for one in plans if one.state != "running"],
+        "plans": (stand := [one for one in plans if one.state != "running"]),
+        "most": PLANS,
+        "unfolded": unfolded(stand[:PLANS]),
         "runs": [listed(one, now) for one in glances.values()],
         "total": len(rows),
         "page": page,
         "pages": max(1, -(-len(rows) // PAGE)),
     }
+
+
+def unfolded(plans: Sequence[Waiting]) -> frozenset[str]:
+    """The paths of those whose text has room here; each of the others has a page of its own."""
+    room, found = ROOM, set[str]()
+    for one in plans:
+        size = len(one.diff) + LINE * one.diff.count("\n")
+        if size <= room:
+            room -= size
+            found.add(one.path)
+    return frozenset(found)
+
+
+def waiting_plan(waits: Sequence[Waiting], path: str) -> Waiting:
+    for one in waits:
+        if one.path == path:
+            return one
+    raise UsageError(f"{path} does not wait: it runs, is done, or is not in the watched folder")
 
 
 def asks(past: Past) -> Iterator[Ask]:
@@ -98,12 +122,13 @@ def listed(one: Glance, now: float) -> Listed:
     if one.broken_off and states.get("running"):
         states["interrupted"] = states.pop("running")
     taken = one.worked_s
-    if one.live:  # a session goes on since its last event was seen
-        taken = max(taken, now - unix(one.row.started_at)) if not one.ended_at else taken
+    works = one.live and not one.rests and not one.ended_at
+    if works and one.latest_at:  # a session goes on since its last event was seen
+        taken += max(0.0, now - unix(one.latest_at))
     return Listed(
         one.row.id,
-        state_of(one.row.exit_code, one.live, one.asks, apart=one.apart),
-        tuple(one.row.paths.split(" ")) if one.row.paths else (),
+        state_of(one.row.exit_code, one.live, one.waits, apart=one.apart, cut=one.cancelled),
+        one.row.paths,
         one.row.started_at,
         tuple(shares(states)),
         pages_tasks.progress(states),
@@ -112,17 +137,20 @@ def listed(one: Glance, now: float) -> Listed:
         one.asks,
         one.spent,
         taken,
-        iso(now - taken) if one.live else None,
+        iso(now - taken) if works else None,
     )
 
 
-def state_of(code: int | None, live: bool, paused: int, *, apart: bool) -> str:
+def state_of(
+    code: int | None, live: bool, waits: str | None, *, apart: bool, cut: str | None
+) -> str:
+    """`waits`: for what alone, while it goes on; `cut`: who cancelled it."""
     if code is None:
-        return "running" if live else "broken off"
+        return (waits or "running") if live else "broken off"
     if code == 1 and apart:
         return "result stays apart"
     if code == 130:
-        return "interrupted"
+        return cut or "interrupted"
     if code == 3:
         return "needs an operator"
     return ENDS.get(code, f"ended with exit {code}")

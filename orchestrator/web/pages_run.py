@@ -12,6 +12,7 @@ from orchestrator.history import TaskHistory
 from orchestrator.model import Element, Task, TaskId, TaskState
 from orchestrator.reader import discover
 from orchestrator.views import asking, handover, money, waiting
+from orchestrator.views.interrupted import would_go_on
 from orchestrator.views.past import Past, is_kept_apart
 from orchestrator.views.text import plain, shared_indent_removed
 from orchestrator.views.words import Words
@@ -74,11 +75,10 @@ def page(past: Past, drawn: Drawn, told: Told, now: float, number: int) -> dict[
     found = drawn.counts(past)
     took = watched.elapsed_s(datetime.fromtimestamp(now, UTC)) if past.live else watched.worked_s
     code = past.row.exit_code
-    apart = is_kept_apart(watched.history)
-    state = pages_front.state_of(code, past.live, found.get("paused", 0), apart=apart)
+    waits = waiting.alone(watched) if past.live else None
     return {
         "run": past.row.id,
-        "state": state,
+        "state": _state(past, waits),
         "live": past.live,
         "graph": drawn.graph(past),
         "timeline": drawn.timeline(past, now),
@@ -91,7 +91,7 @@ def page(past: Past, drawn: Drawn, told: Told, now: float, number: int) -> dict[
         "progress": pages_tasks.progress(found),
         "spent": watched.total(),
         "took_s": took,
-        "since": iso(now - took) if past.live else None,
+        "since": iso(now - took) if past.live and not watched.history.waits.since else None,
         "bar": _budget(past),
         "limit": _limit(past),
         "forecast": drawn.forecast(past, now) if past.live else None,
@@ -111,11 +111,18 @@ def page(past: Past, drawn: Drawn, told: Told, now: float, number: int) -> dict[
     }
 
 
+def _state(past: Past, waits: str | None) -> str:
+    history = past.watched.history
+    apart, cut = is_kept_apart(history), history.cancelled
+    return pages_front.state_of(past.row.exit_code, past.live, waits, apart=apart, cut=cut)
+
+
 def can(past: Past, found: Mapping[str, int]) -> set[str]:
     """What a person can ask of it now."""
     if past.live:
         return {"cancel"}
-    return {"resume"} if past.row.exit_code != 0 else set()
+    stops = {"cancel"} if would_go_on(past.row, past.watched.history) else set[str]()
+    return {"resume", *stops} if past.row.exit_code != 0 else set()
 
 
 def _again(past: Past, watching: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from orchestrator.views.text import plain
 from orchestrator.views.watched import seconds
 from orchestrator.views.words import followed, reason, said, weakness, who
 from orchestrator.web import pages_run, pages_tasks
-from orchestrator.web.shapes import iso, unix
+from orchestrator.web.shapes import iso
 
 STEPS = 40  # the latest
 CLASSES = (
@@ -79,8 +80,8 @@ def page(past: Past, task: Task, doing: str, now: float) -> dict[str, Any]:
 
 def _shown(past: Past, task: Task, one: Tried, following: Tried | None, now: float) -> Shown:
     outcome, usage = one.outcome, one.latest.usage if one.latest else one.so_far
-    runs = outcome is None and past.live
-    taken = seconds(one) if outcome else (max(0.0, now - unix(one.started_at)) if runs else None)
+    runs = outcome is None and past.live and not one.is_held
+    taken = seconds(one, datetime.fromtimestamp(now, UTC) if runs else None)
     failure, state = outcome.failure if outcome else None, past.watched.states[task.id]
     return Shown(
         one,
@@ -101,6 +102,8 @@ def _shown(past: Past, task: Task, one: Tried, following: Tried | None, now: flo
 
 
 def _state(one: Tried, runs: bool) -> str:
+    if one.is_held:
+        return "paused"
     if one.outcome is None:
         return "running" if runs else "interrupted"
     if one.outcome.failure is Failure.INTERRUPTED:

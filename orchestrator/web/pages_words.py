@@ -13,7 +13,7 @@ from markupsafe import Markup
 from orchestrator import redact
 from orchestrator.reader import markdown
 from orchestrator.views import text
-from orchestrator.web import shapes
+from orchestrator.web import shapes, shapes_quota
 
 HERE = Path(__file__).parent
 TEMPLATES, STATIC = HERE / "templates", HERE / "static"
@@ -21,6 +21,7 @@ TONES = {  # a state's colour; each has a word and a sign besides
     "succeeded": "ok", "done": "ok", "green": "ok", "approved": "ok", "ok": "ok", "success": "ok", "met": "ok",
     "running": "run", "arriving": "run",
     "paused": "ask", "waits for a person": "ask", "untrusted": "ask", "unapproved": "ask", "degraded": "warn",
+    "waits for a quota": "warn", "waits for a provider": "warn",
     "failed": "bad", "tasks failed": "bad", "broken": "bad", "red": "bad", "rejected": "bad", "not met": "bad",
     "interrupted": "warn", "broken off": "warn", "result stays apart": "warn", "inconclusive": "warn", "partial": "warn",
     "needs an operator": "bad",
@@ -55,9 +56,11 @@ def environment() -> Environment:
         "percent": percent,
         "dollars": dollars,
         "number": number,
+        "short": shapes_quota.short,
+        "proposing": lambda name: text.command("patterns", "propose", name),
         "block": lambda given: "\n".join(text.lines(given)),
     }
-    made.globals |= {"share": shapes.share, "iso": shapes.iso}
+    made.globals |= {"share": shapes.share, "iso": shapes.iso, "number": number, "dollars": dollars}
     return made
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 READS = frozenset({"GET", "HEAD"})
@@ -16,12 +14,15 @@ OURS = frozenset({"same-origin", "none"})  # of Sec-Fetch-Site
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MOST_BODY = 1 << 16  # bytes
 MOST_HEAD = 1 << 14  # of an address and all headers
-MOST_SESSIONS = 64
 SESSION_S = 7 * 86400
 POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'"
 )
+TOKEN_FILE = ".orchestrator/private/token"  # noqa: S105
+LOCAL = re.compile(
+    r"/(?![/\\])[!-\[\]-~]*"
+)  # no sign that a browser leaves out or turns into another
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -70,10 +71,9 @@ class Guard:
     origins: frozenset[str]
     cookie: str  # its name
     secure: bool = False
-    _sessions: OrderedDict[str, float] = field(default_factory=OrderedDict, repr=False)
 
     def refuse(self, ask: Ask, now: float) -> Refusal | None:
-        """None: go on. `now` is of any clock that only goes on."""
+        """None: go on. `now`: Unix seconds."""
         return (
             self._wrong_host(ask)
             or self._wrong_origin(ask)
@@ -89,19 +89,16 @@ class Guard:
             scheme, _, token = given.partition(" ")
             right = scheme.lower() == "bearer" and self.is_token(token.strip())
             return "bearer" if right else None
-        return "cookie" if self._has_session(ask.only("cookie"), now) else None
+        return "cookie" if self._has_session(ask, now) else None
 
     def is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.token.encode())
 
     def admit(self, now: float) -> str:
-        """A new session; the line that sets its cookie."""
-        session = secrets.token_urlsafe(32)
-        self._sessions[_digest(session)] = now + SESSION_S
-        while len(self._sessions) > MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+        """A new session; the line that sets its cookie. It is signed with the token and nowhere else kept: the next daemon that has the token knows it."""
+        ends = f"{now + SESSION_S:.0f}"
         secure = "; Secure" if self.secure else ""
-        return f"{self.cookie}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_S}{secure}"
+        return f"{self.cookie}={ends}.{self._signed(ends)}; Path=/; HttpOnly; SameSite=Strict; Max-Age={SESSION_S}{secure}"
 
     # --- one question each
 
@@ -128,7 +125,7 @@ class Guard:
             return Refusal(
                 401,
                 "the token is missing or wrong",
-                "send Authorization: Bearer TOKEN, with that of .orchestrator/private/http.json; in a browser open the link that `orchestrator serve` shows on a terminal",
+                f"send Authorization: Bearer TOKEN, with that of {TOKEN_FILE}; in a browser open the link that `orchestrator serve` shows on a terminal",
             )
         told = ask.only("origin") is not None or ask.only("sec-fetch-site") is not None
         if known == "cookie" and ask.method not in READS and not told:
@@ -137,12 +134,18 @@ class Guard:
             )
         return None
 
-    def _has_session(self, header: str | None, now: float) -> bool:
-        given = _cookies(header).get(self.cookie)
-        if given is None:
+    def _has_session(self, ask: Ask, now: float) -> bool:
+        ends, _, signed = _cookie(ask.only("cookie"), self.cookie).partition(".")
+        if not (ends.isascii() and ends.isdecimal() and len(ends) < 16):
             return False
-        ends = self._sessions.get(_digest(given))
-        return ends is not None and now < ends
+        right = hmac.compare_digest(
+            signed.encode("utf-8", "surrogatepass"), self._signed(ends).encode()
+        )
+        return right and now < int(ends)
+
+    def _signed(self, ends: str) -> str:
+        told = f"session {self.cookie} {ends}".encode()
+        return hmac.new(self.token.encode(), told, hashlib.sha256).hexdigest()
 
 
 def _wrong_site(ask: Ask) -> Refusal | None:
@@ -183,16 +186,16 @@ def too_large() -> Refusal:
     return Refusal(413, f"the body is larger than {MOST_BODY} bytes", "send less at once")
 
 
-def _digest(session: str) -> str:
-    """What is kept of it; and looking it up tells nothing of it by its time."""
-    return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()
+def _cookie(header: str | None, name: str) -> str:
+    """Whatever others of this host have set beside it. One that comes twice, and not the same, is nobody's."""
+    pairs = (one.partition("=") for one in (header or "").split(";"))
+    found = {value.strip() for key, _, value in pairs if key.strip() == name}
+    return found.pop() if len(found) == 1 else ""
 
 
-def _cookies(header: str | None) -> Mapping[str, str]:
-    try:
-        return {name: one.value for name, one in SimpleCookie(header or "").items()}
-    except CookieError:
-        return {}
+def local(address: str) -> str:
+    """Where a log-in may lead: to a page of ours, else to the first one."""
+    return address if LOCAL.fullmatch(address) else "/"
 
 
 # --- what is ours

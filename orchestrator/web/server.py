@@ -1,10 +1,11 @@
-"""The application on a port or a Unix socket, beside whatever else its event loop does. Refuses to be reached from elsewhere without TLS, and to leave its token behind."""
+"""The application on a port or a Unix socket, beside whatever else its event loop does. Refuses to be reached from elsewhere without TLS, and to take a token that others may have read."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import os
+import re
 import secrets
 import socket
 import stat
@@ -24,11 +25,12 @@ from orchestrator.process.fence import PRIVATE
 from orchestrator.settings import HttpSettings, Settings
 from orchestrator.views.house import Daemon
 from orchestrator.web import app, security
-from orchestrator.web.security import Guard
+from orchestrator.web.security import TOKEN_FILE, Guard
 from orchestrator.web.seen import Foresee, Seen
 from orchestrator.web.stream import Streams
 
 FILE = "http.json"
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43,200}")
 CONNECTIONS = 256
 BACKLOG = 64
 KEEP_S, END_S = 5, 1
@@ -53,14 +55,18 @@ async def serve(
     foresee: Foresee | None = None,
     *,
     shows_link: bool = True,
+    new_token: bool = False,
     task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
 ) -> None:
-    """Until it is cancelled. Started with the address of the log-in, token and all, which is said only where `shows_link`. SettingsError where it may not, or cannot."""
+    """Until it is cancelled. Started with the address of the log-in, token and all, which is said only where `shows_link`. SettingsError where it may not, or cannot.
+
+    `new_token`: whoever had the one before, or a session by it, is out.
+    """
     http, root = settings.http, daemon.root
     refuse_exposure(http)
     with _bound(http, root) as listener:
         place = _place(http, root, listener)
-        guard = _guard(http, place)
+        guard = _guard(place, _token(root, new=new_token))
         streams = Streams(daemon, say)
         front = app.build(Seen(daemon, settings, foresee), streams, guard, say)
         server = _server(front, http, root)
@@ -71,7 +77,7 @@ async def serve(
                 def begun() -> None:
                     link = f"{place.url}/login#{guard.token}"
                     where = f" over {place.socket}" if place.socket else ""
-                    hidden = f"{place.url} (the token is in {PRIVATE}/{FILE})"
+                    hidden = f"{place.url} (the token is in {TOKEN_FILE})"
                     say(f"pages and API{where}: {link if shows_link else hidden}")
                     task_status.started(link)
                     beside.start_soon(front.prepare)
@@ -179,12 +185,12 @@ def _place(http: HttpSettings, root: Path, listener: socket.socket) -> Place:
     return Place(public, url, hosts, ours, port, path)
 
 
-def _guard(http: HttpSettings, place: Place) -> Guard:
+def _guard(place: Place, token: str) -> Guard:
     """Cookies know no ports: each has a name of its own, or two daemons would log each other's people out."""
     secure = place.url.startswith("https:")
     name = f"orchestrator-{place.port}"
     return Guard(
-        token=secrets.token_urlsafe(32),
+        token=token,
         hosts=place.hosts,
         origins=place.origins,
         cookie=f"__Host-{name}" if secure else name,
@@ -199,8 +205,11 @@ def _bound(http: HttpSettings, root: Path) -> Iterator[socket.socket]:
         listener = _at_path(path) if path else _at_port(http.host, http.port)
     except OSError as refused:
         where = path or f"{http.host}, port {http.port}"
+        other = (
+            "a shorter or free one as http.socket" if path else "another with --port (http.port)"
+        )
         raise SettingsError(
-            f"cannot listen at {where}: {refused.strerror or refused}; choose another with --port (http.port)"
+            f"cannot listen at {where}: {refused.strerror or refused}; choose {other}"
         ) from refused
     try:
         yield listener
@@ -251,28 +260,58 @@ def _answers(path: Path) -> bool:
     return True
 
 
+def _token(root: Path, *, new: bool) -> str:
+    """That of the daemon before: browsers stay logged in, and scripts go on. RecordError where it cannot be kept."""
+    path = root / TOKEN_FILE
+    kept = None if new else _kept(path)
+    if kept is None:
+        kept = secrets.token_urlsafe(32)
+        _write(root, path, f"{kept}\n")
+    return kept
+
+
+def _kept(path: Path) -> str | None:
+    """None: there is none, or it is none, or others may have read it."""
+    with (
+        suppress(OSError),
+        open(
+            os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb"
+        ) as file,
+    ):
+        told = os.fstat(file.fileno())
+        if stat.S_ISREG(told.st_mode) and told.st_uid == os.geteuid() and not told.st_mode & 0o077:
+            found = file.read(300).decode("latin-1").strip()
+            return found if TOKEN.fullmatch(found) else None
+    return None
+
+
 @contextmanager
 def _written(root: Path, place: Place, token: str) -> Iterator[None]:
-    """`.orchestrator/private/http.json`: for our own commands, and nobody else's eyes; sandboxes have an empty folder there."""
-    journal.make_home(root)
+    """`.orchestrator/private/http.json`: for our own commands, as long as it can be reached."""
     path = root / PRIVATE / FILE
-    told = {"url": place.direct, "token": token, "pid": os.getpid()}
+    told: dict[str, object] = {"url": place.direct, "token": token, "pid": os.getpid()}
     told |= {"socket": str(place.socket)} if place.socket else {}
-    draft = path.with_name(f".{FILE}.{secrets.token_hex(4)}")
+    _write(root, path, json.dumps(told))
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            if json.loads(path.read_text()) == told:
+                path.unlink()
+
+
+def _write(root: Path, path: Path, text: str) -> None:
+    """For nobody else's eyes; sandboxes have an empty folder there."""
+    journal.make_home(root)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         with open(os.open(draft, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump(told, file)
+            file.write(text)
         draft.rename(path)
     except OSError as refused:
         draft.unlink(missing_ok=True)
         raise RecordError(
             f"cannot write {path}: {refused.strerror}; make room or make it writable"
         ) from refused
-    try:
-        yield
-    finally:
-        with suppress(OSError, ValueError):
-            if json.loads(path.read_text()).get("token") == token:
-                path.unlink()

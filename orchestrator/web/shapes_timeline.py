@@ -90,7 +90,7 @@ def _end(past: Past, now: float) -> float:
 
 def _span(one: Tried, end: float) -> Span:
     start = unix(one.started_at)
-    over = one.died_at or one.finished_at
+    over = one.held_at or one.died_at or one.finished_at  # a question has a bar of its own
     return Span(start, max(start, unix(over) if over else end))
 
 
@@ -103,6 +103,8 @@ def _bar(past: Past, task: TaskId, one: Tried, axis: Axis, span: Span) -> Bar:
 
 
 def _kind(past: Past, one: Tried) -> tuple[str, str]:
+    if one.is_held:
+        return "ask", "its work waits for a person"
     if one.outcome is None:
         return ("run", "runs") if past.live else ("retry", "its engine died")
     if one.outcome.ok:

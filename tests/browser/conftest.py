@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator import journal, ledger
 from tests.ledger.outcomes import seed_sample
-from tests.web import scenes
+from tests.web import offloads, scenes
 from tests.web.houses import Served, served
 from tests.web.scenes import Scenes
 
@@ -88,6 +88,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Any) -> Iter
     root = tmp_path / "shop"
     (root / ".planning").mkdir(parents=True)
     with journal.writing(root) as book:
+        offloads.learn(root)
         told = scenes.open_scenes(book, root, "failing", "small", "asking")
         told.house.plans = scenes.waiting_plans(told.names["small"])
         with ExitStack() as running:

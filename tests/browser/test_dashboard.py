@@ -28,6 +28,7 @@ PATHS = (
     ("events", "/runs/{failing}/events"),
     ("routing", "/routing"),
     ("models", "/models"),
+    ("patterns", "/patterns"),
     ("wrong", "/runs/none"),
 )
 
@@ -150,6 +151,27 @@ def test_a_link_with_the_token_works_where_the_log_in_stands_already(site: Site)
     page.goto(f"{site.origin}/login")
     page.evaluate("token => { location.hash = token }", site.server.token)
     page.wait_for_url(f"{site.origin}/")
+
+
+def test_a_log_in_leads_back_to_the_page_and_the_browser_complains_of_nothing(
+    site: Site, chromium: Any
+):
+    context = chromium.new_context()
+    page, told = context.new_page(), list[str]()
+    page.on("console", lambda said: told.append(said.text))
+    asked = f"{site.origin}/runs/{site.told.names['small']}?tasks=1"
+    page.goto(asked)
+    assert page.url.startswith(f"{site.origin}/login?next=/runs/")
+    page.wait_for_timeout(300)  # for what it has to say of the form
+    page.fill("input[name=token]", site.server.token)
+    page.click("button")
+    page.wait_for_url(asked)
+    page.context.clear_cookies()
+    page.goto(asked)
+    page.goto(f"{page.url}#{site.server.token}")  # by the link of a terminal, where one stands
+    page.wait_for_url(asked)
+    assert told == []
+    context.close()
 
 
 def test_a_plan_that_is_done_is_run_again(site: Site):

@@ -106,7 +106,7 @@ def test_a_running_engine_takes_the_answer(project: Project):
         second = project.call("resume")
         assert second.returncode == 4
         assert "another orchestrator works in" in second.stderr
-        assert "running" in project.told("runs")
+        assert "waits for a person  demo-PLAN.md" in project.told("runs")  # it runs, and only waits
         assert "the running engine takes it" in project.told("approve", run, "2")
         rest, _ = waiting.communicate(timeout=DEADLINE_S)
         assert waiting.returncode == 0

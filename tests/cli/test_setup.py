@@ -78,6 +78,24 @@ def test_init_writes_comments_once(project: Project):
     assert "2 tasks at once" in project.told("doctor")
 
 
+def test_a_table_that_is_pasted_below_the_file_of_init_says_where_it_goes(project: Project):
+    project.told("init")
+    path = project.root / ".orchestrator" / "config.toml"
+    text = path.read_text()
+    path.write_text(f'{text}\n[notify]\non = ["end"]\n')
+    rows = path.read_text().splitlines()
+    first, second = (number for number, row in enumerate(rows, 1) if row == "[notify]")
+    done = project.call("runs", "--json")
+    done = done if done.returncode else project.call("doctor")
+    told = " ".join((done.stdout + done.stderr).split())
+    assert f"the table [notify] stands twice, in line {first} and in line {second}; put" in told
+    assert f"below line {second} below line {first}, and remove line {second}" in told
+    rows[first:first], rows[second - 1 :] = rows[second:], []
+    path.write_text("\n".join(rows))  # as it was said
+    assert project.call("doctor").returncode in (0, 3)
+    assert "stands twice" not in project.call("doctor").stdout
+
+
 def test_init_asks_on_a_terminal(project: Project):
     with project.terminal("init") as screen:
         screen.until("How many tasks at once? [5]")

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.views.text import LEAST_CELL, columns
+from orchestrator.views.text import LEAST_CELL, UNKNOWN, columns, cost
 from tests.cli.projects import Project, task
 from tests.cli.test_routing import remember
 from tests.reports.lines import line
+
+
+def test_s3_38_a_cost_has_four_digits_where_two_would_say_nothing():
+    told = {0.0123: "$0.0123", 0.09999: "$0.1000", 0.1: "$0.10", 1.239: "$1.24", 0: "$0.00"}
+    assert {usd: cost(usd) for usd in told} == told
+    assert cost(None) == UNKNOWN
+
 
 ROWS = (("a-model-with-a-long-name-of-its-own", "$1.00"), ("short", "$20.00"))
 CELL = st.text("abc ", min_size=1, max_size=60)
@@ -76,6 +83,6 @@ def test_a_report_without_its_kind_is_one_error_and_one_next_step(project: Proje
     done = project.call("report")
     assert done.returncode == 64
     assert done.stderr.splitlines() == [
-        "error: Missing argument 'kind'. Choose from: routing, cost, models, validate",
+        "error: Missing argument 'kind'. Choose from: routing, cost, models, validate, savings",
         "  next: orchestrator report --help",
     ]

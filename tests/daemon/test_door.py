@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator import journal, settings
+from orchestrator import clock, journal, settings
 from orchestrator.daemon.door import Door
 from orchestrator.daemon.shown import compare
 from orchestrator.daemon.stopping import Step
@@ -38,6 +38,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(root: Path, *names: str, name: str = "a") -> str:
     path = root / "plans" / f"{name}-PLAN.md"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(
         HEAD + "".join(makes(f"Task 1: {one}", f"{one}.txt") for one in names) + "</tasks>\n"
     )
@@ -52,9 +53,14 @@ async def kept(root: Path, *, trusts_all: bool = False) -> AsyncIterator[Door]:
 
 @asynccontextmanager
 async def supervised(
-    root: Path, *, trusts_all: bool = False, say: Callable[[str], None] = print
+    root: Path,
+    *,
+    trusts_all: bool = False,
+    say: Callable[[str], None] = print,
+    loading: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Supervisor]:
     def load() -> Settings:
+        loading()
         return settings.load(root, FLAGS)
 
     is_held = anyio.Event()
@@ -234,8 +240,90 @@ async def test_what_is_done_runs_again_where_a_person_asks_and_only_from_the_fol
         with pytest.raises(UsageError, match="not in the watched folder"):
             await door.act(Enqueue(paths=("else-PLAN.md",)), "me")
         assert not (root / "one.txt").exists()
-        await door.act(Enqueue(paths=("plans/a-PLAN.md",), again=True), "me")
+        told = await door.act(Enqueue(paths=("plans/a-PLAN.md",), again=True), "me")
+        assert told.endswith(
+            "to run once more; ask again if the daemon is started anew before that"
+        )
         await until((root / "one.txt").is_file)
+
+
+async def test_a_plan_that_cannot_begin_has_one_turn_in_a_look(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the clock is set back while it is tried: what has come since is looked at, too."""
+    ahead, said = tmp_path / "ahead", list[str]()
+    monkeypatch.setenv(clock.AHEAD, str(ahead))
+
+    def set_back() -> None:
+        ahead.write_text("0")
+
+    async with supervised(root, trusts_all=True, say=said.append, loading=set_back) as supervisor:
+        ahead.write_text("86400")
+        for name, front in (
+            ("02-01", "not-before: 2099-01-01\n"),
+            ("02-02", "depends_on: [02-01]\n"),
+        ):
+            write(root, "no", name=f"02-x/{name}")
+            path = root / "plans" / "02-x" / f"{name}-PLAN.md"
+            path.write_text(path.read_text().replace("plan: 01\n", f"plan: {name[3:]}\n{front}"))
+        await until(lambda: any("02-02-PLAN.md does not run: " in line for line in said))
+        write(root, "one", name="b")
+        await until((root / "one.txt").is_file)
+        assert supervisor.trouble is None
+
+
+async def test_where_our_own_bug_is_in_a_look_is_told_once(root: Path):
+    said = list[str]()
+    async with supervised(root, say=said.append) as supervisor:
+        supervisor.runs = None  # type: ignore[assignment]
+        supervisor.rouse()
+        await until(lambda: supervisor.trouble)
+        seen = 0
+        for _ in range(3):
+            supervisor.rouse()
+            seen = await supervisor.bell.wait(seen)
+        told = [line for line in said if "Traceback" in line]
+        assert told
+        assert len(told) == len(set(told))
+        assert any("cannot be looked at now: our bug: " in line for line in said)
+
+
+async def test_a_link_is_trusted_and_run_again_where_it_stays_in_the_project(root: Path):
+    digest = write(root, "one")
+    (root / "plans" / "a-PLAN.md").rename(root / "real.md")
+    (root / "plans" / "a-PLAN.md").symlink_to("../real.md")
+    async with kept(root) as door:
+        await stands(door, "untrusted")
+        await door.act(Trust(path="plans/a-PLAN.md", sha256=digest), "me")
+        await until(has_run(root, "a"))
+        await until(lambda: not door.health().runs)
+        for path in ("plans/a-PLAN.md", "plans"):
+            (root / "one.txt").unlink()
+            await door.act(Enqueue(paths=(path,), again=True), "me")
+            await until((root / "one.txt").is_file)
+            await until(lambda: not door.health().runs)
+
+
+async def test_a_link_to_outside_is_refused_with_the_same_reason_everywhere(root: Path):
+    digest = write(root, "one")
+    outside = root.parent / "elsewhere.md"
+    (root / "plans" / "a-PLAN.md").rename(outside)
+    (root / "plans" / "a-PLAN.md").symlink_to(outside)
+    (root / "plans" / "self-PLAN.md").symlink_to("self-PLAN.md")
+    why = f"it is outside of the project (at {outside}); put the file itself into the project"
+    async with kept(root, trusts_all=True) as door:
+        assert (await stands(door, "broken")).diagnostics[0].message == why
+        for asked in (
+            Trust(path="plans/a-PLAN.md", sha256=digest),
+            Enqueue(paths=("plans/a-PLAN.md",), again=True),
+            Enqueue(paths=("plans",)),
+        ):
+            with pytest.raises(UsageError) as refused:
+                await door.act(asked, "me")
+            assert str(refused.value) == f"plans/a-PLAN.md: {why}"
+        with pytest.raises(UsageError, match="no such file"):
+            await door.act(Enqueue(paths=("plans/self-PLAN.md",)), "me")
+        assert not has_run(root, "a")()
 
 
 async def test_a_plan_that_came_since_the_last_look_is_one_of_the_folder(root: Path):
@@ -249,7 +337,7 @@ async def test_a_plan_that_came_since_the_last_look_is_one_of_the_folder(root: P
 async def test_who_does_not_run_cannot_be_cancelled(root: Path):
     async with kept(root) as door:
         await until(lambda: door.health().status == "ok")
-        with pytest.raises(UsageError, match="does not go on now"):
+        with pytest.raises(UsageError, match="no run"):
             await door.act(Cancel(run=RunId("261128-aaaaa")), "me")
 
 

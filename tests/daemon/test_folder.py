@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import clock, project, settings
-from orchestrator.daemon.folder import Folder, sources
+from orchestrator.daemon.folder import Folder, Stamp, sources
 from orchestrator.daemon.queue import Found
 from orchestrator.errors import UsageError
 from orchestrator.reader import bounded, discover
@@ -26,7 +26,7 @@ WHOLE = HEAD.format(front="") + makes("Task 1: one", "a.txt") + "</tasks>\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     (tmp_path / "plans").mkdir()
-    return Folder(tmp_path, tmp_path / "plans", settings.load(tmp_path).reader)
+    return Folder(tmp_path, tmp_path / "plans", settings.load(tmp_path).reader, print)
 
 
 def write(folder: Folder, name: str, text: str = WHOLE) -> Path:
@@ -73,7 +73,7 @@ def test_it_has_changed_when_its_bytes_or_its_file_have_and_not_else(folder: Fol
 def test_since_when_it_lies_there_outlives_the_daemon(folder: Folder):
     path = write(folder, "a-PLAN.md")
     first = seen(folder, 10.0)["plans/a-PLAN.md"]
-    again = seen(Folder(folder.root, folder.top, settings.load(folder.root).reader), 500.0)
+    again = seen(Folder(folder.root, folder.top, settings.load(folder.root).reader, print), 500.0)
     assert first.since == again["plans/a-PLAN.md"].since == os.stat(path).st_ctime_ns / 1e9
 
 
@@ -122,6 +122,25 @@ def test_what_is_no_plan_to_read_is_told_or_passed_over_and_ends_nothing(folder:
     assert "not UTF-8" in found["plans/\\xff-PLAN.md"].errors[0].message
 
 
+def test_a_link_within_the_project_is_a_plan_and_one_to_outside_is_refused(
+    folder: Folder, tmp_path_factory: pytest.TempPathFactory
+):
+    outside = tmp_path_factory.mktemp("outside") / "its-PLAN.md"
+    outside.write_text(WHOLE)
+    inside = folder.root / "real.md"
+    inside.write_text(WHOLE)
+    (folder.top / "in-PLAN.md").symlink_to(inside)
+    (folder.top / "out-PLAN.md").symlink_to(outside)
+    found = seen(folder)
+    assert found["plans/in-PLAN.md"].sha256 == hashlib.sha256(WHOLE.encode()).hexdigest()
+    out = found["plans/out-PLAN.md"]
+    assert out.sha256 == ""
+    assert out.errors[0].message == f"it is outside of the project (at {outside}); put the file itself into the project"  # fmt: skip
+    (folder.top / "in-PLAN.md").unlink()
+    (folder.top / "in-PLAN.md").symlink_to(outside)  # the same bytes
+    assert seen(folder)["plans/in-PLAN.md"].errors[0].message == out.errors[0].message
+
+
 @contextmanager
 def somebody_else() -> Iterator[None]:
     """Root may read everything; so it becomes nobody for a while."""
@@ -139,7 +158,7 @@ def test_a_plan_that_may_not_be_read_is_told_until_it_may():
         root = Path(place)
         root.chmod(0o755)
         (root / "plans").mkdir()
-        folder = Folder(root, root / "plans", settings.load(root).reader)
+        folder = Folder(root, root / "plans", settings.load(root).reader, print)
         path = write(folder, "a-PLAN.md")
         assert not seen(folder)["plans/a-PLAN.md"].errors
         path.chmod(0)
@@ -189,3 +208,41 @@ def test_a_pipe_in_the_place_of_a_file_holds_nobody(tmp_path: Path):
         project.sources(tmp_path, [plan])
     assert not discover.is_finished(tmp_path / "b-PLAN.md")
     assert discover.misnamed(tmp_path) == []
+
+
+def test_only_other_bytes_begin_the_wait_anew(folder: Folder):
+    path = write(folder, "a-PLAN.md")
+    seen(folder, 10.0)
+    path.chmod(0o600)
+    assert seen(folder, 20.0)["plans/a-PLAN.md"].changed_at == 10.0
+    os.utime(path)
+    assert seen(folder, 30.0)["plans/a-PLAN.md"].changed_at == 10.0
+    path.write_text(WHOLE + "\n")
+    assert seen(folder, 40.0)["plans/a-PLAN.md"].changed_at == 40.0
+
+
+class Odd(Folder):
+    """One file of it meets a bug of ours."""
+
+    def _read(self, file: Path, stamp: Stamp, now: float) -> Found:
+        if file.name == "odd-PLAN.md":
+            raise RecursionError("too deep")
+        return super()._read(file, stamp, now)
+
+
+def test_a_file_that_meets_our_own_bug_waits_alone_and_is_told_of_once(folder: Folder):
+    said = list[str]()
+    odd = Odd(folder.root, folder.top, settings.load(folder.root).reader, said.append)
+    write(folder, "a-PLAN.md")
+    path = write(folder, "odd-PLAN.md")
+    for now in (10.0, 20.0, 30.0):
+        found = seen(odd, now)
+    assert found["plans/a-PLAN.md"].errors == ()
+    (why,) = found["plans/odd-PLAN.md"].errors
+    assert "it cannot be read: our bug: RecursionError('too deep')" in why.message
+    assert found["plans/odd-PLAN.md"].sha256 == ""  # none that could be trusted
+    assert len(said) == 1
+    assert "Traceback" in said[0]
+    path.write_text(WHOLE + "\n")
+    seen(odd, 40.0)
+    assert len(said) == 2  # another text, another try

@@ -7,7 +7,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,10 +17,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrator import redact
+from orchestrator import project, redact, settings
 from orchestrator.daemon.notices import WAITING, Notices, deliver, message
 from orchestrator.graph import build
-from orchestrator.model import Event, EventKind, RunId, TaskId
+from orchestrator.model import Event, EventKind, PlanId, RunId, TaskId
 from orchestrator.order import Order
 from orchestrator.settings.service import NotifySettings
 from orchestrator.views.watched import Watched
@@ -50,6 +50,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[dict[str, Any]] = []
         self.answers: list[int | None] = []
+        self.to = ""  # where it sends people
         self.let = threading.Event()
         self.let.set()
         self.url = ""
@@ -69,6 +70,13 @@ def receiver() -> Iterator[Receiver]:
                 self.wfile.write(b"what do you want\r\n\r\n")
                 return
             self.send_response(code)
+            if told.to:
+                self.send_header("Location", told.to)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            told.got.append({"asked for": self.path})
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -132,27 +140,88 @@ async def test_a_webhook_gets_the_same(tmp_path: Path, receiver: Receiver):
 async def test_a_receiver_that_fails_for_a_moment_is_asked_again(
     tmp_path: Path, receiver: Receiver
 ):
-    receiver.answers = [500, 503]
-    told = message("test", "hello", tmp_path)
-    assert await deliver(chosen(webhook=receiver.url), tmp_path, told) is None
-    assert receiver.got == [told] * 3
+    """And who can be told is told meanwhile: the command once, and what comes later."""
+    receiver.answers = [500, 200, 503]
+    said = list[str]()
+    to = chosen(webhook=receiver.url, command=command(tmp_path, f"cat >> {tmp_path}/told"))
+    notices = Notices(to, tmp_path, said.append, pauses_s=(0.2, 0.2))
+    async with kept(notices):
+        notices.broke_off(RUN, "first")
+        notices.broke_off(RUN, "second")
+        await until(lambda: len(receiver.got) == 4)
+        await until(lambda: notices.trouble is None)
+    texts = [one["text"].rpartition(" ")[2] for one in receiver.got]
+    assert texts == ["first", "second", "first", "first"]
+    assert (tmp_path / "told").read_text().count('"failure"') == 2
+    where = receiver.url.removesuffix("/hook")
+    assert said == [
+        f"warning: notify.webhook: {where} answers 500 Internal Server Error",
+        f"warning: notify.webhook: {where} answers 503 Service Unavailable",
+    ]
 
 
-@pytest.mark.parametrize("answer", [500, 404, None])
+async def test_who_stays_away_is_given_up_after_the_last_try_and_told_of(
+    tmp_path: Path, receiver: Receiver
+):
+    receiver.answers = [500] * 3
+    said = list[str]()
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, said.append, pauses_s=(0.01, 0.01))
+    async with kept(notices):
+        notices.broke_off(RUN, "no room")
+        await until(lambda: len(said) == 2)
+    assert len(receiver.got) == 3
+    assert said[0].endswith("answers 500 Internal Server Error")
+    assert said[1] == f"warning: nobody was told in 3 tries: run {RUN} broke off: no room"
+
+
+async def until(claim: Callable[[], object]) -> None:
+    deadline = anyio.current_time() + 15
+    while not claim():
+        assert anyio.current_time() < deadline
+        await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (500, "answers 500 Internal Server Error"),
+        (404, "answers 404 Not Found"),
+        (None, "does not answer as a web server does: "),
+    ],
+)
 async def test_a_receiver_that_stays_wrong_is_told_of(
-    tmp_path: Path, receiver: Receiver, answer: int | None
+    tmp_path: Path, receiver: Receiver, answer: int | None, words: str
 ):
     receiver.answers = [answer] * 9
     trouble = await deliver(chosen(webhook=receiver.url), tmp_path, message("test", "x", tmp_path))
     assert trouble is not None
-    assert trouble.startswith("notify.webhook: ")
-    assert len(receiver.got) == 3
+    assert trouble.startswith(f"notify.webhook: {receiver.url.removesuffix('/hook')} {words}")
+    assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("to", ["/moved", "https://new.example:8443/a-secret"])
+async def test_who_is_sent_elsewhere_has_told_nobody(
+    tmp_path: Path, receiver: Receiver, code: int, to: str
+):
+    receiver.answers, receiver.to = [code], to
+    told = message("test", "x", tmp_path)
+    trouble = await deliver(chosen(webhook=receiver.url), tmp_path, told)
+    assert receiver.got == [told]
+    place = receiver.url.removesuffix("/hook")
+    new = place if to.startswith("/") else "https://new.example:8443"
+    assert trouble is not None
+    assert trouble.startswith(f"notify.webhook: {place} answers {code} ")
+    assert f"names another address at {new}; write that as notify.webhook" in trouble
 
 
 @pytest.mark.parametrize(
     ("to", "why"),
     [
-        ({"webhook": "http://127.0.0.1:1/x"}, "refused"),
+        (
+            {"webhook": "http://127.0.0.1:1/a-secret"},
+            "notify.webhook: http://127.0.0.1:1 cannot be reached: Connection refused",
+        ),
         ({"webhook": "http://a b/x"}, "notify.webhook"),
         ({"command": ("/nowhere/tell-me",)}, "notify.command"),
         ({"command": ("/bin/sh", "-c", "echo no room >&2; exit 3")}, "exit 3: no room"),
@@ -191,6 +260,20 @@ async def test_why_a_result_was_not_handed_over_is_told(tmp_path: Path, receiver
     async with kept(notices):
         notices.ended(RUN, 1, seen)
     assert receiver.got[0]["text"].endswith("stays on orchestrator/r: main has moved")
+
+
+async def test_a_run_that_a_person_cancelled_is_told_with_who_did_it(
+    tmp_path: Path, receiver: Receiver
+):
+    seen, said = watched(), list[str]()
+    seen.history.cancelled = "cancelled by ann, on the dashboard"
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, said.append)
+    async with kept(notices):
+        notices.ended(RUN, 130, seen)
+    (told,) = receiver.got
+    assert (told["event"], told["exit_code"]) == ("failure", 130)
+    assert f"run {RUN} was cancelled by ann, on the dashboard (exit 130)" in told["text"]
+    assert f"{RUN}  cancelled by ann, on the dashboard (exit 130): 0 of 0" in said[0]
 
 
 async def test_nobody_is_told_what_was_not_asked_for(tmp_path: Path, receiver: Receiver):
@@ -319,3 +402,39 @@ async def test_what_could_not_leave_in_time_is_said(tmp_path: Path, receiver: Re
         f"{before}run {RUN} broke off: its branch is gone",
         f"{before}run {RUN} broke off: no room",
     ]
+
+
+async def test_a_checkpoint_is_told_with_all_that_a_person_needs_to_answer(
+    tmp_path: Path, receiver: Receiver
+):
+    page = "http://127.0.0.1:4117"
+    text = (
+        "---\nphase: demo\nplan: 01\n---\n<objective>x</objective>\n<tasks>\n"
+        '<task type="checkpoint:decision">\n<name>Which store?</name>\n'
+        "<decision>Where orders are kept.</decision>\n<options>\n"
+        '<option id="a"><name>SQLite</name></option>\n<option id="b"><name>Postgres</name></option>\n'
+        "</options>\n</task>\n</tasks>\n"
+    )
+    reading = project.load(
+        tmp_path,
+        [project.Source(PlanId("a"), "a-PLAN.md", text.encode())],
+        settings.load(tmp_path).reader,
+    )
+    seen = Watched(reading.checked(), Order())
+    asked = event(EventKind.CHECKPOINT_ASKED, type="checkpoint:decision", expire_s=None)
+    asked = asked.model_copy(update={"at": "2026-11-28T10:00:00.000Z"})
+    seen.apply(asked)
+    notices = Notices(chosen(webhook=receiver.url), tmp_path, print, lambda: page)
+    async with kept(notices):
+        notices.heard(asked, seen)
+    (told,) = receiver.got
+    answer = f"orchestrator approve {RUN} a/1 --option ID"
+    assert told["title"] == "Which store?"
+    assert "decision: Where orders are kept." in told["question"]
+    assert [one["id"] for one in told["options"]] == ["a", "b"]
+    assert (told["approve"], told["reject"]) == (answer, f"orchestrator reject {RUN} a/1")
+    assert told["page"] == f"{page}/runs/{RUN}"
+    assert told["text"] == (
+        f"a/1 of run {RUN} waits for a person: Which store?; "
+        f"options: a (SQLite), b (Postgres); answer: {answer}, or on its page: {page}/runs/{RUN}"
+    )

@@ -31,6 +31,11 @@ def decided(*plans: Found, places: int = 9, **more: object) -> Decision:
     return decide(plans, known(**more), now=NOW, settle_s=SETTLE_S, places=places)
 
 
+def test_who_is_to_trust_a_text_sees_what_is_doubtful_in_it():
+    (one,) = decided(found(doubts="a warning: a:1: odd (F210)"), trusts_all=False).waiting
+    assert (one.state, "it has a warning: a:1: odd (F210)" in one.why) == ("untrusted", True)
+
+
 def states(decision: Decision) -> dict[str, str]:
     return {one.found.path: one.state for one in decision.waiting}
 
@@ -172,7 +177,10 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_for_an_hour():
 
 def test_a_renamed_plan_is_the_plan_that_it_was():
     past = {"plans/01/old-PLAN.md": [Revision(RUNS[0], "aa")]}
-    assert decided(found(), revisions=past) == Decision((), ())
+    renamed = (("plans/01/a-PLAN.md", past["plans/01/old-PLAN.md"][0]),)
+    assert decided(found(), revisions=past) == Decision((), (), renamed)
+    assert decided(found(), revisions=past, live=[RUNS[0]]).renamed == ()
+    assert decided(found(), revisions=past, asked=["plans/01/a-PLAN.md"]).renamed == ()
     running = decided(found(), revisions=past, live=RUNS[:1])
     assert states(running) == {PATHS[0]: "running"}
     both = decided(found(), found("plans/01/old-PLAN.md"), revisions=past)

@@ -81,6 +81,7 @@ async def test_a_duty_is_done_at_its_time_and_once_however_late(ahead: Path):
         await until(duties, ["learn"])
         await settled(lambda: duties.said)
     assert duties.said == ["learn: 2 rules"]
+    assert schedule.done["learn"].endswith(": 2 rules")
     assert schedule.due["learn"] > before
     assert duties.done == ["learn"]
 
@@ -99,3 +100,30 @@ async def test_a_duty_that_fails_is_told_and_the_others_and_the_next_time_come(a
         await until(duties, ["learn", "clean"] * 2)
         await settled(lambda: not schedule.troubles)
     assert duties.said[0] == f"warning: learn failed: no disk; it is tried again at {again}"
+
+
+async def test_a_duty_is_done_although_the_clock_was_far_ahead_when_it_began(ahead: Path):
+    """A machine without a battery wakes in another year, until it has asked for the time."""
+    duties = Duties()
+    go_ahead(ahead, 3650)
+    schedule = duties.schedule(learn="0 3 * * *")
+    far = schedule.due["learn"]
+    go_ahead(ahead, 0)
+    async with kept(schedule):
+        await settled(lambda: schedule.due["learn"] < far)
+        assert duties.done == []
+        go_ahead(ahead, 1)
+        await until(duties, ["learn"])
+
+
+async def test_where_our_own_bug_is_in_a_duty_is_told(ahead: Path):
+    duties, said = Duties(), list[str]()
+
+    async def odd() -> str:
+        raise KeyError("x")
+
+    async with kept(Schedule({"odd": "0 3 * * *"}, {"odd": odd}, said.append, look_s=0.01)):
+        go_ahead(ahead, 1)
+        await settled(lambda: len(said) == 2)
+    assert "Traceback" in said[0]
+    assert duties.done == []

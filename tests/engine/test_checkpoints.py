@@ -171,16 +171,33 @@ async def test_a_run_can_be_cancelled_as_soon_as_it_is_announced(tmp_path: Path)
         def happened(self, event: Event) -> None:
             super().happened(event)
             if event.kind is EventKind.RUN_STARTED:
-                inbox.post(tmp_path, Letter(do="cancel", run=event.run, by="ann"))
+                letter = Letter(do="cancel", run=event.run, by="ann", via="dashboard")
+                inbox.post(tmp_path, letter)
 
     plan = write_plan(tmp_path, bash("Task 1: long", "until test -e go; do sleep 0.05; done"))
     with anyio.fail_after(20):
         ran = await run(tmp_path, plan, watcher=Hasty())
     assert ran.code == 130
-    assert ran.history.cancelled == "cancelled by ann"
+    assert ran.history.cancelled == "cancelled by ann, on the dashboard"
+    assert "**Halted (cancelled by ann, on the dashboard): 0 of 1 task done" in summary(plan)
     inbox.post(tmp_path, Letter(do="cancel", run=ran.run, by="ann"))
     (tmp_path / "go").touch()
     assert (await resume(tmp_path)).code == 0
+
+
+async def test_what_ran_when_a_person_cancelled_says_so_and_not_that_a_signal_came(tmp_path: Path):
+    class Hasty(Watcher):
+        def happened(self, event: Event) -> None:
+            super().happened(event)
+            if event.kind is EventKind.ATTEMPT_STARTED:
+                inbox.post(tmp_path, Letter(do="cancel", run=event.run, by="ann", via="command"))
+
+    plan = write_plan(tmp_path, bash("Task 1: long", "sleep 30"))
+    with anyio.fail_after(20):
+        ran = await run(tmp_path, plan, watcher=Hasty())
+    (tried,) = ran.history.of(TaskId("demo/1")).tried
+    assert tried.outcome is not None
+    assert tried.outcome.detail == "cancelled by ann, by command"
 
 
 async def test_a_letter_to_another_run_waits_for_it(tmp_path: Path):

@@ -32,6 +32,14 @@ def test_what_was_appended_is_read_back_in_order(tmp_path: Path):
         assert book.find(None).asked == {"yes": True}
 
 
+def test_a_run_knows_its_plans_by_their_whole_names(tmp_path: Path):
+    names = ("plans/my own-PLAN.md", "plans/a,b-PLAN.md", "plans/in\ntwo/ü-PLAN.md")
+    plans = [journal.store(PlanId(f"p{n}"), name, b"x") for n, name in enumerate(names)]
+    with journal.writing(tmp_path) as book:
+        run = book.begin({}, plans)
+        assert book.find(run).paths == names
+
+
 def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path):
     with journal.writing(tmp_path) as book:
         run = book.begin({}, [PLAN])
@@ -80,7 +88,18 @@ def test_a_run_is_found_by_an_unambiguous_beginning(tmp_path: Path):
         assert book.find(None).id == runs[2]
         with pytest.raises(UnknownRun, match="several runs begin"):
             book.find(runs[0][:4])
-        with pytest.raises(UnknownRun, match="no run begins with 'nope'"):
+        with pytest.raises(UnknownRun, match="no run begins or ends with 'nope'"):
+            book.find("nope")
+
+
+def test_a_run_is_found_by_its_ending_which_is_what_tells_it_from_others_of_that_day(
+    tmp_path: Path,
+):
+    with journal.writing(tmp_path) as book:
+        runs = [book.begin({}, [PLAN]) for _ in range(3)]
+        assert [book.find(run[-5:]).id for run in runs] == runs
+        assert [book.find(run).id for run in runs] == runs
+        with pytest.raises(UnknownRun, match="no run begins or ends with 'nope'"):
             book.find("nope")
 
 

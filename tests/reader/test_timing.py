@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import reader
+from orchestrator import clock, reader
 from orchestrator.model import PlanId
 from orchestrator.reader import timing
 
@@ -65,7 +65,19 @@ def test_a_time_is_kept_as_it_was_written(key: str, written: str):
     assert kept == datetime.fromisoformat(written.strip('"'))
 
 
-@pytest.mark.parametrize("written", ["tonight", "22:00", "2026-13-01", "31.12.2026", '""'])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "tonight",
+        "22:00",
+        "2026-13-01",
+        "31.12.2026",
+        '""',
+        "0001-01-01",
+        "9999-12-31T23:59-12:00",
+        "9999-12-31",
+    ],
+)
 def test_what_is_no_time_is_an_error_and_nothing_runs_too_early(written: str):
     reading = read(f"not-before: {written}")
     assert "F211" in codes(reading)
@@ -86,3 +98,11 @@ def test_any_words_mean_one_thing_or_nothing(words: object):
     assert level is None or abs(level) <= timing.MOST
     due = timing.not_before(words)
     assert due is None or datetime.fromisoformat(due)
+
+
+@given(st.datetimes(timezones=st.none() | st.timezones()))
+def test_what_is_taken_for_a_time_a_clock_can_show(told: datetime):
+    due = timing.not_before(told.isoformat())
+    assert due is not None or told.year not in timing.YEARS
+    if due is not None:
+        clock.at(datetime.fromisoformat(due).timestamp())

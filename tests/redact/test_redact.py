@@ -43,6 +43,27 @@ def test_text_in_pieces_is_cleaned_as_the_whole(given_: tuple[list[str], bytes, 
 
 
 @given(texts())
+def test_a_part_has_nothing_of_a_secret_that_is_partly_in_it(
+    given_: tuple[list[str], bytes, list[int]],
+):
+    values, whole, cuts = given_
+    secrets = Secrets((f"N{n}", value) for n, value in enumerate(values))
+    parts = list[bytes]()
+    for start, end in pairwise([0, *cuts, len(whole)]):
+        first = max(0, start - secrets.around)
+        seen = whole[first : end + secrets.around]
+        parts.append(secrets.part(seen, start - first, end - first))
+    hits = secrets._hits(whole)
+    if all(before[1] <= after[0] for before, after in pairwise(hits)):
+        assert b"".join(parts) == secrets.raw(whole)
+    bare = b"".join(parts)
+    for n in range(len(values)):
+        bare = bare.replace(mark(f"N{n}").encode(), b"")
+    hidden = {at for start, end in hits for at in range(start, end)}
+    assert bare == bytes(byte for at, byte in enumerate(whole) if at not in hidden)
+
+
+@given(texts())
 def test_nothing_secret_is_left(given_: tuple[list[str], bytes, list[int]]):
     values, whole, _ = given_
     secrets = Secrets((f"N{n}", value) for n, value in enumerate(values))

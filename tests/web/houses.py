@@ -38,6 +38,7 @@ class House:
     lines: dict[RunId, dict[TaskId, str]] = field(default_factory=dict)
     asked: list[tuple[Act, str]] = field(default_factory=list)
     reasons: tuple[str, ...] = ()
+    done: dict[str, str] = field(default_factory=dict)
     _count: int = 0
     _bell: anyio.Event = field(default_factory=anyio.Event)
 
@@ -66,6 +67,7 @@ class House:
             runs=self.live,
             busy=len(self.live),
             slots=5,
+            done=self.done,
         )
 
     def doing(self, run: RunId) -> Mapping[TaskId, str]:
@@ -156,12 +158,14 @@ class Served:
 
 
 @contextmanager
-def served(house: House, foresee: Any = None, **http_words: object) -> Iterator[Served]:
+def served(
+    house: House, foresee: Any = None, *, new_token: bool = False, **http_words: object
+) -> Iterator[Served]:
     """On a free port of 127.0.0.1."""
     chosen = settings.load(house.root, {"http": http_words})
     said: list[str] = []
     with anyio.from_thread.start_blocking_portal() as portal:
-        serve = anyio_serve(house, chosen, said, foresee)
+        serve = anyio_serve(house, chosen, said, foresee, new_token)
         future, _ = portal.start_task(serve)
         try:
             told = json.loads((house.root / ".orchestrator/private/http.json").read_text())
@@ -172,9 +176,12 @@ def served(house: House, foresee: Any = None, **http_words: object) -> Iterator[
             future.cancel()
 
 
-def anyio_serve(house: House, chosen: settings.Settings, said: list[str], foresee: Any) -> Any:
+def anyio_serve(
+    house: House, chosen: settings.Settings, said: list[str], foresee: Any, new_token: bool
+) -> Any:
     async def serve(*, task_status: Any) -> None:
-        await server.serve(house, chosen, said.append, foresee, task_status=task_status)
+        words = {"new_token": new_token, "task_status": task_status}
+        await server.serve(house, chosen, said.append, foresee, **words)
 
     return serve
 

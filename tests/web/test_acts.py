@@ -91,7 +91,7 @@ def test_the_daemon_is_asked_for_what_only_it_can_do(fresh: Scene):
         Enqueue(paths=("strange.md",)),
         Trust(path="a.md", sha256=DIGEST),
         Trust(path="a.md", sha256="b" * 64),
-        Cancel(run=fresh.run),
+        Cancel(run=fresh.run, via="command"),
     ]
 
 

@@ -6,8 +6,11 @@ import http.client
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.routing import Mount, Route
 
 from orchestrator.web import app, pages, security
@@ -45,7 +48,14 @@ ADDRESSES = list(addresses())
 
 def filled(path: str, scene: Scene) -> str:
     task = "demo%2F1" if path.startswith("/api") else "demo/1"
-    return path.format(run=scene.run, task=task, attempt=1)
+    return path.format(
+        run=scene.run,
+        task=task,
+        attempt=1,
+        pattern=1,
+        tool="run_test_workflow",
+        path="plans/a-PLAN.md",
+    )
 
 
 def expected(
@@ -223,18 +233,105 @@ def test_a_header_that_comes_twice_is_nobodys(name: str):
     assert guard.refuse(Ask("GET", True, "api", (*once, (name, right[name]))), 0) is not None
 
 
-def test_a_session_ends_and_the_oldest_of_many_gives_way():
-    guard = Guard("t", frozenset({"h"}), frozenset(), "c")
+def known(guard: Guard, cookie: str, now: float) -> bool:
+    return guard.knows(Ask("GET", True, "api", (("cookie", cookie),)), now) == "cookie"
 
-    def known(cookie: str, now: float) -> bool:
-        return guard.knows(Ask("GET", True, "api", (("cookie", cookie),)), now) == "cookie"
 
+def test_a_session_ends_and_is_that_of_its_token_and_its_name():
+    hosts = frozenset({"h"})
+    guard, again = (Guard("t", hosts, frozenset(), "c") for _ in range(2))
     first = guard.admit(0).partition(";")[0]
-    assert known(first, security.SESSION_S - 1)
-    assert not known(first, security.SESSION_S)
-    for _ in range(security.MOST_SESSIONS):
-        guard.admit(0)
-    assert not known(first, 1)
+    assert known(guard, first, security.SESSION_S - 1)
+    assert known(again, first, security.SESSION_S - 1)  # the next daemon with this token
+    assert not known(guard, first, security.SESSION_S)
+    assert not known(Guard("u", hosts, frozenset(), "c"), first, 1)
+    assert not known(Guard("t", hosts, frozenset(), "d"), first.replace("c=", "d="), 1)
+    ends, _, signed = first.removeprefix("c=").partition(".")
+    for forged in (f"{int(ends) + 1}.{signed}", f"0{ends}.{signed}", f"{ends}.", f".{signed}",
+                   f"{ends}.{signed}x", f"-{ends}.{signed}", "t", f"{ends}.é"):  # fmt: skip
+        assert not known(guard, f"c={forged}", 1), forged
+
+
+OTHERS = ("theme=dark", 'prefs={"a":1}', "x[1]=2", "flag", "", "=", "a b=c", "é=ü", "expires=1", 'q="a;b"', "Path=/")  # fmt: skip
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_cookies_of_other_programs_of_this_host_lock_nobody_out(other: str, scene: Scene):
+    ours = log_in(scene)
+    for cookie in (f"{other}; {ours}", f"{ours}; {other}", f"{other};{ours};{other}", f"{ours}; {ours}"):  # fmt: skip
+        sent = cookie.encode().decode("latin-1")
+        assert scene.served.ask("GET", "/api/runs", token=None, cookie=sent).status == 200, cookie
+        assert scene.served.ask("GET", "/", token=None, cookie=sent).status == 200, cookie
+    assert scene.served.ask("GET", "/api/runs", token=None, cookie=other.encode().decode("latin-1")).status == 401  # fmt: skip
+
+
+@given(
+    st.lists(st.text(st.characters(codec="latin-1", exclude_characters=";")), max_size=4),
+    st.integers(0, 4),
+)
+def test_whatever_stands_beside_it_our_cookie_is_found(others: list[str], place: int):
+    guard = Guard("t", frozenset({"h"}), frozenset(), "ours")
+    ours = guard.admit(0).partition(";")[0]
+    others = [one for one in others if one.partition("=")[0].strip() != "ours"]
+    assert known(guard, ";".join([*others[:place], ours, *others[place:]]), 1)
+    assert not known(guard, ";".join(others), 1)
+
+
+def test_a_cookie_that_comes_twice_with_different_values_is_nobodys(scene: Scene):
+    ours = log_in(scene)
+    name = ours.partition("=")[0]
+    for cookie in (f"{ours}; {name}=x", f"{name}=x; {ours}", f"{ours}; {name}="):
+        assert scene.served.ask("GET", "/api/runs", token=None, cookie=cookie).status == 401
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        ("/", "/"),
+        ("/runs/x?tasks=2", "/runs/x?tasks=2"),
+        ("/runs/x/tasks/a%2F1", "/runs/x/tasks/a%2F1"),
+        ("//evil.example/", "/"),
+        ("/runs/é", "/runs/%C3%A9"),
+    ],
+)
+def test_who_logs_in_comes_back_to_the_page_that_was_asked_for(asked: str, then: str, scene: Scene):
+    sent = urlsplit(f"http://x{quote(asked, safe='/?=%')}")
+    target = f"{sent.path}?{sent.query}" if sent.query else sent.path
+    told = scene.served.ask("GET", target, token=None)
+    assert told.status == 303
+    login = told.headers["location"]
+    assert login.startswith("/login")
+    assert f'data-then="{then}"' in scene.served.ask("GET", login, token=None).body.decode()
+    kind = "application/x-www-form-urlencoded"
+    raw = f"token={scene.served.token}".encode()
+    reply = scene.served.ask("POST", login, raw=raw, token=None, content_type=kind)
+    assert (reply.status, reply.headers["location"]) == (303, then)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "/\t/evil.example", "\\\\evil",
+     "/\n/evil.example", "", "evil.example", "/a\\..\\b", " //evil.example", "/\r\nSet-Cookie: a=b", '/"><script>'],
+)  # fmt: skip
+def test_a_log_in_leads_to_nowhere_else(address: str, scene: Scene):
+    login = f"/login?next={quote(address, safe='')}"
+    kind = "application/x-www-form-urlencoded"
+    raw = f"token={scene.served.token}".encode()
+    reply = scene.served.ask("POST", login, raw=raw, token=None, content_type=kind)
+    to = urljoin(f"http://{scene.served.own}/login", reply.headers["location"])
+    assert urlsplit(to)[:2] == ("http", scene.served.own)
+    assert reply.headers["location"] == ("/%22%3E%3Cscript%3E" if "<" in address else "/")
+    shown = scene.served.ask("GET", login, token=None).body.decode()
+    assert "evil" not in shown
+    assert '"><script>' not in shown
+
+
+def test_the_log_in_says_where_the_token_is(scene: Scene):
+    shown = scene.served.ask("GET", "/login", token=None).body.decode()
+    assert "<code>cat .orchestrator/private/token</code>" in shown
+    assert scene.ran.root.name not in shown
+    told = scene.served.ask("POST", "/login", {"token": "no"}, token=None).json["error"]
+    assert ".orchestrator/private/token" in told
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import quote, unquote, urldefrag, urljoin
 
 import pytest
 
@@ -27,6 +27,7 @@ from orchestrator.model import (
     StepKind,
     TaskId,
 )
+from orchestrator.views import documents
 from orchestrator.views.house import Waiting
 from orchestrator.views.past import open_run
 from orchestrator.views.watched import Spent
@@ -219,6 +220,65 @@ def test_plans_say_why_they_wait_and_trust_is_for_what_was_seen(tmp_path: Path):
         assert [(f["data-post"], f["data-path"], f["data-sha256"]) for f in forms] == [
             ("/api/plans/trust", "plans/auth-PLAN.md", sha)
         ]
+
+
+def test_a_finding_of_a_broken_plan_is_told_once(tmp_path: Path):
+    with place(tmp_path / "shop") as (told, server):
+        broken = next(one for one in scenes.waiting_plans() if one.state == "broken")
+        first = broken.diagnostics[0]
+        why = f"{first.file}:{first.line}:{first.column}: {first.message} (and 1 more)"
+        told.house.plans = (broken.model_copy(update={"why": why}),)
+        text = read(server, "/").text
+        assert text.count(first.message) == 1
+        assert "and 1 more" not in text
+        told.house.plans = (broken.model_copy(update={"why": "no agent", "diagnostics": ()}),)
+        assert "no agent" in read(server, "/").text
+
+
+def test_of_many_new_plans_the_first_page_has_some_texts_and_each_other_a_page_of_its_own(
+    tmp_path: Path,
+):
+    with place(tmp_path / "shop") as (told, server):
+        one = next(one for one in scenes.waiting_plans() if one.state == "untrusted")
+        diff = "--- nothing\n+++ it\n" + "+a line of a plan\n" * 600
+        told.house.plans = tuple(
+            one.model_copy(update={"path": f"plans/{n:03} #1?-PLAN.md", "diff": diff, "why": "new"})
+            for n in range(200)
+        )
+        reply = server.ask("GET", "/")
+        assert len(reply.body) < 300_000
+        page = Page(reply.body.decode())
+        forms = [str(attrs["data-path"]) for tag, attrs in page.tags if tag == "form"]
+        links = [href for href in page.all("href") if href.startswith("/plans/waiting/")]
+        away = [unquote(href.removeprefix("/plans/waiting/")) for href in links]
+        assert forms
+        assert sorted([*forms, *away]) == [plan.path for plan in told.house.plans]
+        alone = read(server, links[-1])
+        (form,) = [attrs for tag, attrs in alone.tags if tag == "form"]
+        assert (form["data-path"], form["data-sha256"]) == (away[-1], one.sha256)
+        assert (form["data-post"], form["data-then"]) == ("/api/plans/trust", "/")
+        assert alone.text.count("+a line of a plan") == 600
+        told.house.plans = ()
+        assert "does not wait" in read(server, links[-1], 404).text
+
+
+def test_a_run_that_is_not_there_is_told_with_those_that_are(tmp_path: Path):
+    with place(tmp_path / "shop", "small") as (told, server):
+        page = read(server, "/runs/nosuch", 404)
+        assert f"no run is called 'nosuch'; the newest are {told.names['small']}" in page.text
+        assert "/api/" not in page.text
+        assert "/" in page.all("href")
+
+
+def test_the_names_of_plans_are_told_with_their_spaces(tmp_path: Path):
+    with place(tmp_path / "shop") as (told, server):
+        text = scenes.plan_text(bash("Task 1: x", "true", files="a.txt"))
+        play = scenes.Play(told.book, told.house.root, {"my own": text, "other": text})
+        names = [one.path for one in told.book.plans(play.run)]
+        assert any(" " in name for name in names)
+        assert ", ".join(names) in read(server, "/").text
+        row = told.book.find(play.run)
+        assert documents.run_document(row, None)["plans"] == names
 
 
 def test_a_dear_plan_has_a_button_with_its_cost(tmp_path: Path):
@@ -552,7 +612,7 @@ def evil(tmp_path: Path) -> Iterator[tuple[Scenes, Served]]:
 def test_html_of_others_is_text_on_every_page(evil: tuple[Scenes, Served]):
     told, server = evil
     play = told.plays["evil"]
-    pages = crawl(server, "/", f"/runs/{play.run}")
+    pages = crawl(server, "/", f"/runs/{play.run}", f"/plans/waiting/{quote(EVIL)}")
     play.answer(3, 30, option="ses", note=EVIL, by=EVIL)
     play.end(40)
     told.book.announce([])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import journal, ledger
+from orchestrator import journal, ledger, redact
 from orchestrator.cli.estimate import foresee
 from orchestrator.journal import tail
 from orchestrator.model import Event, EventKind, RunId, TaskId
@@ -86,12 +86,35 @@ def test_pieces_of_a_file_are_the_file_and_cut_no_character(
     path.write_bytes(raw)
     start, found = 0, ""
     while start < len(raw):
-        read, start, size = files._read(path, start, most)
-        whole = files._whole(read) if start + len(read) < size else read
+        whole = files._read(path, start, most, 7).whole
         assert whole
         found += whole.decode()
         start += len(whole)
     assert found.encode() == raw
+
+
+@pytest.mark.parametrize("limit", [16, 17, 64, 250])
+def test_no_secret_can_be_put_together_from_pieces_of_a_transcript(fresh: Scene, limit: int):
+    """It was written before its words became secret."""
+    secret = f"canary-paged-{limit}-7c1d0e55aa-long-secret-é-of-its-own"
+    folder = fresh.ran.root / ".orchestrator" / "runs" / fresh.run
+    tried = fresh.ran.history.of(TaskId("demo/1")).tried[0]
+    raw = f"one ü{secret}\n{'x' * 33}{secret}{secret} tail {secret[:20]}\n"
+    (folder / tried.transcript).write_text(raw)
+    redact.learn({"PAGED_TOKEN": secret})
+    path = f"/api/runs/{fresh.run}/tasks/{ONE}/attempts/1/transcript"
+    for first in (0, -60, 9, 40):
+        start, found = first, ""
+        while True:
+            told = fresh.served.get(f"{path}?from={start}&limit={limit}")
+            found += told["text"]
+            start = told["next"]
+            if start >= told["size"]:
+                break
+        assert secret not in found
+        assert secret[-12:] not in found
+        if first == 0:
+            assert found == redact.text(raw)
 
 
 def test_a_link_in_place_of_a_transcript_is_not_followed(fresh: Scene, tmp_path: Path):
@@ -175,7 +198,11 @@ def test_a_run_that_goes_on_is_seen_as_it_goes(fresh: Scene):
         book.announce([fresh.run])
         book.append(fresh.run, EventKind.RUN_RESUMED, fresh.ran.events[0].data)
         told = fresh.served.get(path)
-        assert (told["exit_code"], told["live"], told["state"]) == (None, True, "running")
+        assert (told["exit_code"], told["live"], told["state"]) == (
+            None,
+            True,
+            "waits for a person",
+        )
         assert fresh.served.get("/api/runs")["runs"][0]["live"] is True
         last = book.append(fresh.run, EventKind.RUN_FINISHED, {"exit_code": 1}).seq
         assert fresh.served.get(path)["last"] == last
@@ -283,6 +310,24 @@ def test_an_estimate_is_what_the_command_says(tmp_path: Path, own_ledger: Path):
         assert broken.status == 422
         assert broken.json["diagnostics"]
     assert not (tmp_path / ".orchestrator" / "journal.db").exists(), "nothing was run"
+
+
+def test_what_cannot_be_estimated_is_refused_with_a_reason(tmp_path: Path, own_ledger: Path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "self-PLAN.md").symlink_to("self-PLAN.md")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "x-PLAN.md").symlink_to("/etc/hostname")
+    with served(House(tmp_path), foresee) as one:
+        for path, why in {
+            "loop": "no such file",
+            "plans": "cannot read",
+            "away": "outside of the project",
+            "..": "outside of the project",
+            "x" * 900: "",
+        }.items():
+            reply = one.ask("POST", "/api/estimate", {"paths": [path]})
+            assert (reply.status, why in reply.json["error"]) == (422, True), (path, reply.body)
 
 
 def test_s1_10_experiments_are_a_list_and_what_it_comes_to(

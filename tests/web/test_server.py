@@ -21,6 +21,7 @@ from orchestrator.web import server
 from tests.web.houses import House, served
 
 FILE = ".orchestrator/private/http.json"
+TOKEN = ".orchestrator/private/token"
 
 
 def words(root: Path, **http_words: object) -> settings.HttpSettings:
@@ -70,18 +71,53 @@ def test_this_machine_and_what_is_said_are_served(tmp_path: Path, given: dict[st
 def test_the_token_is_in_a_file_of_ones_own_for_as_long_as_it_is_worth_something(
     tmp_path: Path, own_ledger: Path
 ):
-    file, tokens = tmp_path / FILE, set()
-    for _ in range(2):
-        with served(House(tmp_path)) as one:
+    file, kept, tokens = tmp_path / FILE, tmp_path / TOKEN, []
+    for new_token in (False, False, True):
+        with served(House(tmp_path), new_token=new_token) as one:
             told = json.loads(file.read_text())
             assert told == {"url": f"http://{one.own}", "token": one.token, "pid": os.getpid()}
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+            assert kept.read_text() == f"{one.token}\n"
             assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
             assert len(one.token) >= 43
             assert one.said == [f"pages and API: http://{one.own}/login#{one.token}"]
-            tokens.add(one.token)
-        assert list(file.parent.iterdir()) == []
-    assert len(tokens) == 2
+            tokens.append(one.token)
+        assert list(file.parent.iterdir()) == [kept]
+    assert tokens[0] == tokens[1] != tokens[2]
+
+
+@pytest.mark.parametrize("wrong", ["open", "short", "link", "torn"])
+def test_a_token_that_others_may_know_is_not_taken_again(
+    tmp_path: Path, own_ledger: Path, wrong: str
+):
+    with served(House(tmp_path)) as one:
+        before = one.token
+    kept = tmp_path / TOKEN
+    if wrong == "open":
+        kept.chmod(0o644)
+    elif wrong == "link":
+        kept.rename(tmp_path / "elsewhere")
+        kept.symlink_to(tmp_path / "elsewhere")
+    else:
+        kept.write_text("x" if wrong == "short" else f"{before}\n{before}")
+    with served(House(tmp_path)) as one:
+        assert one.token != before
+        assert kept.read_text() == f"{one.token}\n"
+        assert not kept.is_symlink()
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_who_is_logged_in_stays_so_over_a_restart_and_not_over_a_new_token(
+    tmp_path: Path, own_ledger: Path
+):
+    with served(House(tmp_path)) as one:
+        port = one.port
+        reply = one.ask("POST", "/login", {"token": one.token}, token=None)
+        cookie = reply.headers["set-cookie"].partition(";")[0]
+    for new_token, status in ((False, 200), (True, 401)):
+        with served(House(tmp_path), new_token=new_token, port=port) as one:
+            assert one.ask("GET", "/api/runs", token=None, cookie=cookie).status == status
 
 
 def test_a_file_of_a_later_server_is_let_be(tmp_path: Path, own_ledger: Path):
@@ -126,6 +162,8 @@ def test_a_unix_socket_is_of_its_owner_alone(tmp_path: Path, own_ledger: Path):
         with pytest.raises(SettingsError, match="cannot listen"), served(House(tmp_path), socket="http.sock"):  # fmt: skip
             pass
     assert not path.exists()
+    with pytest.raises(SettingsError, match=r"choose a shorter or free one as http\.socket"), served(House(tmp_path), socket="x" * 200):  # fmt: skip
+        pass
 
 
 def test_with_a_certificate_it_speaks_tls_and_its_cookie_is_for_tls_only(

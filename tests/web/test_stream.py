@@ -14,9 +14,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from orchestrator import redact
 from orchestrator.journal import Journal
-from orchestrator.model import RunId, TaskId
-from orchestrator.web import stream
+from orchestrator.model import EventKind, RunId, TaskId
+from orchestrator.web import replies, stream
 from orchestrator.web.stream import Streams
 from tests.web.conftest import Scene, play
 from tests.web.houses import House, Lines, served, some_events, writer
@@ -149,6 +150,31 @@ def test_a_run_has_its_own_events_only(fresh: Scene):
         assert until(lambda: mine.ids == ours)
     mine.close()
     all_.close()
+
+
+def test_a_secret_that_came_into_a_journal_is_in_no_stream(fresh: Scene):
+    """What is there already, what comes, and what is cut in its middle; for viewers of one run and of all."""
+    secret = "canary-streamed-51c7e02b9d-of-its-own"
+    lead = "y" * (replies.LONGEST - 10)
+    with writer(fresh.ran.root) as book:
+        before = book.events(fresh.run)[-1].seq
+        say = partial(book.append, fresh.run, EventKind.PLAN_CHECKING)
+        told = [say({"plan": secret}).seq, say({"plan": lead + secret, secret: [secret]}).seq]
+        fresh.served.house.live = (fresh.run,)
+        fresh.served.house.lines[fresh.run] = {TaskId("demo/1"): f"says {secret}"}
+        redact.learn({"STREAM_TOKEN": secret})
+        paths = (f"/api/runs/{fresh.run}/stream", "/api/stream")
+        viewers = [Lines(fresh.served, f"{path}?after={before}") for path in paths]
+        assert all(viewer.opened.wait(WAIT_S) for viewer in viewers)
+        told.append(say({"plan": f"later {secret}"}).seq)
+        for viewer in viewers:
+            assert until(lambda viewer=viewer: viewer.ids == told), viewer.ids  # type: ignore[misc]
+            assert until(lambda viewer=viewer: "event: doing" in viewer.lines)  # type: ignore[misc]
+    for viewer in viewers:
+        text = "\n".join(viewer.lines)
+        assert secret[:8] not in text.replace("[redacted: STREAM_TOKEN]", "")
+        assert text.count("[redacted: STREAM_TOKEN]") >= 5
+        viewer.close()
 
 
 def test_what_workers_do_is_told_and_not_numbered(fresh: Scene):

@@ -15,6 +15,7 @@ from orchestrator.engine.books import RUNS
 from orchestrator.workspace.tidy import RESULT
 from orchestrator.workspace.worktrees import HOMES
 from tests.engine.runs import checkpoint
+from tests.summary.story import front
 from tests.whole.daemons import House
 
 pytestmark = pytest.mark.timeout(120)
@@ -57,6 +58,12 @@ def test_an_edit_while_it_runs_is_a_revision_of_which_only_the_new_is_done(house
     assert b"three" not in first
     assert second == path.read_bytes()
     assert "three.txt" in house.git("ls-tree", "--name-only", "main")
+    told = front(path.with_name("demo-SUMMARY.md").read_text())
+    assert (told["status"], told["execution"]["tasks"]["done_before"]) == ("complete", 2)
+    assert told["key-files"]["created"] == ["one.txt", "three.txt", "two.txt"]
+    earlier = house.runs()[0].id
+    assert [one.get("run") for one in told["tasks"]] == [earlier, earlier, None]
+    assert all(one["commit"] for one in told["tasks"])
 
 
 def test_a_revision_that_asks_for_nothing_new_is_no_run(house: House):
@@ -131,6 +138,9 @@ def test_a_question_in_one_run_keeps_no_other_from_its_work(house: House):
         assert not house.began["two"]
         run = house.runs()[0].id
         daemon.wait_until(lambda: house.has_asked(run))
+        assert "waits for a person" in house.call("runs")
+        assert f"run {run}  started" in house.call("show", run)
+        assert "waits for a person" in house.call("show", run).splitlines()[0]
         house.call("approve", run, "2")
         daemon.wait_until(lambda: house.ended(2))
         assert daemon.end() == 0

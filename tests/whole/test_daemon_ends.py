@@ -149,7 +149,13 @@ def test_a_cancelled_run_stops_and_is_not_picked_up_again(house: House):
         run = house.runs()[0].id
         assert "is being stopped" in house.call("cancel", run)
         daemon.wait_until(lambda: house.codes() == [130])
-        assert house.history(run).cancelled is not None
+        by = house.history(run).cancelled
+        assert by is not None
+        assert by.startswith("cancelled by ")
+        assert by.endswith(", by command")
+        for words in (("runs",), ("show", run)):
+            assert f"{by} (exit 130)" in house.call(*words)
+        assert "by a signal" not in house.call("explain", run, "1")
         house.call("cancel", run, code=64)
         house.plan("two/two")
         daemon.wait_until(lambda: house.codes() == [130, 0])

@@ -134,7 +134,7 @@ def test_the_token_is_not_in_a_log(house: House):
         wait_until(lambda: "pages and API: " in house.said)
         told = json.loads((house.root / ".orchestrator" / "private" / "http.json").read_text())
         assert told["token"] not in house.said
-        assert f"{told['url']} (the token is in .orchestrator/private/http.json)" in house.said
+        assert f"{told['url']} (the token is in .orchestrator/private/token)" in house.said
         process.terminate()
         assert process.wait(30) == 0
     finally:

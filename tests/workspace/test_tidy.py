@@ -56,7 +56,7 @@ class Past:
     async def clean(
         self, *, dry_run: bool = False, rescued: bool = False, live: str | None = None
     ) -> list[Left]:
-        row = RunRow(id=RUN, started_at="", asked={}, exit_code=self.code, paths="")
+        row = RunRow(id=RUN, started_at="", asked={}, exit_code=self.code, paths=())
         own = settings.load(self.root).workspace
         tidy = Tidy(self.root, own, Wish(dry_run, rescued), lambda: live, lambda _: self.history)
         return await tidy.clean({RUN: row}, await repos.repository(self.root))
@@ -227,7 +227,7 @@ async def test_of_two_branches_that_have_each_other_one_stays(root: Path, past: 
     git(root, "branch", "orchestrator/other")
     git(root, "switch", "-q", "main")
     rows = {
-        name: RunRow(id=RunId(name), started_at="", asked={}, exit_code=0, paths="")
+        name: RunRow(id=RunId(name), started_at="", asked={}, exit_code=0, paths=())
         for name in (RUN, "other")
     }
     for dry_run in (True, False):

@@ -120,7 +120,7 @@
   function enter() { // by a link with the token; the hash is never sent, and goes at once
     if (location.hash.length < 2) return;
     token.value = decodeURIComponent(location.hash.slice(1));
-    history.replaceState(null, "", location.pathname);
+    history.replaceState(null, "", location.pathname + location.search);
     token.form.requestSubmit();
   }
   if (token) {
@@ -137,25 +137,35 @@
     link.title = connected ? "this page follows what happens" : "this page shows how things were; it tries to connect again";
   }
   if (stream) {
-    const source = new EventSource(stream);
-    let was = false;
-    source.onopen = () => { say(true); if (was) soon(); was = true; };
-    source.onerror = () => { say(false); if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000); };
+    const from = new URL(stream, location.href);
+    let source = null, was = false;
     let late = 0; // the ledger is written a little after the event that it tells of
-    source.onmessage = () => {
-      soon();
-      if (!document.querySelector("[data-late]")) return;
-      clearTimeout(late);
-      late = setTimeout(soon, 1000);
-    };
-    source.addEventListener("plans", soon); // those that wait stand otherwise
-    source.addEventListener("doing", (event) => { // what workers say is not kept: it is put in place as it comes
-      const { run, tasks } = JSON.parse(event.data);
-      for (const one of document.querySelectorAll("[data-doing]")) {
-        if (one.dataset.run === run) one.textContent = tasks[one.dataset.doing] || ""; // whoever has ended does nothing
-      }
-    });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && again) soon(); });
+    function follow() {
+      source = new EventSource(from);
+      source.onopen = () => { say(true); if (was) soon(); was = true; };
+      source.onerror = () => { say(false); if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000); };
+      source.onmessage = (event) => {
+        from.searchParams.set("after", event.lastEventId);
+        soon();
+        if (!document.querySelector("[data-late]")) return;
+        clearTimeout(late);
+        late = setTimeout(soon, 1000);
+      };
+      source.addEventListener("plans", soon); // those that wait stand otherwise
+      source.addEventListener("doing", (event) => { // what workers say is not kept: it is put in place as it comes
+        const { run, tasks } = JSON.parse(event.data);
+        for (const one of document.querySelectorAll("[data-doing]")) {
+          if (one.dataset.run === run) one.textContent = tasks[one.dataset.doing] || ""; // whoever has ended does nothing
+        }
+      });
+    }
+    function look() { // a browser has six connections to one host: a tab that nobody sees holds none of them
+      if (!document.hidden) { if (!source) follow(); return; }
+      if (source) { source.close(); source = null; }
+      was = true; // what is new meanwhile, it asks for once it follows again
+    }
+    look();
+    document.addEventListener("visibilitychange", look);
     setInterval(tick, 1000);
   }
 })();

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.outloop import Occurrence, Optimization, Saving, ToolCall
-from orchestrator.outloop import offload, savings, store, toolbox
+from orchestrator.outloop import offload, store, toolbox
 from orchestrator.outloop.rows import operation
+from orchestrator.reports import offloaded
 from orchestrator.reports.rates import foreseen, student
+from orchestrator.views import saved
 from tests.cli.projects import Project
 
 SIGNATURE = "test:pytest:backend"
@@ -33,7 +35,7 @@ def seen(tokens: tuple[int, ...] = USED, name: str = SIGNATURE, **more: Any) -> 
     ]  # fmt: skip
 
 
-def offloaded(root: Path, name: str, *days: str, ok: bool = True) -> None:
+def offload_(root: Path, name: str, *days: str, ok: bool = True) -> None:
     """As a run books it."""
     with store.writing(root) as book:
         toolbox.register(book)
@@ -63,12 +65,12 @@ def record(root: Path, *rows: list[Occurrence]) -> None:
 def told(root: Path, since: str = "") -> dict[str, Any]:
     with store.reading(root) as book:
         assert book is not None
-        return savings.report(book, 70, since)
+        return saved.report(book, 70, since=since)
 
 
 def test_two_tasks_saved_twice_the_mean_of_the_five_with_its_interval(tmp_path: Path):
     record(tmp_path, seen())
-    offloaded(tmp_path, SIGNATURE, "2026-10-01", "2026-11-02")
+    offload_(tmp_path, SIGNATURE, "2026-10-01", "2026-11-02")
     found = told(tmp_path)
     half = 2.776 * stdev(USED) * (2 + 4 / 5) ** 0.5
     mean = fmean(USED)
@@ -91,17 +93,17 @@ def test_what_was_imported_or_never_measured_is_no_baseline_and_nothing_is_said_
     tmp_path: Path,
 ):
     record(tmp_path, seen(live=False))
-    offloaded(tmp_path, SIGNATURE, "2026-10-01")
-    offloaded(tmp_path, SIGNATURE, "2026-10-02", ok=False)
+    offload_(tmp_path, SIGNATURE, "2026-10-01")
+    offload_(tmp_path, SIGNATURE, "2026-10-02", ok=False)
     found = told(tmp_path)
-    assert found["missing"] == savings.MISSING
+    assert found["missing"] == offloaded.MISSING
     assert (found["tasks"], found["tokens"], found["cost_usd"]) == (0, None, None)
     assert found["tool_calls"] == {"calls": 2, "succeeded": 1, "unmeasured": 1}
 
 
 def test_one_measured_task_has_no_interval_and_unknown_dollars_are_not_0(tmp_path: Path):
     record(tmp_path, seen((700,), cost_usd=None))
-    offloaded(tmp_path, SIGNATURE, "2026-10-01")
+    offload_(tmp_path, SIGNATURE, "2026-10-01")
     found = told(tmp_path)
     assert found["tokens"] == {"tasks": 1, "saved": 700, "low": None, "high": None}
     assert found["cost_usd"] is None
@@ -111,7 +113,7 @@ def test_a_baseline_that_is_no_longer_what_it_was_keeps_its_figure_and_loses_its
     tmp_path: Path,
 ):
     record(tmp_path, seen())
-    offloaded(tmp_path, SIGNATURE, "2026-10-01")
+    offload_(tmp_path, SIGNATURE, "2026-10-01")
     record(tmp_path, seen((5,), workflow="found later", at="2026-01-01T00:00:00.000Z"))
     assert told(tmp_path)["tokens"] == {"tasks": 1, "saved": 1100, "low": None, "high": None}
 
@@ -119,8 +121,8 @@ def test_a_baseline_that_is_no_longer_what_it_was_keeps_its_figure_and_loses_its
 def test_patterns_are_independent_and_the_whole_is_surer_than_its_parts_together(tmp_path: Path):
     other = "build:tsc:frontend"
     record(tmp_path, seen(), seen((100, 500, 900), other))
-    offloaded(tmp_path, SIGNATURE, "2026-10-01")
-    offloaded(tmp_path, other, "2026-10-01")
+    offload_(tmp_path, SIGNATURE, "2026-10-01")
+    offload_(tmp_path, other, "2026-10-01")
     found = told(tmp_path)
     widths = [one["tokens"]["high"] - one["tokens"]["saved"] for one in found["by_pattern"]]
     whole = found["tokens"]["high"] - found["tokens"]["saved"]
@@ -155,9 +157,9 @@ def test_report_savings_on_the_command_line(tmp_path: Path):
     assert "insufficient evidence" in project.told("report", "savings")
     assert not (project.root / ".orchestrator" / "journal.db").exists()
     record(project.root, seen())
-    offloaded(project.root, SIGNATURE, "2026-10-01", "2026-11-02")
+    offload_(project.root, SIGNATURE, "2026-10-01", "2026-11-02")
     text = project.told("report", "savings")
-    assert "saved in 2 tasks: 2,200 tokens (95%: " in text
+    assert "saved in 2 tasks: 2200 tokens (95%: " in text
     assert "$0.022 (95%: " in text
     assert "n 5" in text
     assert "after Student" in text

@@ -7,9 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import hypot
 from typing import Any, NamedTuple, TypeVar
 
-from orchestrator.model.outloop import Occurrence, Saving, ToolCall
-from orchestrator.outloop import offload
-from orchestrator.outloop.store import Store
+from orchestrator.model.outloop import Saving, ToolCall
 from orchestrator.reports.rates import foreseen, rounded
 
 Key = TypeVar("Key", bound=Hashable)
@@ -41,25 +39,6 @@ class Sum(NamedTuple):
         high = None if self.above is None else self.saved + self.above
         figures = {"saved": self.saved, "low": low, "high": high}
         return {"tasks": self.tasks} | {k: rounded(v, digits) for k, v in figures.items()}
-
-
-def report(book: Store, least: float, since: str = "") -> dict[str, Any]:
-    """`least`: from which similarity on a task was nothing but the operation (patterns.match). `since`: ISO-8601; empty: all."""
-    calls = [one for one in book.calls() if one.at >= since]
-    savings = [one for one in book.savings() if one.at >= since]
-    ids = {one.signature: one.id for one in book.patterns()}
-    wanted = {one.pattern for one in savings if one.pattern in ids}
-    seen = {name: book.occurrences(ids[name]) for name in wanted if name}
-    return document(calls, [entry(one, seen.get(one.pattern or "", ()), least) for one in savings])
-
-
-def entry(saving: Saving, seen: Sequence[Occurrence], least: float) -> Entry:
-    """With those that were there when it was booked."""
-    before = [one for one in offload.measured(seen, least) if one.at <= saving.at]
-    if len(before) != saving.baseline:
-        return Entry(saving, None, None)
-    costs = tuple(one.cost_usd for one in before if one.cost_usd is not None)
-    return Entry(saving, tuple(float(one.tokens or 0) for one in before), costs)
 
 
 def document(calls: Sequence[ToolCall], entries: Sequence[Entry]) -> dict[str, Any]:

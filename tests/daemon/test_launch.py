@@ -1,0 +1,46 @@
+"""A run that begins lets the others go on: what is long is read beside them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import anyio
+
+from orchestrator import journal, project, settings
+from orchestrator.daemon import launch
+from orchestrator.views.before import done_before
+from tests.cli.projects import makes
+
+MANY = 400
+
+
+async def test_the_past_of_a_revision_is_read_beside_the_other_runs(tmp_path: Path):
+    head = (
+        "---\nphase: demo\nplan: 01\nworkspace: directory\n---\n<objective>x</objective>\n<tasks>\n"
+    )
+    tasks = "".join(makes(f"Task {n}: {n}", f"{n}.txt") for n in range(MANY))
+    path = tmp_path / "a-PLAN.md"
+    path.write_text(f"{head}{tasks}</tasks>\n")
+    chosen = settings.load(tmp_path)
+    sources = project.sources(tmp_path, [path], chosen.reader.max_bytes)
+    (plan,) = project.load(tmp_path, sources, chosen.reader).plans
+    with journal.writing(tmp_path) as book:
+        run = book.begin({}, [journal.store(one.id, one.path, one.content) for one in sources])
+        began = time.perf_counter()
+        done_before(book, run, plan)
+        takes_s = time.perf_counter() - began
+        async with anyio.create_task_group() as group:
+            silences = [0.0]
+
+            async def listen() -> None:
+                last = time.perf_counter()
+                while True:
+                    await anyio.sleep(0.002)
+                    silences.append(time.perf_counter() - last)
+                    last = time.perf_counter()
+
+            group.start_soon(listen)
+            await launch.prepare(tmp_path, sources, chosen, 0, {plan.path: run})
+            group.cancel_scope.cancel()
+    assert max(silences) < takes_s / 2
