@@ -13,6 +13,22 @@ from orchestrator.model import Step, StepKind, Task
 from orchestrator.model.outloop import Context, Profile
 
 READERS = frozenset({"cat", "head", "tail", "nl", "less", "more", "sed", "bat"})
+# These look at what they name. To be looked at is no need of it.
+LOOKING = READERS | {
+    "ls",
+    "grep",
+    "egrep",
+    "fgrep",
+    "rg",
+    "find",
+    "fd",
+    "tree",
+    "wc",
+    "file",
+    "stat",
+    "du",
+}
+LOOKING_GIT = frozenset({"diff", "status", "log", "show", "blame", "grep", "ls-files"})
 DOCS = frozenset({".md", ".rst", ".txt", ".adoc"})
 TOGETHER = 3  # so many files of one kind in one folder are named by a glob
 TYPICAL = 0.5  # used in this share of the attempts
@@ -102,11 +118,21 @@ def _commands(steps: Iterable[Step]) -> Iterator[str]:
 
 
 def _named(scripts: Iterable[str]) -> Iterator[str]:
-    """Files in commands that do more than print them."""
+    """Files and folders in commands that do more than look at them."""
     for script in scripts:
         for command in shell.commands(script):
-            if command.words and command.words[0] not in READERS:
+            if command.words and not _only_looks(command.words):
                 yield from (word.split("::")[0] for word in command.words[1:])
+
+
+def _only_looks(words: Sequence[str]) -> bool:
+    program = PurePosixPath(words[0]).name
+    if program == "git":
+        return bool(LOOKING_GIT.intersection(words[1:4]))
+    if program == "sed" and any(word.startswith(("-i", "--in-place")) for word in words):
+        return False
+    runs = {"-exec", "-execdir", "-ok", "-okdir", "-delete"}
+    return program in LOOKING and not runs.intersection(words)
 
 
 def _is_file(word: str) -> bool:

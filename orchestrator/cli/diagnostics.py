@@ -44,7 +44,7 @@ def checked(root: Path, loaded: Loaded) -> TaskGraph:
 def show(
     console: Console, said: Iterable[Diagnostic], texts: Mapping[str, str], root: Path
 ) -> None:
-    from orchestrator.lint.secrets import masked
+    from orchestrator.redact.formats import masked
 
     split: dict[str, list[str]] = {}
     for one in said:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from orchestrator import settings
 from orchestrator.cli import past
 from orchestrator.cli.terminal import out, room, show_json
 from orchestrator.model.outloop import Occurrence, Pattern, Tool
-from orchestrator.outloop import discovery, store
+from orchestrator.outloop import discovery, store, suggestion
 from orchestrator.views.text import columns, command, cost, counted, plain, tokens, when
 
 HEAD = ("PATTERN", "SEEN", "SURE", "TOKENS", "COST", "A MONTH", "STATUS", "TOOL")
@@ -41,7 +42,8 @@ def show(name: str, *, as_json: bool) -> int:
         served = tool.name if tool else None
         show_json({"version": 1, "pattern": document(found), "served_by": served, "latest": told})
         return 0
-    for row in columns([*_rows(found, tool)]):
+    extent = suggestion.extent(seen, settings.load(root).patterns.match)
+    for row in columns([*_rows(found, tool), ("of these", extent)]):
         out().print(row)
     out().print()
     for row in columns([*_latest(seen)], width=room(), names=(3,)):

@@ -27,7 +27,9 @@ def analyze(*, github: bool, as_json: bool) -> int:
     root = past.here()
     chosen = settings.load(root)
     found = analysis.analyze(root, chosen)
-    opened = anyio.run(analysis.publish, root, found.candidates) if github else []
+    opened = (
+        anyio.run(analysis.publish, root, found.candidates, chosen.patterns.match) if github else []
+    )
     if as_json:
         show_json(
             {
@@ -96,6 +98,9 @@ def propose(name: str, *, as_json: bool) -> int:
 def backfill(*, as_json: bool) -> int:
     root = past.here()
     words = settings.load(root)
+    if not words.patterns.detect:
+        text = "patterns.detect is false in the settings: nothing is counted. Next: set it to true"
+        raise UsageError(text)
     with store.writing(root) as book:
         book.read(sync.EVENTS, 0)
     with _progress(tail.latest(root)) as reached:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -47,19 +48,21 @@ def add(
 
     with store.writing(past.here()) as book:
         tool = toolbox.add(book, manifest.resolve())
+        changed = toolbox.choose_anew(book, f"{tool.name} is added", PERSON)
         waited = [one.signature for one in discovery.serve_waiting(book)]
     told = f"; it does {', '.join(waited)} from now on, as approved" if waited else ""
-    return _say(tool.name, f"{tool.name} is registered for {', '.join(tool.does)}{told}", as_json)
+    text = f"{tool.name} is registered for {', '.join(tool.does)}{told}{toolbox.told(changed)}"
+    return _say(tool.name, text, as_json)
 
 
 def enable(name: Name, as_json: Json = False) -> int:
     """Let a tool work again. Its failures of before count no more."""
     from orchestrator.cli import past
-    from orchestrator.outloop import store, toolbox
+    from orchestrator.outloop import discovery, store, toolbox
 
     with store.writing(past.here()) as book:
-        does = toolbox.enable(book, name, PERSON)
-    return _say(name, f"{name} is enabled{_for(does, 'it')}", as_json)
+        changed = [*toolbox.enable(book, name, PERSON), *discovery.serve_waiting(book)]
+    return _say(name, f"{name} is enabled{toolbox.told(changed)}", as_json)
 
 
 def disable(
@@ -67,20 +70,24 @@ def disable(
     why: Annotated[str, typer.Option("--why", metavar="WORDS", help="The reason.")] = "",
     as_json: Json = False,
 ) -> int:
-    """Keep a tool from working: a model does its operations again."""
+    """Keep a tool from working: another one does its operations, else a model. Runs hear it before its next try."""
     from orchestrator.cli import past
     from orchestrator.outloop import store, toolbox
 
     with store.writing(past.here()) as book:
         did = toolbox.disable(book, name, why or "a person disabled it", PERSON)
-    return _say(name, f"{name} is disabled{_for(did, 'a model')}", as_json)
+    return _say(name, f"{name} is disabled{toolbox.told(did)}", as_json)
 
 
 def try_(
     name: Name,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", help="Its arguments.", show_default=False),
+        typer.Argument(
+            metavar="[-- COMMAND...]",
+            help="The words of one command, which the script gets as one argument.",
+            show_default=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -91,7 +98,7 @@ def try_(
     from orchestrator.cli import past, toolrun
     from orchestrator.cli.terminal import out, show_json
 
-    ended = toolrun.run(past.here(), name, words or [])
+    ended = toolrun.run(past.here(), name, [_command(words)] if words else [])
     said = ended.stdout.rstrip()
     if as_json:
         show_json({"version": 1, "tool": name, "exit_code": ended.exit_code, "output": said})
@@ -102,8 +109,9 @@ def try_(
     return 0 if ended.exit_code == 0 else 1
 
 
-def _for(signatures: Sequence[str], who: str) -> str:
-    return f"; {who} does {', '.join(signatures)} again" if signatures else ""
+def _command(words: Sequence[str]) -> str:
+    """One word may be a whole command, quoted by the person."""
+    return words[0] if len(words) == 1 else shlex.join(words)
 
 
 def _say(name: str, text: str, as_json: bool) -> int:

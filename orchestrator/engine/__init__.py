@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 
 from orchestrator import disk, journal, project
-from orchestrator.engine import fencing, grounds, naming
+from orchestrator.engine import fencing, grounds, naming, offloading
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, Outcomes, prune
 from orchestrator.engine.crew import Crew, Workers, likely, may_vary, planned, policy, prepare
@@ -286,7 +286,7 @@ def _catch_up(hub: Hub, retry: Sequence[str]) -> None:
     hub.interrupt("the engine died while it ran")
     places = {t.id: (plan, t) for plan in hub.plans.values() for t in plan.tasks}
     trouble = hub.books.catch_up(places, hub.history)
-    if trouble:
-        hub.screen.warn(trouble)
+    for told in filter(None, (trouble, *offloading.make_up(hub.crew, hub.books, hub.history))):
+        hub.screen.warn(told)
     for task in retry:
         hub.retry(project.task_named(hub.graph, task).id)

@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 
 from orchestrator import disk, redact, verify
-from orchestrator.engine import siblings
+from orchestrator.engine import offloading, siblings
 from orchestrator.engine.calling import call
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.fencing import Barrier, explained
@@ -127,7 +127,8 @@ class Try:
             raise
         restored = await self._put_back(kept)
         self.record(EventKind.WORKER_FINISHED, {"outcome": outcome.model_dump(mode="json")})
-        outcome = self._refuse_undeclared(_refuse_secrets(await self._keep(outcome)))
+        outcome = await self._refuse_tool(_refuse_secrets(await self._keep(outcome)))
+        outcome = self._refuse_undeclared(outcome)
         if outcome.ok:
             unchanged = self.is_first and prints == disk.fingerprint(place, prints)
             doubts = self._doubts(outcome, unchanged)
@@ -216,6 +217,20 @@ class Try:
                 detail = f"{trouble}{self.site.leave()}"
                 return outcome.model_copy(update={"failure": Failure.WORKSPACE, "detail": detail})
         return outcome.model_copy(update={"work": work})
+
+    async def _refuse_tool(self, outcome: Outcome) -> Outcome:
+        """What a tool's try that failed has left is undone: a model's would keep it as its own, and it would land."""
+        attempt = self.attempt
+        outcome = offloading.within_manifest(self.worker, attempt.route, attempt.task, outcome)
+        if outcome.ok or not attempt.route.tool or self.site is None or outcome.work is None:
+            return outcome
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.site.undo()
+            except (GitRefused, OSError) as trouble:
+                update = {"failure": Failure.WORKSPACE, "detail": f"{trouble}{self.site.leave()}"}
+                return outcome.model_copy(update=update)
+        return outcome
 
     def _refuse_undeclared(self, outcome: Outcome) -> Outcome:
         outside = outcome.work.undeclared if outcome.work else ()

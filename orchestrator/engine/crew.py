@@ -14,7 +14,7 @@ from orchestrator.engine.escalation import PLAIN, Trying, is_risky, keeper
 from orchestrator.engine.experience import Experience, Seat
 from orchestrator.engine.proof import expected_strength
 from orchestrator.engine.review import Reviewer
-from orchestrator.errors import RecordError, SettingsError, WorkerNotInstalled
+from orchestrator.errors import SettingsError, WorkerNotInstalled
 from orchestrator.graph import TaskGraph
 from orchestrator.model import Check, Quality, Route, RunId, Score, Strategy, Task, TaskId, Tier
 from orchestrator.model.learned import Rule
@@ -113,7 +113,7 @@ def _needed(root: Path, graph: TaskGraph, settings: Settings) -> Mapping[TaskId,
     checks = {task.id: task.commands for task in graph.tasks.values()}
     try:
         return profiles.needed(root, checks, settings)
-    except RecordError:
+    except Exception:  # the run does without it, whatever is wrong here
         return {}
 
 

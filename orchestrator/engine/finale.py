@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import anyio
 
-from orchestrator.engine import closing, hindsight, observing
+from orchestrator.engine import closing, hindsight, observing, offloading
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
@@ -177,6 +177,8 @@ class Finale:
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
         for trouble in self._unwritten.values():
             self._screen.warn(trouble)
+        for told in offloading.make_up(self._crew, self._books, self._history):
+            self._screen.warn(told)
         if not self._space.stopped:
             await observing.observe(self._means.root, self._means.settings, self._screen.warn)
         return code

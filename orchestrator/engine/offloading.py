@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.history import Tried
-from orchestrator.model import Quality, Route, Strategy, Task, TaskId
+from orchestrator.errors import OrchestratorError
+from orchestrator.history import History, Tried
+from orchestrator.model import Failure, Outcome, Quality, Route, Strategy, Task, TaskId
 from orchestrator.outloop import offload
 from orchestrator.outloop.matching import Match
 from orchestrator.outloop.offload import Found
@@ -35,7 +37,7 @@ def worker(found: Found, root: Path) -> ToolWorker:
     def moved(command: str, workspace: str) -> str:
         return move_root(command, str(root), workspace)
 
-    return ToolWorker(found.given, moved)
+    return ToolWorker(found.given, moved, partial(offload.disabled, root))
 
 
 def ahead(found: Found, task: TaskId, ladders: Sequence[Ladder]) -> tuple[Ladder, ...]:
@@ -59,8 +61,21 @@ def by_models(tried: Iterable[Tried]) -> list[Tried]:
 def stopped(workers: Mapping[str, Worker], route: Route) -> str:
     """Why its tool is not asked any more; empty: it is."""
     tools = workers.get(NAME)
-    why = tools.stopped.get(route.tool or "") if isinstance(tools, ToolWorker) else None
+    why = tools.halted(route.tool) if route.tool and isinstance(tools, ToolWorker) else ""
     return f"the tool {route.tool} is disabled: {why}" if why else ""
+
+
+def within_manifest(worker: Worker, route: Route, task: TaskId, outcome: Outcome) -> Outcome:
+    """A tool that changed what it does not declare has failed: nothing of that lands."""
+    if not isinstance(worker, ToolWorker) or not outcome.ok or outcome.work is None:
+        return outcome
+    if not (outside := worker.outside(task, outcome.work.files)):
+        return outcome
+    detail = (
+        f"the tool {route.tool} changed files that `writes` of its manifest does not name: {', '.join(outside)}; "
+        "name them there and add it anew (orchestrator tools add MANIFEST), or have git ignore them"
+    )
+    return outcome.model_copy(update={"failure": Failure.SCOPE, "detail": detail})
 
 
 def book(crew: Crew, books: Books, tried: Tried, task: TaskId) -> tuple[str, ...]:
@@ -74,6 +89,26 @@ def book(crew: Crew, books: Books, tried: Tried, task: TaskId) -> tuple[str, ...
     again = f"enable it again: orchestrator tools enable {tried.route.tool}"
     said = f"{stopped(crew.workers, tried.route)}; {again}" if why else ""
     return tuple(filter(None, (said, trouble)))
+
+
+def make_up(crew: Crew, books: Books, history: History) -> tuple[str, ...]:
+    """Tries that ended, and were not booked: the program was killed between the two, or the store could not be written."""
+    ended = [
+        (task, one)
+        for task, past in history.tasks.items()
+        for one in past.tried
+        if one.route.tool and one.outcome is not None
+    ]
+    if not ended:
+        return ()
+    try:
+        there = offload.booked(books.root)
+    except (OrchestratorError, OSError) as trouble:
+        return (f"what tools did in this run is not booked: {trouble}",)
+    missing = (
+        one for one in ended if offload.workflow(books.run, one[0], one[1].number) not in there
+    )
+    return tuple(told for task, tried in missing for told in book(crew, books, tried, task))
 
 
 def _route(match: Match) -> Route:

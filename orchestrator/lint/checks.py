@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 
 from orchestrator import shell
 from orchestrator.lint.known import Known
-from orchestrator.lint.secrets import masked
 from orchestrator.model import Diagnostic, Element, Plan, Position, Task
 from orchestrator.model.codes import diagnostic
+from orchestrator.redact.formats import masked
 
 MACHINE = re.compile(
     r"(?<![\w.])(?:/Users/[\w.-]+|/home/[\w.-]+|/root|[A-Za-z]:\\+Users\\+[\w.-]+)(?![\w.-])"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from orchestrator.model import Diagnostic, Plan, Position
 from orchestrator.model.codes import diagnostic
-from orchestrator.redact.formats import ANY, FORMATS, is_example, is_suspect
-
-SHOWN = 4  # first characters, to find it again
+from orchestrator.redact.formats import ANY, FORMATS, SHOWN, is_example, is_suspect
 
 
 def check(plan: Plan, text: str) -> Iterator[Diagnostic]:
@@ -26,14 +23,3 @@ def check(plan: Plan, text: str) -> Iterator[Diagnostic]:
             "revoke it and name an environment variable instead"
         )
         yield diagnostic("X001", plan.path, Position(line=line, column=column), told)
-
-
-def masked(text: str) -> str:
-    """The same text in the same places, with dots for what is secret."""
-    return ANY.sub(_dotted, text) if is_suspect(text) else text
-
-
-def _dotted(match: re.Match[str]) -> str:
-    if is_example(match[0]):
-        return match[0]
-    return match[0][:SHOWN] + re.sub(r"\S", "•", match[0][SHOWN:])

@@ -51,9 +51,7 @@ class Occurrence(Noun):
     at: str  # ISO-8601 UTC
     times: int = 1  # how often in this workflow
     ok: bool | None = None  # None: its end was not seen
-    similarity: Score = (
-        0.0  # how well the words of the whole task say this operation and nothing else
-    )
+    similarity: Score = 0.0  # how well the words of the whole task say this operation and nothing else; 0: it did more
     tokens: int | None = (
         None  # what it used: of the whole task where it is nothing else, else its share by steps
     )
@@ -118,6 +116,7 @@ class Offload(Noun):
     script: str  # absolute path
     commands: tuple[str, ...]
     timeout_s: float
+    writes: tuple[str, ...] = ()  # globs of what it may change
 
 
 class ToolCall(Noun):

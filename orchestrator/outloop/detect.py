@@ -39,6 +39,7 @@ class Worked(NamedTuple):
     tokens: int | None = None
     cost_usd: float | None = None
     root: str = ""  # the folder where it worked
+    whole: bool = True  # False: it did more than its words may say, or others did a part of it
     live: bool = True
 
 
@@ -49,8 +50,8 @@ class Seen(NamedTuple):
     share: float  # of one step
 
 
-def worked(run: str, task: Task, tried: Tried) -> Worked:
-    """`RUN TASK TRY` is its name."""
+def worked(run: str, task: Task, tried: Tried, before: Sequence[Tried] = ()) -> Worked:
+    """`RUN TASK TRY` is its name. `before`: the task's earlier tries."""
     ended = tried.outcome
     usage = ended.usage if ended and ended.usage and not ended.usage.lower_bound else Usage()
     checks = ended.verdict.checks if ended and ended.verdict else ()
@@ -66,14 +67,24 @@ def worked(run: str, task: Task, tried: Tried) -> Worked:
         tokens=usage.fresh_tokens,
         cost_usd=usage.cost_usd,
         root=tried.workspace,
+        whole=_is_whole(tried, before),
     )
+
+
+def _is_whole(tried: Tried, before: Sequence[Tried]) -> bool:
+    """It ended well, wrote nothing, and no tool had worked for it: a script could have been all of it."""
+    ended = tried.outcome
+    if ended is None or not ended.ok or (ended.work and ended.work.files) or tried.steps_left_out:
+        return False
+    wrote = any(step.kind is StepKind.WRITE for step in tried.steps)
+    return not wrote and not any(one.route.tool for one in before)
 
 
 def occurrences(attempt: Worked, floor: float) -> list[Occurrence]:
     """Each operation once, with how often it was seen.
 
     Its tokens and cost are those of the whole attempt where the task is nothing else: its words say so with `floor` or
-    more, and better than of any other operation. What else was done in such an attempt is part of that, and has no
+    more, and better than of any other operation, and it wrote nothing and ended well. What else was done in such an attempt is part of that, and has no
     figures of its own. Elsewhere they are its share of the attempt by steps: of a compound command each operation has its
     part. That is what a script would have saved at most, as a step late in an attempt costs more than an early one.
     """
@@ -127,7 +138,7 @@ def _together(attempt: Worked, own: Sequence[Seen], steps: int) -> Occurrence:
         at=attempt.at,
         times=len(own),
         ok=own[-1].ok,
-        similarity=min(100.0, matching.score(words, operation.signature)),
+        similarity=min(100.0, matching.score(words, operation.signature)) if attempt.whole else 0.0,
         tokens=None if attempt.tokens is None else round(share * attempt.tokens),
         cost_usd=None if attempt.cost_usd is None else share * attempt.cost_usd,
         command=command,

@@ -77,6 +77,11 @@ def figures(pattern: Pattern, seen: Sequence[Occurrence], since: str) -> Figures
 def approve(book: Store, name: str, by: str) -> Pattern:
     """A person's word, also on one that is no candidate, or was rejected. Where a tool does it, it is in use at once."""
     found = book.find(name)
+    if found.status is PatternStatus.IMPLEMENTED and found.tool:
+        off = next((one for one in toolbox.known(book) if one.name == found.tool), None)
+        why = f": {off.why}" if off and off.why else ""
+        text = f"{found.signature} is approved already, and its tool {found.tool} is disabled{why}"
+        raise UsageError(f"{text}. Next: orchestrator tools enable {found.tool}")
     if found.status in IN_USE:
         raise UsageError(f"{found.signature} is {found.status} already")
     if patterns.verb(found.signature) == "fail":

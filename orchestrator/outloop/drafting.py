@@ -9,16 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator import redact
 from orchestrator.disk import write_whole
 from orchestrator.errors import RecordError, UsageError
 from orchestrator.journal import HOME
 from orchestrator.model.outloop import Occurrence, Pattern
 from orchestrator.outloop.store import COMMAND
+from orchestrator.redact import formats
 
 FOLDER = f"{HOME}/tools/draft"
 TIMEOUT_S = 1800
 MOST = 10  # other commands that are listed
 NAME = 60  # characters
+HIDDEN = "•"  # in place of a key: such a command cannot be run
 
 
 class Draft(NamedTuple):
@@ -29,9 +32,9 @@ class Draft(NamedTuple):
 
 def draft(pattern: Pattern, seen: Sequence[Occurrence]) -> Draft:
     """UsageError where no command is known whole."""
-    counts = Counter(one.command for one in seen if one.command)
+    counts = Counter(formats.masked(redact.text(one.command)) for one in seen if one.command)
     usual = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    whole = [command for command, _ in usual if len(command) < COMMAND]
+    whole = [command for command, _ in usual if len(command) < COMMAND and HIDDEN not in command]
     if not whole:
         raise UsageError(
             f"no command of {pattern.signature} was recorded whole: a script cannot be drafted from it"

@@ -15,8 +15,11 @@ from orchestrator.outloop.vocabulary import (
     AMBIGUOUS,
     CONTRARY,
     DOES,
+    ENDS,
+    EXISTS,
     FORMS,
     HARMLESS,
+    MAKES,
     NAMES,
     NOTHING_ELSE,
     SEES,
@@ -26,7 +29,7 @@ from orchestrator.outloop.vocabulary import (
 TITLE, ACTION = 3, 2  # what a word that nothing explains weighs against one that is explained
 UNNAMED = 0.6  # neither its words nor its commands name the tool, or the scope
 TOLD = {"name", "action", "done", "files", "verify"}  # what a task's own fields have
-WORD = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+WORD = re.compile(r"[^\W_][\w.+-]*")  # of any language: what nobody explains counts
 SPAN = re.compile(r"`{1,3}(?:[a-z]*\n)?([^`]+?)\s*`{1,3}")
 CLAUSE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
@@ -132,6 +135,8 @@ def score(words: Words, signature: str, phrases: Iterable[str] = ()) -> float:
     scopes = [part for part in where if part != "all"]
     title, action = _said(words.title, words), _said(words.action, words)
     both = [*title, *action]
+    if any(MAKES.search(text.casefold()) for text in (words.title.strip(), words.action.strip())):
+        return 0.0
     explained = {*known, *(w for p in phrases for w in _tokens(p)), *DOES, *SEES}
     explained |= {word for part in scopes for word in _parts(part)}
     if not _asks(verb, title, action, known) or any(
@@ -199,7 +204,15 @@ def _asks(verb: str, title: Sequence[str], action: Sequence[str], known: Iterabl
     begins = {text[0] for text in (title, action) if text}
     alone = not (both - set(known) - STOP)
     plain = not begins.isdisjoint(known) and (verb not in AMBIGUOUS or (verb == "build" and alone))
-    return bool(both & DOES) or not begins.isdisjoint(SEES) or plain
+    return bool(both & DOES) or plain or _looks(title, known) or _looks(action, known)
+
+
+def _looks(text: Sequence[str], known: Iterable[str]) -> bool:
+    """It is to be seen how that ends. "Ensure backend tests" and "Check for tests" may want some to be written."""
+    if not text or text[0] not in SEES:
+        return False
+    is_there = text[0] != "ensure" and text[1:2] and text[1] in {*EXISTS, *known}
+    return bool(is_there) or not ENDS.isdisjoint(text)
 
 
 def _cover(said: Sequence[str], explained: Iterable[str], weight: int) -> float:

@@ -32,7 +32,6 @@ OF_THE_TOOL = {  # it ran, and ended by itself or by its own limits: that counts
     None, Failure.EXIT, Failure.TIMEOUT, Failure.STALLED, Failure.KILLED, Failure.VERIFY, Failure.INCONCLUSIVE,
     Failure.SCOPE, Failure.SECRET, Failure.NO_RESULT,
 }  # fmt: skip
-CUT = 200  # characters that are kept of a typical command: one of that length may be a part only
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,15 @@ def find(root: Path, tasks: Iterable[Task], chosen: PatternSettings) -> Found:
     matches, given = dict[TaskId, Match](), dict[TaskId, Offload]()
     for task in tasks if active else ():
         found = matching.match(task, active, floor=chosen.match, margin=chosen.margin)
-        commands = found if isinstance(found, str) else to_run(task, found.pattern, str(root))
-        if isinstance(found, Match) and commands and not isinstance(commands, str):
-            tool = found.tool
+        if isinstance(found, str):
+            continue
+        tool, commands = found.tool, to_run(task, found.pattern, str(root))
+        if commands:
             matches[task.id] = found
             given[task.id] = Offload(
-                tool=tool.name, script=tool.script, commands=commands, timeout_s=tool.timeout_s
-            )
+                tool=tool.name, script=tool.script, commands=commands,
+                timeout_s=tool.timeout_s, writes=tool.writes,
+            )  # fmt: skip
     return Found(matches, given)
 
 
@@ -83,17 +84,34 @@ def _active(root: Path) -> Iterator[tuple[Pattern, Tool]]:
 
 
 def to_run(task: Task, pattern: Pattern, root: str) -> tuple[str, ...]:
-    """The task's own checks that are of this verb, else what was run most; nothing where that is not known whole."""
+    """The task's own checks that do nothing but this verb; none: no tool does it. What was run elsewhere is never run."""
     verb, *_ = pattern.signature.split(":")
-    own = [
+    return tuple(
         command
         for command in task.commands
-        if any(one.verb == verb for one in operations(command, root))
-    ]
-    if own:
-        return tuple(own)
-    usual = pattern.command
-    return (usual,) if usual and len(usual) < CUT and " /" not in f" {usual}" else ()
+        if {one.verb for one in operations(command, root)} == {verb}
+    )
+
+
+def disabled(root: Path, name: str) -> str:
+    """Why it may not work now, whoever said so; empty: it may, or that cannot be read."""
+    try:
+        with store.reading(root) as books:
+            found = next((one for one in toolbox.known(books) if one.name == name), None)
+    except (OrchestratorError, OSError):
+        return ""
+    is_off = found is not None and found.status is ToolStatus.DISABLED
+    return (found.why or "somebody disabled it") if found and is_off else ""
+
+
+def workflow(run: RunId, task: TaskId, number: int) -> str:
+    return f"{run} {task} {number}"
+
+
+def booked(root: Path) -> set[str]:
+    """The tries of tools that are in the store."""
+    with store.reading(root) as books:
+        return {one.workflow for one in books.calls()} if books else set()
 
 
 def baseline(seen: Sequence[Occurrence], least: float) -> Baseline | None:
@@ -126,12 +144,12 @@ def book(
         return "", ""
     try:
         with store.writing(root) as books:
-            return _book(books, f"{run} {task} {tried.number}", tried, chosen), ""
+            return _book(books, workflow(run, task, tried.number), tried, chosen), ""
     except (OrchestratorError, OSError) as trouble:
         return "", f"what the tool {route.tool} did is not booked: {trouble}"
 
 
-def _book(books: Store, workflow: str, tried: Tried, chosen: PatternSettings) -> str:
+def _book(books: Store, name: str, tried: Tried, chosen: PatternSettings) -> str:
     outcome, route = tried.outcome, tried.route
     assert outcome is not None
     assert route.tool is not None
@@ -144,7 +162,7 @@ def _book(books: Store, workflow: str, tried: Tried, chosen: PatternSettings) ->
     call = ToolCall(
         tool=route.tool,
         pattern=route.pattern,
-        workflow=workflow,
+        workflow=name,
         at=at,
         duration_s=outcome.duration_s,
         ok=ok,
@@ -156,7 +174,7 @@ def _book(books: Store, workflow: str, tried: Tried, chosen: PatternSettings) ->
         saving = Saving(
             at=at,
             kind=Optimization.PATTERN_OFFLOAD,
-            workflow=workflow,
+            workflow=name,
             pattern=route.pattern,
             tokens=before.tokens,
             cost_usd=before.cost_usd,

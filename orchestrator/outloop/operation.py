@@ -14,15 +14,17 @@ EMPTY = "there is no command"
 UNREADABLE = "bash could not read it"
 STAGE_ONLY = "it only sets the stage: folders, variables, words on the screen"
 DEEPEST = 4  # scripts inside of scripts
+LONGEST = 2000  # characters that are looked at: to read nested substitutions takes the cube of them
 
 
 def operations(script: str, root: str = "") -> list[Operation]:
     """All of them in order. `root` is the project's folder, where paths may be absolute."""
-    return list(_Reading(root).read(script))
+    return list(_Reading(root).read(_bounded(script)))
 
 
 def main_operation(script: str, root: str = "") -> Operation | str:
     """The one with the strongest verb (VERBS is the order), of several the last; or why there is none."""
+    script = _bounded(script)
     found = operations(script, root)
     if found:
         return min(reversed(found), key=lambda one: VERBS.index(one.verb))
@@ -30,6 +32,14 @@ def main_operation(script: str, root: str = "") -> Operation | str:
         return EMPTY
     readable = shell.is_sound(script) or shell.sound_commands(script)
     return STAGE_ONLY if readable else UNREADABLE
+
+
+def _bounded(script: str) -> str:
+    """What stands before the cut, without the word that it goes through."""
+    if len(script) <= LONGEST:
+        return script
+    kept = script[:LONGEST]
+    return kept.rsplit(maxsplit=1)[0] if kept.strip() else ""
 
 
 class _Reading:

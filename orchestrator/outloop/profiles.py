@@ -38,7 +38,12 @@ def of(kept: Store, pattern: Pattern, per_file: int) -> Profile | None:
 
 def _contexts(accesses: Iterable[HookEvent], per_file: int) -> Iterator[Context]:
     for one in accesses:
-        yield context.calculate(one.payload["loaded"], set(one.payload["used"]), per_file)
+        try:
+            loaded = {str(file): size and int(size) for file, size in one.payload["loaded"].items()}
+            used = {str(file) for file in one.payload["used"]}
+        except (LookupError, TypeError, ValueError, AttributeError):
+            continue  # another's word, or a damaged one: it tells nothing of what was read
+        yield context.calculate(loaded, used, per_file)
 
 
 def needed(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from orchestrator import redact
 from orchestrator.errors import UsageError
@@ -23,8 +24,10 @@ from orchestrator.model.outloop import (
 )
 from orchestrator.outloop import patterns, rows
 from orchestrator.reader.near import hint
+from orchestrator.redact import formats
 
 COMMAND = 200  # characters that are kept of one
+UNCOUNTED = "uncounted "  # patterns that wait for their figures, among what is read
 PATTERN = """
 SELECT id, pattern_signature, occurrence_count, measured, avg_tokens_with_llm, avg_cost_with_llm_usd,
        avg_tokens_with_tool, avg_cost_with_tool_usd, potential_monthly_savings, automation_status,
@@ -67,8 +70,11 @@ class Store:
             )
         return rows.pattern(row)
 
-    def record(self, occurrences: Iterable[Occurrence]) -> int:
-        """How many were new. One that is there already takes the newer figures: a session goes on."""
+    def record(self, occurrences: Iterable[Occurrence], *, later: bool = False) -> int:
+        """How many were new. One that is there already takes the newer figures: a session goes on.
+
+        `later`: the figures of its patterns are left to `count_one`, where an engine must not wait for all of them.
+        """
         new, touched = 0, dict[int, bool]()
         for one in occurrences:
             levels = one.operation.levels
@@ -77,8 +83,21 @@ class Store:
                 touched[pattern] = patterns.verb(signature) in patterns.WHERE_ONLY
                 new += self._keep(pattern, one) and signature == levels[0]
         for pattern, is_same in sorted(touched.items()):
-            self._count(pattern, is_same=is_same)
+            if later:
+                self.read(f"{UNCOUNTED}{pattern}", int(is_same))
+            else:
+                self._count(pattern, is_same=is_same)
         return new
+
+    def count_one(self) -> bool:
+        """The figures of one pattern that waits for them; False where none does."""
+        query = "SELECT name, upto FROM outloop_read WHERE name GLOB ? LIMIT 1"
+        row = self._db.execute(query, (f"{UNCOUNTED}*",)).fetchone()
+        if row is None:
+            return False
+        self._count(int(row[0].removeprefix(UNCOUNTED)), is_same=bool(row[1]))
+        self._db.execute("DELETE FROM outloop_read WHERE name = ?", (row[0],))
+        return True
 
     def occurrences(self, pattern: int) -> list[Occurrence]:
         """Oldest first."""
@@ -151,7 +170,7 @@ class Store:
             "SELECT 1 FROM pattern_occurrences WHERE pattern_id = ? AND workflow_id = ? AND signature = ?",
             key,
         ).fetchone()
-        command = redact.text(one.command)[:COMMAND]
+        command = formats.masked(redact.text(one.command))[:COMMAND]
         told = (one.similarity, one.at, one.times, one.ok, one.tokens, one.cost_usd, command)
         self._db.execute(
             "INSERT OR REPLACE INTO pattern_occurrences (pattern_id, workflow_id, signature, similarity_score, "
@@ -263,8 +282,7 @@ class Store:
 
     def add_hook_events(self, events: Iterable[HookEvent]) -> None:
         found = [
-            (e.kind, e.session, e.at, json.dumps(redact.words(e.payload)), e.processed)
-            for e in events
+            (e.kind, e.session, e.at, json.dumps(_clean(e.payload)), e.processed) for e in events
         ]
         self._db.executemany(
             "INSERT INTO hook_events (event_type, session, at, payload, processed) VALUES (?, ?, ?, ?, ?)",
@@ -277,9 +295,7 @@ class Store:
             "SELECT id, event_type, session, at, payload FROM hook_events WHERE NOT processed ORDER BY id LIMIT ?",
             (most,),
         ).fetchall()
-        self._db.executemany(
-            "UPDATE hook_events SET processed = 1 WHERE id = ?", [(row[0],) for row in found]
-        )
+        self._db.executemany("DELETE FROM hook_events WHERE id = ?", [(row[0],) for row in found])
         return [rows.hook_event(row) for row in found]
 
     def keep_access(self, access: HookEvent) -> None:
@@ -289,6 +305,11 @@ class Store:
             (access.session,),
         )
         self.add_hook_events([access])
+
+    def prune(self, before: str) -> None:
+        """What was seen and read earlier goes; patterns, their figures and people's decisions stay."""
+        self._db.execute("DELETE FROM hook_events WHERE processed AND at < ?", (before,))
+        self._db.execute("DELETE FROM pattern_occurrences WHERE at < ?", (before,))
 
     def file_accesses(self, sessions: Collection[str]) -> list[HookEvent]:
         """What these workflows read; the last word of each counts."""
@@ -312,6 +333,15 @@ class Store:
 
     def read(self, name: str, upto: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO outloop_read (name, upto) VALUES (?, ?)", (name, upto))  # fmt: skip
+
+
+def _clean(value: Any) -> Any:
+    """Without secrets, however deep they lie."""
+    if isinstance(value, str):
+        return formats.masked(redact.text(value))
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(each) for key, each in value.items()}
+    return [_clean(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 TOOL = """

@@ -12,6 +12,7 @@ from orchestrator.disk import write_whole
 from orchestrator.errors import RecordError
 from orchestrator.journal import HOME
 from orchestrator.model.outloop import Occurrence, Pattern, Tool
+from orchestrator.redact import formats
 
 FOLDER = f"{HOME}/suggestions"
 LABELS = ("automation-candidate", "cost-optimization")
@@ -19,6 +20,7 @@ HIGH_USD, MEDIUM_USD = 10.0, 2.0  # a month
 NAME = 240  # characters of a file's
 MOST = 5  # commands, and examples
 UNKNOWN = "not measured"
+MATCH = 70.0  # where nobody says another [patterns] match
 
 
 def title(pattern: Pattern) -> str:
@@ -31,7 +33,9 @@ def priority(pattern: Pattern) -> str:
     return "medium" if pattern.monthly_usd >= MEDIUM_USD else "low"
 
 
-def render(pattern: Pattern, seen: Sequence[Occurrence], tool: Tool | None) -> str:
+def render(
+    pattern: Pattern, seen: Sequence[Occurrence], tool: Tool | None, floor: float = MATCH
+) -> str:
     """`seen`: all of its occurrences, oldest first. `tool`: an enabled one that could do it today."""
     tokens, usd = _with_tool(pattern)
     rows = [
@@ -40,7 +44,8 @@ def render(pattern: Pattern, seen: Sequence[Occurrence], tool: Tool | None) -> s
         f"**Pattern:** `{pattern.signature}`  ",
         f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
         f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
-        f"**It would save:** ${pattern.monthly_usd:.2f} a month (${12 * pattern.monthly_usd:.2f} a year), as the last 30 days were",
+        f"**Of these:** {extent(seen, floor)}  ",
+        f"**It would save:** at most ${pattern.monthly_usd:.2f} a month (${12 * pattern.monthly_usd:.2f} a year), as the last 30 days were",
         "",
         "| Each time | With a model | With a script |",
         "|---|---|---|",
@@ -65,7 +70,17 @@ def render(pattern: Pattern, seen: Sequence[Occurrence], tool: Tool | None) -> s
         f"Labels: {', '.join(LABELS)}  ",
         f"Priority: {priority(pattern)}",
     ]
-    return redact.text("\n".join(rows)) + "\n"
+    return formats.masked(redact.text("\n".join(rows))) + "\n"
+
+
+def extent(seen: Sequence[Occurrence], floor: float) -> str:
+    """What a tool could take over, and what it could not: a tool does whole tasks."""
+    whole = len({one.workflow for one in seen if one.similarity >= floor})
+    shares = len({one.workflow for one in seen}) - whole
+    return (
+        f"{whole} whole tasks that asked for nothing else; {shares} only shares of larger tasks "
+        "(their cost is what a script would save at most, and no tool does it)"
+    )
 
 
 def place(root: Path, pattern: Pattern) -> Path:

@@ -54,14 +54,28 @@ def sync(
                 if begin + AT_ONCE >= len(ended):
                     book.read(EVENTS, max(events[-1].seq, book.upto(EVENTS)))
         reached(events[-1].seq)
+    _count(root)
     return new
+
+
+def _count(root: Path) -> None:
+    """Each pattern in a transaction of its own: with years of them an engine waits for one at most."""
+    more = _has_journal(root)
+    while more:
+        with store.writing(root) as book:
+            more = book.count_one()
+
+
+def _has_journal(root: Path) -> bool:
+    with store.reading(root) as book:
+        return book is not None
 
 
 def _keep(book: Store, ended: Sequence[Ended]) -> int:
     for one in ended:
         if one.read.loaded:
             book.keep_access(profiles.track(one.workflow, one.at, one.read))
-    return book.record(occurrence for one in ended for occurrence in one.occurrences)
+    return book.record((occurrence for one in ended for occurrence in one.occurrences), later=True)
 
 
 def _upto(root: Path) -> int:
@@ -85,13 +99,17 @@ def _ended(
             task = tasks[run].get(TaskId(one.task or ""))
             if one.run != run or task is None:
                 continue
-            tried = next(t for t in history.of(task.id).tried if t.number == one.attempt)
+            every = history.of(task.id).tried
+            tried = next(t for t in every if t.number == one.attempt)
             if tried.route.asks_a_model and tried.steps and not tried.interrupted:
-                yield _seen(run, task, tried, floor, per_file)
+                before = [t for t in every if t.number < tried.number]
+                yield _seen(run, task, tried, before, floor, per_file)
 
 
-def _seen(run: RunId, task: Task, tried: Tried, floor: float, per_file: int) -> Ended:
-    worked = detect.worked(run, task, tried)
+def _seen(
+    run: RunId, task: Task, tried: Tried, before: Sequence[Tried], floor: float, per_file: int
+) -> Ended:
+    worked = detect.worked(run, task, tried, before)
     found = detect.occurrences(worked, floor)
     return Ended(worked.workflow, worked.at, found, context.measure(task, [tried], per_file))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.model.outloop import Operation
 from orchestrator.outloop.programs import PROGRAMS, TASK_VALUES, TYPES, VERBS, WORDS
-from orchestrator.outloop.words import ASSIGNMENT, Said, first, joined, part, split, where
+from orchestrator.outloop.words import ADDRESS, ASSIGNMENT, Said, first, joined, part, split, where
 
 FOLDERS = ("-C", "--prefix", "--cwd", "--dir", "--directory")
 MEMBERS = ("-F", "--filter", "-w", "--workspace", "-p", "-pl", "--projects")
@@ -21,7 +21,7 @@ PARTS = re.compile(r"[:._/-]+|(?<=[a-z])(?=[A-Z])")
 
 
 def named(verb: str, tool: str, scope: str, variant: str | None = None) -> Operation:
-    said = part(variant) if variant else None
+    said = part(variant) if variant and not ADDRESS.search(variant) else None
     return Operation(verb=verb, tool=part(tool), scope=part(scope), variant=said)
 
 

@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.errors import UsageError
-from orchestrator.model.outloop import PatternStatus, Tool, ToolStatus
+from orchestrator.model.outloop import Pattern, PatternStatus, Tool, ToolStatus
+from orchestrator.outloop.matching import serving
 from orchestrator.outloop.patterns import wilson
 from orchestrator.outloop.store import Store
 
@@ -109,27 +110,52 @@ def unfit(tool: Tool) -> str:
     return ""
 
 
-def disable(store: Store, name: str, why: str, by: str) -> Sequence[str]:
-    """The signatures that it did until now: a model does them again, until somebody enables it."""
+def disable(store: Store, name: str, why: str, by: str) -> Sequence[Pattern]:
+    """Its patterns: another tool does them from now on, else a model, until somebody enables it."""
     register(store)
     store.keep_tool(_with(store.tool(name), ToolStatus.DISABLED, why))
-    active = [one for one in store.patterns() if one.tool == name]
-    active = [one for one in active if one.status is PatternStatus.ACTIVE]
-    for one in active:
-        store.move(one.signature, PatternStatus.IMPLEMENTED, by, f"{name} is disabled: {why}")
-    return [one.signature for one in active]
+    return choose_anew(store, f"{name} is disabled: {why}", by)
 
 
-def enable(store: Store, name: str, by: str) -> Sequence[str]:
-    """The signatures that it does from now on. What it failed before that counts no more."""
+def enable(store: Store, name: str, by: str) -> Sequence[Pattern]:
+    """Those that it does from now on. What it failed before that counts no more."""
     register(store)
     store.keep_tool(_with(store.tool(name), ToolStatus.ENABLED, ""))
     store.begin_anew(name)
-    ready = [one for one in store.patterns() if one.tool == name]
-    ready = [one for one in ready if one.status is PatternStatus.IMPLEMENTED]
-    for one in ready:
-        store.move(one.signature, PatternStatus.ACTIVE, by, f"{name} is enabled")
-    return [one.signature for one in ready]
+    return choose_anew(store, f"{name} is enabled", by)
+
+
+def choose_anew(store: Store, why: str, by: str) -> Sequence[Pattern]:
+    """Each pattern with a tool gets the one of those enabled that serves it best. Those that changed."""
+    fit = [tool for tool in register(store) if tool.status is ToolStatus.ENABLED]
+    changed = []
+    for one in store.patterns():
+        if one.status not in (PatternStatus.IMPLEMENTED, PatternStatus.ACTIVE):
+            continue
+        best, is_active = serving(one.signature, fit), one.status is PatternStatus.ACTIVE
+        if is_active == (best is not None) and (best is None or best.name == one.tool):
+            continue
+        name = best.name if best else None
+        if is_active:
+            store.move(one.signature, PatternStatus.IMPLEMENTED, by, why, name)
+        if best:
+            store.move(one.signature, PatternStatus.ACTIVE, by, why, name)
+        changed.append(store.find(one.signature))
+    return changed
+
+
+def told(changed: Sequence[Pattern]) -> str:
+    """Who does which of them now, to be added to a sentence; empty: nothing changed."""
+    doers: dict[str, list[str]] = {}
+    for one in changed:
+        is_active = one.status is PatternStatus.ACTIVE
+        doers.setdefault((is_active and one.tool) or "", []).append(one.signature)
+    return "".join(
+        f"; {name} does {', '.join(does)} from now on"
+        if name
+        else f"; a model does {', '.join(does)} again"
+        for name, does in doers.items()
+    )
 
 
 def _with(tool: Tool, status: ToolStatus, why: str) -> Tool:

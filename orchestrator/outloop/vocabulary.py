@@ -25,19 +25,22 @@ FORMS: Mapping[str, str] = {
     "type-check": "typecheck", "typechecker": "typecheck", "type-checker": "typecheck",
     "typechecking": "typecheck", "linting": "lint", "formatting": "format",
     "checking": "check", "verifying": "verify", "verification": "verify", "confirming": "confirm",
-    "passing": "pass", "passes": "pass", "passed": "pass", "succeeds": "succeed",
+    "finishes": "finish", "finished": "finish", "finishing": "finish", "completed": "complete", "completing": "complete",
+    "having": "have", "made": "make", "making": "make", "passing": "pass", "passes": "pass", "passed": "pass", "succeeds": "succeed",
     "successfully": "succeed", "exits": "exit", "pytests": "pytest",
 }  # fmt: skip
 # They add nothing to what is to be done.
 STOP = frozenset(
     """
     a an the all any every each of for in on with and or then that this these it its is are be was at as to from by
-    via using use here there now once again still only just also both our your you we must should shall will can has
-    have do does so please full whole complete entire existing current project repository repo root codebase
-    everything anything done pass green succeed success result report output exit code status zero 0 command make
-    sure finish end completely fully tell print show what which whether if they them
+    via using use here now once again still only just also both our your we you must should shall will can do does so
+    please existing current project repository repo root codebase everything anything done pass green succeed success
+    result report output exit code status zero 0 sure tell print show what which whether if they them
     """.split()  # noqa: SIM905
 )
+# After these `check`, `verify` and `confirm` are about what exists: "Check for tests" asks for some.
+EXISTS = frozenset({"the", "that", "all", "our", "if", "whether", "it"})
+ENDS = frozenset({"pass", "succeed", "success", "green", "compile"})
 # Whoever says one of these wants more than the operation.
 CONTRARY = frozenset(
     """
@@ -47,14 +50,20 @@ CONTRARY = frozenset(
     mock skip upgrade bump review analyse analyze until unless except flaky fixing writing adding making address
     resolve adjust correct develop prepare draft clean-up cleanup audit compare measure optimise optimize rework
     retry revert restore resume record capture collect save store append insert triage split port never not without
-    don't instead otherwise failing failed broken
+    don't instead otherwise failing failed broken complete finish have has had make need provide exist there
     """.split()  # noqa: SIM905
 )
-# "no failures" is the plain wish of who runs anything.
+# "no failures" is the plain wish of who runs anything, and "the full" suite is the suite.
 HARMLESS = re.compile(
-    r"\b(?:(?:there (?:are|is) |with |has |have )?(?:no|zero|0|without(?: any)?)(?: new)? (?:failures?|errors?|regressions?|warnings?)"
+    r"\b(?:(?:there (?:are|is|must be|should be) |with |has |have )?(?:no|zero|0|without(?: any)?)(?: new)? (?:failures?|errors?|regressions?|warnings?)"
     r"|(?:report|list|show|name|tell)(?: me)?(?: all| any| the| which| what)* (?:failures|failing tests|tests fail|errors)"
-    r"|exit(?:s|ing)?(?: with)?(?: code| status)* (?:0|zero))\b"
+    r"|exit(?:s|ing)?(?: with)?(?: code| status)* (?:0|zero)|make sure"
+    r"|(?<=the )(?:full|whole|entire|complete)(?= (?:[\w-]+ )?(?:tests?|testsuite|suite|build)\b))\b"
+)
+# The word, not the program: "Make the project compile".
+MAKES = re.compile(
+    r"(?:^|[.!?;:,]|\n|\b(?:and|or|then|to|please|must|should|we|you)\s)\s*make\b(?! sure)"
+    r"|\bmake (?:a|an|the|it|all|any|some|this|that|our|your|its|new|every|each)\b"
 )
 # A whole sentence that promises to change nothing.
 NOTHING_ELSE = re.compile(

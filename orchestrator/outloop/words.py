@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from orchestrator.redact import formats
+
 ALL = "all"
 FILE = re.compile(r"[^/]*\.[A-Za-z]\w*|[^/]*\.(\w+)?(ignore|rc|env|attributes)")
 NAMED = frozenset(["Makefile", "Dockerfile", "README", "LICENSE", "CHANGELOG", "Jenkinsfile"])
 LINE = re.compile(r":\d+(:\d+)?$")
 LONGEST = 80
+ADDRESS = re.compile(r"[\w+.-]+://|[\w.-]+@[\w.-]+:")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -121,8 +124,8 @@ def first(folder: str) -> str:
 
 
 def part(text: str) -> str:
-    """One part of a signature: no colon, no blank, of bounded length."""
-    return re.sub(r"[:\s\x00-\x1f]+", "_", text.strip())[:LONGEST] or "_"
+    """One part of a signature: no colon, no blank, no key, of bounded length."""
+    return re.sub(r"[:\s\x00-\x1f]+", "_", formats.masked(text.strip()))[:LONGEST] or "_"
 
 
 USUAL = {"mvnw": "mvn", "gradlew": "gradle", "gmake": "make", "inv": "invoke", "nodejs": "node"}

@@ -55,6 +55,10 @@ ANY = re.compile("|".join(f"(?P<f{n}>{shape})" for n, shape in enumerate(FORMATS
 EXAMPLE = re.compile(r"(\w)\1{7}|EXAMPLE|example|xxxx|XXXX|your[-_]|placeholder|1234567890", re.I)
 FILLER = re.compile(r"(\w)\1{15}")  # real keys hold short runs
 
+# A password before any host of the web; a variable in its place is none.
+SIGNED = re.compile(r"(\bhttps?://[^\s:/@'\"]*:)([^\s@/'\"$<{]+)(?=@)")
+SHOWN = 4  # first characters, to find it again
+
 
 def is_example(found: str) -> bool:
     return bool((FILLER if found.startswith("-----") else EXAMPLE).search(found))
@@ -63,3 +67,20 @@ def is_example(found: str) -> bool:
 def is_suspect(text: str) -> bool:
     """Cheap: only then is it worth to search for ANY."""
     return any(mark in text for mark in MARKS)
+
+
+def masked(text: str) -> str:
+    """The same text in the same places, with dots for what is secret."""
+    if is_suspect(text):
+        text = ANY.sub(_dotted, text)
+    return SIGNED.sub(_unsigned, text) if "://" in text and "@" in text else text
+
+
+def _dotted(match: re.Match[str]) -> str:
+    if is_example(match[0]):
+        return match[0]
+    return match[0][:SHOWN] + re.sub(r"\S", "•", match[0][SHOWN:])
+
+
+def _unsigned(match: re.Match[str]) -> str:
+    return match[1] + "•" * len(match[2])

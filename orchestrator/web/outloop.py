@@ -84,8 +84,7 @@ async def reject(call: Call) -> models.Done:
 
 async def enable(call: Call) -> models.Done:
     def work(book: Store, name: str) -> models.Done:
-        does = toolbox.enable(book, name, person())
-        again = f"; it does {', '.join(does)} again" if does else ""
+        again = toolbox.told(toolbox.enable(book, name, person()))
         return models.Done(done=f"{name} is enabled{again}")
 
     return await _of_tool(call, ToolStatus.ENABLED, work)
@@ -95,8 +94,8 @@ async def disable(call: Call) -> models.Done:
     sent: asked.NoteSent = call.body
 
     def work(book: Store, name: str) -> models.Done:
-        did = toolbox.disable(book, name, sent.note or "a person disabled it", person())
-        again = f"; a model does {', '.join(did)} again" if did else ""
+        why = sent.note or "a person disabled it"
+        again = toolbox.told(toolbox.disable(book, name, why, person()))
         return models.Done(done=f"{name} is disabled{again}")
 
     return await _of_tool(call, ToolStatus.DISABLED, work)
@@ -184,7 +183,7 @@ ENDPOINTS = (
     _post(
         "/api/tools/{tool}/disable",
         "disable_tool",
-        "Keep a tool from working: a model does its operations again.",
+        "Keep a tool from working: another one does its operations, else a model.",
         disable,
         body=asked.NoteSent,
     ),

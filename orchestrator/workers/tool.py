@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +23,10 @@ def as_it_is(command: str, _workspace: str) -> str:
     return command
 
 
+def enabled(_tool: str) -> str:
+    return ""
+
+
 class ToolWorker:
     name = NAME
     tiers: tuple[Tier, ...] = ()
@@ -29,9 +34,24 @@ class ToolWorker:
     models: Mapping[Tier, str] = MappingProxyType({})
     sessions: Collection[str] = ()
 
-    def __init__(self, given: Mapping[TaskId, Offload], moved: Moved = as_it_is) -> None:
-        self._given, self._moved = given, moved
-        self.stopped: dict[str, str] = {}  # tools that were disabled meanwhile, and why
+    def __init__(
+        self,
+        given: Mapping[TaskId, Offload],
+        moved: Moved = as_it_is,
+        disabled: Callable[[str], str] = enabled,
+    ) -> None:
+        """`disabled`: why a tool may not work now; empty: it may. A person's word comes at any time."""
+        self._given, self._moved, self._disabled = given, moved, disabled
+        self.stopped: dict[str, str] = {}  # tools that this run itself disabled, and why
+
+    def halted(self, tool: str) -> str:
+        """Why it is not started any more; empty: it is."""
+        return self.stopped.get(tool) or self._disabled(tool)
+
+    def outside(self, task: TaskId, files: Iterable[str]) -> list[str]:
+        """Those of the files that its tool does not say it writes."""
+        own = self._given[task].writes if task in self._given else ()
+        return [file for file in files if not any(fnmatchcase(file, one) for one in own)]
 
     def provider(self, model: str | None) -> str | None:
         return None
@@ -51,8 +71,9 @@ class ToolWorker:
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         """Whatever keeps it from working, a model takes over: nothing here may stop the run."""
         tool, one = attempt.route.tool or "", self._given.get(attempt.task)
-        if one is None or one.tool != tool or tool in self.stopped:
-            why = self.stopped.get(tool, "it is not what this task is matched to any more")
+        halted = self.halted(tool)
+        if one is None or one.tool != tool or halted:
+            why = halted or "it is not what this task is matched to any more"
             return _not_run(Failure.REFUSED, f"the tool {tool} was not run: {why}")
         least = min(attempt.timeout_s, one.timeout_s)
         attempt = attempt.model_copy(update={"timeout_s": least})

@@ -28,6 +28,8 @@ PATHS = (
     ("events", "/runs/{failing}/events"),
     ("routing", "/routing"),
     ("models", "/models"),
+    ("plan", "/plans/waiting/plans/auth-PLAN.md"),
+    ("login", "/login"),
     ("patterns", "/patterns"),
     ("wrong", "/runs/none"),
 )

@@ -146,3 +146,10 @@ def test_backfill_counts_the_runs_of_the_journal_once(tmp_path: Path):
     assert [one["signature"] for one in first["top"]] == ["test:pytest", "test:pytest:tests"]
     assert project.json("patterns", "backfill")["new"] == 0
     assert "test:pytest:tests" in project.told("patterns", "backfill")
+
+
+def test_backfill_is_refused_where_nothing_is_to_be_counted(project: Project):
+    (project.root / ".orchestrator" / "config.toml").write_text("[patterns]\ndetect = false\n")
+    done = project.call("patterns", "backfill")
+    assert done.returncode == 64
+    assert "patterns.detect is false" in done.stderr

@@ -47,10 +47,18 @@ def test_an_own_one_is_added_tried_and_listed(project: Project):
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "hello none")
     told = project.call("tools", "test", "greet", "--json", "--", "a", "b")
     assert told.returncode == 1
-    assert '"exit_code": 2' in told.stdout
+    assert '"exit_code": 1' in told.stdout
     assert "hello a b none" in told.stdout
     found = {one["name"]: one for one in project.json("tools", "list")["tools"]}["greet"]
     assert (found["writes"], found["shipped"], found["calls"]) == (["out/*"], False, 0)
+
+
+def test_the_words_after_it_are_one_command(project: Project):
+    (project.root / "check").write_text("#!/bin/sh\necho $# of them, $2; echo 3 passed\n")
+    (project.root / "check").chmod(0o755)
+    told = project.call("tools", "test", TEST, "--", "./check", "backend", "-q 1")
+    assert told.returncode == 0
+    assert "./check backend '-q 1'" in told.stdout
 
 
 def test_what_is_wrong_is_named(project: Project):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def repo(root: Path) -> None:
+    (root / ".gitignore").write_text(".orchestrator/\n")
+    for words in (
+        ["init", "-q", "-b", "main"],
+        ["config", "user.name", "a"],
+        ["config", "user.email", "a@b.c"],
+        ["add", "-A"],
+        ["commit", "-qm", "base"],
+    ):
+        subprocess.run(["git", "-C", root, *words], check=True, timeout=60)
+
+
 def program(root: Path, script: str) -> None:
     (root / "pytest").write_text(f"#!/bin/sh\n{script}\n")
     (root / "pytest").chmod(0o755)
@@ -197,6 +212,59 @@ async def test_three_failures_within_a_run_spare_the_tasks_that_come_later(root:
     with store.reading(root) as book:
         assert book is not None
         assert book.find(SIGNATURE).status is PatternStatus.IMPLEMENTED
+
+
+async def test_a_tool_that_changes_what_its_manifest_does_not_name_has_failed(
+    root: Path,
+) -> None:
+    """In a worktree: nothing of it lands, and the message names the file and the manifest."""
+    runs.write_plan(root, task())
+    learn(root, "echo x > stray.txt; exit 0")
+    repo(root)
+    ran = await runs.run(root, workers={"agent": Agent()}, isolated=True)
+    assert ran.failures(DO) == [Failure.SCOPE, Failure.SCOPE, None]
+    told = ran.history.of(TaskId(DO)).tried[0].outcome
+    assert told is not None
+    assert "`writes` of its manifest does not name: stray.txt" in told.detail
+    assert not (root / "stray.txt").exists()
+
+
+async def test_a_tool_that_a_person_disables_meanwhile_is_not_tried_again(root: Path) -> None:
+    runs.write_plan(root, task(), task())
+    learn(root)
+
+    found = crew(root, Agent())
+    assert offloading.stopped(found.workers, found.ladders[TaskId(DO)][0]) == ""
+    with store.writing(root) as book:
+        toolbox.disable(book, TOOL, "not now", "me")
+    why = offloading.stopped(found.workers, found.ladders[TaskId(DO)][0])
+    assert why == f"the tool {TOOL} is disabled: not now"
+
+
+async def test_what_was_not_booked_when_the_program_was_killed_is_booked_when_the_run_goes_on(
+    root: Path,
+) -> None:
+    runs.write_plan(root, task(), task("Make it", "Make it.").replace("./pytest", "test -e made"))
+    learn(root)
+    ran = await runs.run(root, workers={"agent": Agent("exit 1")}, slots=1)
+    assert ran.code == 1
+    with closing(sqlite3.connect(root / ".orchestrator" / "journal.db")) as book, book:
+        book.execute("DELETE FROM tool_calls")
+        book.execute("DELETE FROM cost_savings_log")
+    await runs.resume(root, workers={"agent": Agent("touch made")}, retry=("2",))
+    with store.reading(root) as there:
+        assert there is not None
+        assert [one.workflow for one in there.calls()] == [f"{ran.run} {DO} 1"]
+        assert [one.tokens for one in there.savings()] == [200]
+
+
+@pytest.mark.parametrize("check", ["true", "./pytest && ./deploy.sh"])
+async def test_a_task_without_a_check_of_nothing_but_the_verb_is_a_models(
+    root: Path, check: str
+) -> None:
+    runs.write_plan(root, task().replace("./pytest", check))
+    learn(root)
+    assert not offloading.split(crew(root, Agent()).ladders[TaskId(DO)])[0]
 
 
 async def test_a_tool_is_no_evidence_about_a_model(root: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.lint import secrets
+from orchestrator.redact import formats
 from tests.build import plan, task
 from tests.lint.whole import lint_files
 
@@ -62,7 +63,7 @@ def test_a_secret_is_said_where_it_stands_and_never_repeated(kind: str):
 @pytest.mark.parametrize("kind", SECRETS)
 def test_a_masked_text_keeps_its_places_and_hides_the_secret(kind: str):
     text = f"a\n{SECRETS[kind]}\nb"
-    hidden = secrets.masked(text)
+    hidden = formats.masked(text)
     assert [len(row) for row in hidden.split("\n")] == [len(row) for row in text.split("\n")]
     assert ODD not in hidden
     assert "QWERTY" not in hidden
@@ -72,7 +73,7 @@ def test_a_masked_text_keeps_its_places_and_hides_the_secret(kind: str):
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_stands_for_a_secret_is_none(text: str):
     assert not list(secrets.check(plan(task(1)), f"\n {text}\n"))
-    assert secrets.masked(text) == text
+    assert formats.masked(text) == text
 
 
 def test_each_secret_is_said(tmp_path: Path):

@@ -175,3 +175,25 @@ def test_only_with_profiles_on_a_prompt_names_them(tmp_path: Path):
     assert "Tasks like this one needed these files" in text
     assert "- src/a.py" in text
     assert "needed these files" not in prompt.tell(plan(one), one, (), None)
+
+
+def test_what_only_looks_makes_nothing_needed():
+    looks = ("ls src", "grep -rn x src", "git diff src", "find src -name a.py", "rg x src/a.py")
+    for command in looks:
+        found = context.measure(task(1), [tried(read("src/a.py"), ran(command))])
+        assert found.used == (), command
+    for command in ("pytest src", "sed -i s/a/b/ src/a.py", "find src -exec black {} +"):
+        found = context.measure(task(1), [tried(read("src/a.py"), ran(command))])
+        assert found.used == ("src/a.py",), command
+
+
+def test_a_word_of_another_form_tells_nothing_and_stops_no_run(tmp_path: Path):
+    remember(tmp_path, "test:pytest:backend", 5)
+    with store.writing(tmp_path) as kept:
+        for payload in ({"file": "x"}, {"loaded": 3, "used": None}):
+            name = "run test:pytest:backend 0"
+            track = profiles.track(name, AT, context.calculate({}, set(), 1))
+            kept.add_hook_events([track.model_copy(update={"payload": payload})])
+    found = profiles.build(tmp_path, "test:pytest:backend", 360)
+    assert found is not None
+    assert found.attempts == 4

@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.model import Check, CheckResult, Step, StepKind
+from orchestrator.history import Tried
+from orchestrator.model import (
+    Check,
+    CheckResult,
+    Failure,
+    Outcome,
+    Position,
+    Route,
+    Score,
+    Step,
+    StepKind,
+    Task,
+    TaskId,
+    Work,
+)
 from orchestrator.model.outloop import Occurrence
 from orchestrator.outloop import detect
 from orchestrator.outloop.detect import Worked
@@ -14,6 +28,18 @@ from orchestrator.outloop.matching import Words
 
 AT = "2026-11-28T12:00:00.000Z"
 FLOOR = 70.0
+MODEL = Route(worker="agent", confidence=1, reason="")
+TOOL = Route(worker="tool", confidence=1, reason="", tool="t", pattern="test:pytest")
+SCORE = Score(value=1, reasons=())
+PLAIN = {
+    "number": 1,
+    "route": MODEL,
+    "score": SCORE,
+    "workspace": "",
+    "started_at": AT,
+    "outcome": Outcome(),
+}
+TASK = Task(id=TaskId("1/1"), ordinal=1, position=Position(line=1, column=1), name="Run the tests")
 
 
 def ran(command: str, ok: bool | None = True) -> Step:
@@ -66,6 +92,30 @@ def test_a_task_that_is_nothing_else_costs_all_and_what_it_did_besides_is_part_o
     tests = seen.pop("test:pytest:all")
     assert (tests.tokens, tests.cost_usd) == (4000, 0.4)
     assert [(one.tokens, one.cost_usd) for one in seen.values()] == [(None, None)]
+
+
+def test_an_attempt_that_did_more_than_its_words_say_is_no_whole_task_but_has_its_share():
+    seen = found(ran("pytest"), touched("a.py"), title="Run the tests", tokens=4000, whole=False)
+    tests = seen["test:pytest:all"]
+    assert (tests.similarity, tests.tokens) == (0, 2000)
+
+
+@pytest.mark.parametrize(
+    ("change", "whole"),
+    [
+        ({}, True),
+        ({"steps": (touched("a.py", StepKind.WRITE),)}, False),
+        ({"outcome": Outcome(failure=Failure.VERIFY)}, False),
+        ({"outcome": Outcome(work=Work(base="a", commit="b", modified=("a.py",)))}, False),
+        ({"outcome": None}, False),
+        ({"steps_left_out": 1}, False),
+    ],
+)
+def test_a_whole_task_ended_well_and_wrote_nothing(change: dict[str, object], whole: bool):
+    tried = Tried(**{**PLAIN, **change})  # type: ignore[arg-type]
+    assert detect.worked("r", TASK, tried).whole is whole
+    tool = Tried(**{**PLAIN, "route": TOOL})  # type: ignore[arg-type]
+    assert not detect.worked("r", TASK, tried, [tool]).whole
 
 
 def test_elsewhere_an_operation_has_its_share_by_steps_and_of_a_compound_command_its_part():

@@ -194,6 +194,11 @@ def test_what_may_not_be_decided_is_refused_with_a_next_step(tmp_path: Path):
         approve(book, "test:pytest")
         with pytest.raises(UsageError, match="active already"):
             approve(book, "test:pytest")
+        toolbox.disable(book, "run_test_workflow", "broken", "anna")
+        step = "run_test_workflow is disabled: broken. Next: orchestrator tools enable run_test_workflow"
+        with pytest.raises(UsageError, match=step):
+            approve(book, "test:pytest")
+        toolbox.enable(book, "run_test_workflow", "anna")
         with pytest.raises(UsageError, match=r"patterns deprecate test:pytest"):
             discovery.reject(book, "test:pytest", "anna")
         with pytest.raises(UsageError, match="is a failure"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,23 @@ def test_of_200_that_were_read_by_hand_95_percent_are_right(commands: list[str])
         if (found := told(commands[one["row"]], "/testbed")) != one["signature"]
     ]
     assert len(wrong) <= 10, wrong
+
+
+def test_what_is_nested_deep_is_read_in_bounded_time():
+    started = time.perf_counter()
+    operations("echo $(ls; " * 450 + ")" * 4500)
+    assert time.perf_counter() - started < 0.2
+
+
+def test_what_stands_before_the_cut_counts():
+    script = "pytest backend\n" + "echo word " * 1000
+    assert [one.signature for one in operations(script)] == ["test:pytest:backend"]
+
+
+def test_no_signature_holds_an_address_or_a_key():
+    key = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3gH5"
+    texts = (f"npm install https://me:{key}@git.example.org/x", f"pip install {key}", f"make {key}")
+    for text in texts:
+        for one in operations(text):
+            assert key not in one.signature
+            assert "//" not in one.signature

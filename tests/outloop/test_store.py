@@ -400,3 +400,36 @@ def read_all(root: Path) -> None:
         for read in (book.tools, book.calls, book.savings, book.patterns):
             assert read()
         assert book.occurrences(1)
+
+
+def test_payloads_and_commands_keep_no_key_however_deep(tmp_path: Path):
+    key = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3gH5"
+    payload = {"tool_input": {"list": [{"anything": f"x {key}"}]}}
+    event = HookEvent(kind=HookKind.POST_TOOL_USE, session="s", at=AT, payload=payload)
+    with store.writing(tmp_path) as book:
+        book.add_hook_events([event])
+        book.record([seen("w", command=f"curl {key} https://u:pw12345@h.example/x")])
+        (found,) = book.drain_hook_events()
+        told = str(found.payload) + book.patterns()[0].command
+        assert book.drain_hook_events() == []
+    assert key not in told
+    assert "pw12345" not in told
+
+
+def test_figures_that_are_left_for_later_are_those_of_at_once(tmp_path: Path):
+    for folder, later in (("a", False), ("b", True)):
+        (tmp_path / folder).mkdir()
+        with store.writing(tmp_path / folder) as book:
+            book.record([seen("v", tokens=4), seen("w", tokens=8)], later=later)
+            while book.count_one():
+                pass
+    assert rows(tmp_path / "a") == rows(tmp_path / "b")
+
+
+def test_what_is_old_goes_and_patterns_and_decisions_stay(tmp_path: Path):
+    with store.writing(tmp_path) as book:
+        book.record([seen("old", at="2026-01-01T00:00:00.000Z"), seen("new")])
+        book.prune("2026-02-01T00:00:00.000Z")
+        (found,) = [one for one in book.patterns() if one.signature == PYTEST.signature]
+        assert found.occurrences == 2
+        assert [one.workflow for one in book.occurrences(found.id)] == ["new"]

@@ -34,7 +34,8 @@ GOLDEN = """# Automation candidate: test:pytest:backend
 
 **Pattern:** `test:pytest:backend`  
 **Seen:** in 12 tasks, 2026-10-30 to 2026-11-28; 87.9 of 100 sure that it is the same each time  
-**It would save:** $1.73 a month ($20.74 a year), as the last 30 days were
+**Of these:** 0 whole tasks that asked for nothing else; 12 only shares of larger tasks (their cost is what a script would save at most, and no tool does it)  
+**It would save:** at most $1.73 a month ($20.74 a year), as the last 30 days were
 
 | Each time | With a model | With a script |
 |---|---|---|
@@ -212,3 +213,20 @@ def test_its_name_is_one_that_a_tool_may_have(signature: str, tmp_path: Path):
     pattern = PATTERN.model_copy(update={"signature": signature})
     manifest, _ = drafting.write(tmp_path, drafting.draft(pattern, SEEN))
     assert toolbox.read(manifest).does == (signature,)
+
+
+def test_whole_tasks_and_shares_are_told_apart():
+    seen = [one.model_copy(update={"similarity": 70.0}) for one in SEEN[:5]] + SEEN[5:]
+    text = suggestion.render(PATTERN, seen, None, 70.0)
+    assert "5 whole tasks that asked for nothing else; 7 only shares of larger tasks" in text
+
+
+def test_no_key_of_anybody_is_in_a_suggestion_or_a_draft():
+    key = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3gH5"
+    commands = [f"curl -H {key} x", "git push https://me:hunter2hunter@git.example.org/x"]
+    seen = [one.model_copy(update={"command": commands[n % 2]}) for n, one in enumerate(SEEN)]
+    text = suggestion.render(PATTERN, seen, None)
+    plain = [*seen, SEEN[0]]
+    text += drafting.draft(PATTERN, plain).script
+    assert key not in text
+    assert "hunter2" not in text

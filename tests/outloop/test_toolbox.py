@@ -162,14 +162,38 @@ def test_disabled_its_patterns_wait_and_enabled_they_go_on_with_a_new_record(
     for number in range(3):
         call(tmp_path, number, ok=False)
     with store.writing(tmp_path) as book:
-        assert toolbox.disable(book, TEST, "it failed", toolbox.OURSELVES) == ["test:x"]
+        left = toolbox.disable(book, TEST, "it failed", toolbox.OURSELVES)
+        assert toolbox.told(left) == "; a model does test:x again"
         waits = book.find("test:x")
         assert (waits.status, waits.decided_by) == (PatternStatus.IMPLEMENTED, "orchestrator")
         assert waits.why == f"{TEST} is disabled: it failed"
-        assert toolbox.enable(book, TEST, "me") == ["test:x"]
+        assert toolbox.told(toolbox.enable(book, TEST, "me")) == f"; {TEST} does test:x from now on"
         assert book.find("test:x").status is PatternStatus.ACTIVE
         assert (book.tool(TEST).calls, book.tool(TEST).failed_in_a_row) == (0, 0)
         assert len(book.calls()) == 3
+
+
+def test_the_pattern_of_a_disabled_tool_goes_to_another_that_is_enabled_the_most_specific_first(
+    tmp_path: Path,
+) -> None:
+    seen = Occurrence(workflow="w", operation=operation("test:pytest:all"), at="2026")
+    with store.writing(tmp_path) as book:
+        toolbox.register(book)
+        book.record([seen])
+        steps = (PatternStatus.CANDIDATE, PatternStatus.APPROVED, PatternStatus.IMPLEMENTED)
+        for step in (*steps, PatternStatus.ACTIVE):
+            book.move("test:pytest:all", step, "me", tool=TEST)
+        toolbox.add(book, written(tmp_path))
+        told = toolbox.told(toolbox.choose_anew(book, "mine is added", "me"))
+        assert told == "; mine does test:pytest:all from now on"
+        told = toolbox.told(toolbox.disable(book, "mine", "slow", "me"))
+        assert told == f"; {TEST} does test:pytest:all from now on"
+        found = book.find("test:pytest:all")
+        assert (found.status, found.tool) == (PatternStatus.ACTIVE, TEST)
+        toolbox.disable(book, TEST, "slow", "me")
+        assert book.find("test:pytest:all").status is PatternStatus.IMPLEMENTED
+        toolbox.enable(book, "mine", "me")
+        assert book.find("test:pytest:all").tool == "mine"
 
 
 def occurrence(workflow: str, **more: object) -> Occurrence:

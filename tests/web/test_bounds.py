@@ -22,7 +22,8 @@ WRITES = [one for one in app.ENDPOINTS if one.body is not None]
 
 
 def address(path: str, scene: Scene) -> str:
-    return path.format(run=scene.run, task="demo%2F2", attempt=1)
+    names = {"pattern": "1", "tool": "run_test_workflow"}
+    return path.format(run=scene.run, task="demo%2F2", attempt=1, **names)
 
 
 @pytest.mark.parametrize("path", [*(one.path for one in WRITES), "/login"])

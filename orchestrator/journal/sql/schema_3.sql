@@ -76,6 +76,8 @@ CREATE TABLE hook_events (
     processed  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+CREATE INDEX hook_events_of ON hook_events (event_type, session);
+
 CREATE TABLE cost_savings_log (
     id                INTEGER PRIMARY KEY,
     at                TEXT NOT NULL,
