@@ -47,6 +47,9 @@ class Span(NamedTuple):
     end: float
 
 
+LEAST_S = 0.01  # with less than that outside of the cuts, what is left is rounding
+
+
 class Axis:
     """Moments -> per cent from the left. What passed in silence takes little of it, and is marked."""
 
@@ -58,7 +61,7 @@ class Axis:
         self.start, self.end = start, max(end, start + 1.0)
         left = self.end - self.start - sum(gap.end - gap.start for gap in self.cuts)
         room = 1 - CUT * len(self.cuts)
-        if left <= 0 or room < 0.3:
+        if left < LEAST_S or room < 0.3:
             self.cuts, left, room = [], self.end - self.start, 1.0
         self._per_s = 100 * room / left
 

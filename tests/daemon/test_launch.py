@@ -9,6 +9,8 @@ import anyio
 
 from orchestrator import journal, project, settings
 from orchestrator.daemon import launch
+from orchestrator.model import RunId
+from orchestrator.project import Source
 from orchestrator.views.before import done_before
 from tests.cli.projects import makes
 
@@ -30,17 +32,24 @@ async def test_the_past_of_a_revision_is_read_beside_the_other_runs(tmp_path: Pa
         began = time.perf_counter()
         done_before(book, run, plan)
         takes_s = time.perf_counter() - began
-        async with anyio.create_task_group() as group:
-            silences = [0.0]
+        before = {plan.path: run}
+        silences = [await longest_silence(tmp_path, sources, before) for _ in range(3)]
+    assert min(silences) < takes_s / 2  # whatever else this machine does only adds to it
 
-            async def listen() -> None:
-                last = time.perf_counter()
-                while True:
-                    await anyio.sleep(0.002)
-                    silences.append(time.perf_counter() - last)
-                    last = time.perf_counter()
 
-            group.start_soon(listen)
-            await launch.prepare(tmp_path, sources, chosen, 0, {plan.path: run})
-            group.cancel_scope.cancel()
-    assert max(silences) < takes_s / 2
+async def longest_silence(root: Path, sources: list[Source], before: dict[str, RunId]) -> float:
+    """Of the loop, in seconds, while a run is made ready."""
+    silences = [0.0]
+
+    async def listen() -> None:
+        last = time.perf_counter()
+        while True:
+            await anyio.sleep(0.002)
+            silences.append(time.perf_counter() - last)
+            last = time.perf_counter()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listen)
+        await launch.prepare(root, sources, settings.load(root), 0, before)
+        group.cancel_scope.cancel()
+    return max(silences)

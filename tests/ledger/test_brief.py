@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -153,13 +154,21 @@ def test_a_long_ledger_is_skimmed_in_a_few_bytes_and_little_time(tmp_path: Path)
     with (tmp_path / NAME).open("wb") as file:
         for number in range(20_000):
             file.write(sealed(values | {"task_id": f"t-{number}", "tokens_total": number}))
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = skim(tmp_path, SINCE)
-    took = time.process_time() - began
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert len(found.entries) == 20_000
     assert all(type(one) is Brief for one in found.entries)
     assert grown < 20_000 * 2  # KiB: 2 KiB each at most
-    began = time.process_time()
-    read(tmp_path, SINCE)
-    assert took < (time.process_time() - began) / 2
+    del found
+    assert best_of_3(skim, tmp_path) < best_of_3(read, tmp_path) / 2
+
+
+def best_of_3(way: Callable[[Path, str], object], folder: Path) -> float:
+    """CPU seconds; the least, as whatever else runs only adds to it."""
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        way(folder, SINCE)
+        took.append(time.process_time() - began)
+    return min(took)

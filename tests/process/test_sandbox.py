@@ -166,7 +166,7 @@ async def test_a_warden_that_does_not_answer_is_ended_with_all_that_is_below(
         os.kill(warden, signal.SIGSTOP)
         group.cancel_scope.cancel()
     assert sandboxes.living(mark) == {}
-    assert not is_here(warden)
+    await wait_until(lambda: not is_here(warden))
 
 
 def parent(pid: int) -> int:

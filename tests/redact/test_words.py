@@ -30,7 +30,7 @@ NAMES = {
     "id", "landed", "model", "model_version", "modified", "option", "project", "provider", "ref", "risk", "run",
     "run_id", "session", "steering", "task", "task_id", "task_type", "timestamp", "tree", "undeclared", "via",
     "window", "worker", "failure", "doing", "origin", "planner_model", "planner_provider", "strategy", "touched",
-    "left_out",
+    "left_out", "name", "pattern",
 }  # fmt: skip
 
 
