@@ -22,22 +22,15 @@ SHORT, PAUSE_S = 120, 0.05  # a report is for a person: one line, not a thousand
 LAST_LINES = 20
 
 
-class ShellWorker:
-    name = "shell"
+class ScriptWorker:
+    """What all that ask no model have in common: no tiers, no provider, no login; bash must be there."""
+
     tiers: tuple[Tier, ...] = ()
     asks_a_model = False
     models: Mapping[Tier, str] = MappingProxyType({})
     sessions: Collection[str] = ()
 
     def provider(self, model: str | None) -> str | None:
-        return None
-
-    def refuses(self, task: Task) -> str | None:
-        asked = task.worker == self.name or (task.subagent or "").casefold() == "bash"
-        if not asked:
-            return 'it only runs tasks with subagent="bash" or worker="shell"'
-        if script(task.action) is None:
-            return "the <action> has no fenced shell block (```bash)"
         return None
 
     def missing(self) -> str | None:
@@ -48,6 +41,18 @@ class ShellWorker:
 
     async def examine(self) -> Condition:
         return Condition(None, self.missing())
+
+
+class ShellWorker(ScriptWorker):
+    name = "shell"
+
+    def refuses(self, task: Task) -> str | None:
+        asked = task.worker == self.name or (task.subagent or "").casefold() == "bash"
+        if not asked:
+            return 'it only runs tasks with subagent="bash" or worker="shell"'
+        if script(task.action) is None:
+            return "the <action> has no fenced shell block (```bash)"
+        return None
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         text = script(attempt.action)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import MappingProxyType
 
-from orchestrator.model import Access, Attempt, Failure, Outcome, Task, TaskId, Tier, Usage
+from orchestrator.model import Access, Attempt, Failure, Outcome, Task, TaskId, Usage
 from orchestrator.model.outloop import Offload
 from orchestrator.process import Command, NotStarted, run
-from orchestrator.workers import Condition, Report
-from orchestrator.workers.shell import Reporter, judge
+from orchestrator.workers import Report
+from orchestrator.workers.shell import Reporter, ScriptWorker, judge
 
 NAME = "tool"
 Moved = Callable[[str, str], str]  # a command, and the absolute path of the workspace
@@ -27,12 +25,8 @@ def enabled(_tool: str) -> str:
     return ""
 
 
-class ToolWorker:
+class ToolWorker(ScriptWorker):
     name = NAME
-    tiers: tuple[Tier, ...] = ()
-    asks_a_model = False
-    models: Mapping[Tier, str] = MappingProxyType({})
-    sessions: Collection[str] = ()
 
     def __init__(
         self,
@@ -53,20 +47,8 @@ class ToolWorker:
         own = self._given[task].writes if task in self._given else ()
         return [file for file in files if not any(fnmatchcase(file, one) for one in own)]
 
-    def provider(self, model: str | None) -> str | None:
-        return None
-
     def refuses(self, task: Task) -> str | None:
         return None if task.id in self._given else "no active pattern with a tool matches it"
-
-    def missing(self) -> str | None:
-        return None if shutil.which("bash") else "bash is not on the PATH: install bash"
-
-    def has_no_login(self) -> bool:
-        return False
-
-    async def examine(self) -> Condition:
-        return Condition(None, self.missing())
 
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         """Whatever keeps it from working, a model takes over: nothing here may stop the run."""
