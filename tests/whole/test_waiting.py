@@ -148,7 +148,7 @@ def test_a_question_expires_by_the_wall_also_over_kill_9(plain: Place):
     with plain.engine("run", "demo-PLAN.md", "--wait") as engine:
         wait_until(lambda: plain.count(EventKind.CHECKPOINT_ASKED) == 1)
         told = plain.told("runs")
-        assert re.search(r"running, a question expires in (59m|1h 00m)", told), told
+        assert re.search(r"waits for a person, a question expires in (59m|1h 00m)", told), told
         engine.kill()
     plain.settle("")  # what was asked keeps the limit that it was asked with
     assert "then it is rejected" in plain.told("show")
