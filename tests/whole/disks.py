@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,12 @@ def disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 def make_read_only(folder: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    """Is refused while a file there is open for writing: what a killed engine started ends a moment after it."""
+    words = ["mount", "-o", "remount,ro", str(folder)]
+    end = time.monotonic() + 30
+    while (done := subprocess.run(words, capture_output=True, text=True)).returncode:
+        assert time.monotonic() < end, done.stderr
+        time.sleep(0.05)
 
 
 def fill(folder: Path, leave: int = 0) -> Path:
