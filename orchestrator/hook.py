@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HOME = ".orchestrator"
 SPOOL = "hooks.jsonl"
-PATIENCE_S = 1.0  # for all of it: whoever does not close our stdin holds up nobody
+PATIENCE_S = 2.0  # for all of it: whoever does not close our stdin holds up nobody
 MOST_INPUT = 16_000_000  # bytes; after a tool its whole result is told
 MOST_LINE, MOST_SPOOL = 8_000, 4_000_000  # bytes; a full spool takes no more until it is counted
 LONGEST, LONGEST_NAME = 300, 100  # characters of a command or path, and of all else

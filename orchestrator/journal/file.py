@@ -69,6 +69,7 @@ def to_share(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def to_read(path: Path) -> Iterator[sqlite3.Connection | None]:
     """None while there is nothing in it yet. One of an older version is read as today's, and stays as it is."""
+    _undo_half(path)
     with _connected(f"{path.resolve().as_uri()}?mode=ro{_alone(path)}", path) as connection:
         with readable(connection, path):
             found = version(connection, path)
@@ -157,6 +158,15 @@ def damaged(what: str) -> JournalCorrupt:
     return JournalCorrupt(
         f"{what}; nothing was changed. `orchestrator recover` keeps what is whole of it"
     )
+
+
+def _undo_half(path: Path) -> None:
+    """Who was killed while the file became a journal left a change half done, and who only reads may not undo it."""
+    left = path.with_name(f"{path.name}-journal")
+    if size(left) and os.access(path.parent, os.W_OK):
+        whole = f"{path.resolve().as_uri()}?mode=rw"
+        with _connected(whole, path) as connection, readable(connection, path):
+            version(connection, path)
 
 
 def _alone(path: Path) -> str:

@@ -306,3 +306,28 @@ def test_a_damaged_journal_of_version_2_is_rescued_as_before(tmp_path: Path):
     assert kept is not None
     assert (kept.events, kept.runs) == (last - 1, 3)
     assert all(not rows for rows in tables(tmp_path).values())
+
+
+BECOMING = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 1")  # what changes is on the disk before it is whole
+db.execute("BEGIN IMMEDIATE")
+db.execute("CREATE TABLE t (x)")
+db.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 200)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_somebody_left_half_done_is_undone_also_for_who_only_reads(tmp_path: Path):
+    """Killed while the file became a journal, before it has a WAL: SQLite lets no reader undo that."""
+    path = tmp_path / journal.HOME / "journal.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE before (x)")
+    subprocess.run([sys.executable, "-c", BECOMING, str(path)])
+    assert path.with_name("journal.db-journal").stat().st_size > 0
+    with beside.to_read(tmp_path) as connection:
+        assert connection is None
+    with closing(sqlite3.connect(path)) as db:
+        assert [row[0] for row in db.execute("SELECT name FROM sqlite_schema")] == ["before"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import SettingsError
@@ -148,20 +148,21 @@ SETTINGS = st.dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=60)  # a disk that is asked to be sure has no deadline
 @given(SETTINGS, st.none() | st.dictionaries(NAMES, st.lists(GROUP, max_size=3), max_size=3), st.sampled_from([None, 1, 2, "\t"]))  # fmt: skip
 def test_whatever_is_there_comes_back(
-    tmp_path_factory: pytest.TempPathFactory, settings: dict[str, Any], hooks: Any, indent: Any
+    tmp_path_factory: pytest.TempPathFactory, others: dict[str, Any], hooks: Any, indent: Any
 ):
     root = tmp_path_factory.mktemp("p")
-    whole = settings if hooks is None else {**settings, "hooks": hooks}
+    whole = others if hooks is None else {**others, "hooks": hooks}
     text = json.dumps(whole, indent=indent)
     path = place(root, text)
     assert installing.install(root)
     after = json.loads(path.read_text())
-    assert {name: one for name, one in after.items() if name != "hooks"} == settings
+    assert {name: one for name, one in after.items() if name != "hooks"} == others
     assert installing.remove(root)
     if not path.exists():
-        assert not settings
+        assert not others
     elif hooks and all(hooks.values()):
         assert path.read_text() == text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
@@ -140,6 +140,7 @@ def test_a_broken_line_is_named_and_one_that_is_still_written_is_not():
     assert len(found.steps) == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=30) | st.sampled_from([lines(one).strip() for one in (*CLAUDE, *CODEX)])))  # fmt: skip
 def test_any_lines_are_read_without_failing(rows: Sequence[bytes]):
     for read in (transcripts.claude, transcripts.codex):

@@ -185,7 +185,7 @@ def a_pipe_for_the_spool(root: Path) -> None:
 def a_stdin_that_stays_open(root: Path) -> None:
     """Something between the client and us that never ends."""
     slow = root.parent / "slow.sh"
-    slow.write_text(f'#!/bin/sh\nsleep 3 | {sys.executable} "$@"\n')
+    slow.write_text(f'#!/bin/sh\nsleep 4 | {sys.executable} "$@"\n')
     slow.chmod(0o755)
     installing.install(root, installing.command(str(slow)))
 
