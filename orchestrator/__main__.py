@@ -1,6 +1,20 @@
-"""`python -m orchestrator`: the same as the `orchestrator` command."""
+"""`python -m orchestrator` and the `orchestrator` command: a client's hook before all that is heavy, everything else by the command line."""
 
-from orchestrator.cli import main
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    if sys.argv[1:] == ["hook"]:
+        from orchestrator import hook
+
+        hook.main()
+    from orchestrator.cli import main as command
+
+    command()
+
 
 if __name__ == "__main__":
     main()

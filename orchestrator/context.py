@@ -39,11 +39,20 @@ MOST = 12  # files that a profile names
 def measure(task: Task, tried: Sequence[Tried], per_file: int = PER_FILE) -> Context:
     """Of all tries of a task together. Used is what was changed, what the task declares, and what a later command, its check or another step names."""
     steps = [step for one in tried for step in one.steps]
-    loaded = dict(_loaded(steps))
     changed = {file for one in tried if one.kept for file in one.kept.files}
-    changed |= {step.target for step in steps if step.kind is StepKind.WRITE}
-    named = set(_named([*_commands(steps), *task.commands]))
-    used = changed | named | set(task.files or ())
+    return of_steps(steps, per_file, changed | set(task.files or ()), task.commands)
+
+
+def of_steps(
+    steps: Sequence[Step],
+    per_file: int = PER_FILE,
+    needed: Collection[str] = (),
+    checks: Sequence[str] = (),
+) -> Context:
+    """The same of steps alone. `needed`: what was used in any case."""
+    loaded = dict(_loaded(steps))
+    changed = {step.target for step in steps if step.kind is StepKind.WRITE}
+    used = changed | set(_named([*_commands(steps), *checks])) | set(needed)
     return calculate(loaded, {file for file in loaded if _is_among(file, used)}, per_file)
 
 

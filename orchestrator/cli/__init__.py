@@ -125,6 +125,7 @@ app.add_typer(learned, name="patterns")
 app.add_typer(scripts, name="tools")
 app.command("doctor", cls=Command)(setup.doctor)
 app.command("init", cls=Command)(setup.init)
+app.command("hook", cls=Command)(setup.hook)
 app.command("version", cls=Command)(setup.version)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,8 +81,32 @@ def propose(pattern: Name, as_json: Json = False) -> int:
     return patterns_work.propose(pattern, as_json=as_json)
 
 
-def backfill(as_json: Json = False) -> int:
-    """Count what agents did in all runs that this project's journal has."""
-    from orchestrator.cli import patterns_work
+def backfill(
+    claude: Annotated[
+        Path | None,
+        typer.Option(
+            "--claude",
+            metavar="DIR",
+            help="Transcripts of Claude Code, of whatever project.",
+            show_default=False,
+        ),
+    ] = None,
+    codex: Annotated[
+        Path | None,
+        typer.Option(
+            "--codex",
+            metavar="DIR",
+            help="Transcripts of Codex, of whatever project.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Count what agents did before.
 
-    return patterns_work.backfill(as_json=as_json)
+    In all runs that this project's journal has, and in the transcripts that Claude Code and Codex keep: those of this
+    project where they usually are, or all in the folders that you name.
+    """
+    from orchestrator.cli import patterns_past
+
+    return patterns_past.backfill(claude, codex, as_json=as_json)

@@ -1,4 +1,4 @@
-"""What changes patterns: looked for, approved, rejected, drafted, counted anew. Refuses moves that no pattern may make."""
+"""What changes patterns: looked for, approved, rejected, drafted. Refuses moves that no pattern may make."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ import anyio
 from orchestrator import settings
 from orchestrator.cli import past
 from orchestrator.cli.patterns_look import document, print_table
-from orchestrator.cli.terminal import err, is_screen, out, show_json
+from orchestrator.cli.terminal import out, show_json
 from orchestrator.errors import UsageError
-from orchestrator.journal import tail
 from orchestrator.model.outloop import Pattern, PatternStatus
-from orchestrator.outloop import analysis, discovery, drafting, store, sync
+from orchestrator.outloop import analysis, discovery, drafting, store
 from orchestrator.outloop.store import Store
 from orchestrator.views.asking import person
 from orchestrator.views.text import command, counted, near
 
-TOP = 10
 OFF = "patterns.discover is false in the settings: nothing is looked for"
 
 
@@ -95,28 +93,6 @@ def propose(name: str, *, as_json: bool) -> int:
     return 0
 
 
-def backfill(*, as_json: bool) -> int:
-    root = past.here()
-    words = settings.load(root)
-    if not words.patterns.detect:
-        text = "patterns.detect is false in the settings: nothing is counted. Next: set it to true"
-        raise UsageError(text)
-    with store.writing(root) as book:
-        book.read(sync.EVENTS, 0)
-    with _progress(tail.latest(root)) as reached:
-        new = sync.sync(root, words.patterns.match, words.context.tokens_per_file, reached=reached)
-    with store.reading(root) as kept:
-        every = kept.patterns() if kept else []
-    most = sorted(every, key=lambda one: (-one.occurrences, one.signature))[:TOP]
-    if as_json:
-        show_json({"version": 1, "new": new, "top": [document(one) for one in most]})
-        return 0
-    out().print(f"counted anew: {counted(new, 'operation')}")
-    if most:
-        print_table(most)
-    return 0
-
-
 def _show_found(found: analysis.Analysed) -> None:
     for one in found.activated:
         out().print(f"{one.signature} is active: {one.tool} does it from now on")
@@ -152,16 +128,3 @@ def _reading() -> Iterator[Store]:
         if book is None:
             raise UsageError(f"nothing ran in {past.here()} yet, so there is no pattern")
         yield book
-
-
-@contextmanager
-def _progress(last: int) -> Iterator[Callable[[int], None]]:
-    """A bar where somebody sees it."""
-    if not is_screen():
-        yield lambda _: None
-        return
-    from rich.progress import Progress
-
-    with Progress(console=err(), transient=True) as bar:
-        row = bar.add_task("events", total=last)
-        yield lambda seq: bar.update(row, completed=seq)

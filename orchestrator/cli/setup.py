@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,22 +56,72 @@ def doctor(as_json: Json = False) -> int:
     return 3 if failed else 0
 
 
-def init() -> int:
+def hook() -> int:
+    """Keep one event of Claude Code's hooks, told on stdin. Says nothing, and exits 0 always."""
+    from orchestrator import hook as of_client
+
+    of_client.main()
+
+
+def init(
+    hooks: Annotated[
+        bool | None,
+        typer.Option(
+            "--hooks/--no-hooks",
+            help="Count what Claude Code does here when you talk to it yourself; or no more.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
     """Write a settings file for this project.
 
-    .orchestrator/config.toml with all defaults as comments, if there is none yet.
+    .orchestrator/config.toml with all defaults as comments, if there is none yet. --hooks puts ours into
+    .claude/settings.json beside those of others, and --no-hooks only takes them away.
     """
-    from orchestrator import journal, settings
     from orchestrator.cli import past
+
+    root = past.here()
+    if hooks is False:
+        return _without_hooks(root)
+    _write_settings(root, alone=hooks is None)
+    return _with_hooks(root) if hooks else 0
+
+
+def _with_hooks(root: Path) -> int:
+    from orchestrator.cli.terminal import out
+    from orchestrator.outloop import installing
+
+    if installing.install(root):
+        out().print(f"✓ hooks are in {root / installing.FILE}", style="green")
+        out().print("  next: start claude here anew; orchestrator patterns analyze counts")
+    else:
+        out().print(f"nothing to do: the hooks are in {root / installing.FILE}")
+    return 0
+
+
+def _without_hooks(root: Path) -> int:
+    from orchestrator.cli.terminal import out
+    from orchestrator.outloop import installing
+
+    done = installing.remove(root)
+    place = root / installing.FILE
+    told = f"✓ no hook of ours is in {place} any more" if done else "nothing to do: there are none"
+    out().print(told, style="green" if done else "")
+    return 0
+
+
+def _write_settings(root: Path, *, alone: bool) -> None:
+    """`alone`: nothing else was asked for."""
+    from orchestrator import journal, settings
     from orchestrator.cli.terminal import is_interactive, out, tell
     from orchestrator.disk import write_whole
     from orchestrator.views.text import NEXT
 
-    root = past.here()
     path = root / journal.HOME / "config.toml"
     if path.exists():
-        tell("nothing to do", f"{path} is there{NEXT}edit it, or remove it and try again")
-        return 0
+        if alone:
+            tell("nothing to do", f"{path} is there{NEXT}edit it, or remove it and try again")
+        return
     chosen = settings.load(root)
     workers = _ask_workers(chosen.run.workers) if is_interactive() else None
     defaults = settings.shipped().read_text(encoding="utf-8")
@@ -78,7 +129,6 @@ def init() -> int:
     write_whole(path, commented(defaults, workers))
     out().print(f"✓ wrote {path}", style="green")
     out().print("  next: orchestrator doctor")
-    return 0
 
 
 def commented(defaults: str, workers: int | None) -> str:

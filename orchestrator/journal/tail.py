@@ -48,6 +48,15 @@ def latest(root: Path) -> int:
         return int(connection.execute(sql("latest")).fetchone()[0]) if connection else 0
 
 
+def sessions(root: Path) -> set[str]:
+    """The clients' own names of all sessions in which attempts worked."""
+    with _opened(root) as (path, connection):
+        if connection is None:
+            return set()
+        with file.readable(connection, path):
+            return {row[0] for row in connection.execute(sql("sessions"))}
+
+
 def spans(root: Path) -> dict[RunId, Span]:
     with _opened(root) as (_, connection):
         rows = connection.execute(sql("spans")).fetchall() if connection else []

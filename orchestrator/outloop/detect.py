@@ -34,6 +34,9 @@ class Worked(NamedTuple):
     files: Sequence[str] = ()  # that it was to write
     steps: Sequence[Step] = ()
     left_out: int = 0  # steps that are only counted
+    weights: Sequence[
+        float
+    ] = ()  # of each step, the part of the tokens that its call used; else all are alike
     red: Sequence[Check] = ()
     error: str = ""
     tokens: int | None = None
@@ -47,7 +50,7 @@ class Seen(NamedTuple):
     operation: Operation
     command: str
     ok: bool | None
-    share: float  # of one step
+    share: float  # of the attempt
 
 
 def worked(run: str, task: Task, tried: Tried, before: Sequence[Tried] = ()) -> Worked:
@@ -89,8 +92,7 @@ def occurrences(attempt: Worked, floor: float) -> list[Occurrence]:
     part. That is what a script would have saved at most, as a step late in an attempt costs more than an early one.
     """
     seen = list(_seen(attempt))
-    steps = len(attempt.steps) + attempt.left_out
-    found = [_together(attempt, own, steps) for own in _by_operation(seen)]
+    found = [_together(attempt, own) for own in _by_operation(seen)]
     best = max(found, key=lambda one: (one.similarity, -len(one.operation.levels)), default=None)
     if best is not None and best.similarity >= floor:
         whole = {"tokens": attempt.tokens, "cost_usd": attempt.cost_usd}
@@ -109,15 +111,16 @@ def error_name(text: str) -> str | None:
 
 def _seen(attempt: Worked) -> Iterator[Seen]:
     """Of several operations in one command that failed nobody knows which one did."""
-    touched = _touched(attempt)
-    for step in attempt.steps:
+    touched, count = _touched(attempt), len(attempt.steps) + attempt.left_out
+    for place, step in enumerate(attempt.steps):
         if step.kind is not StepKind.RUN:
             continue
         done = operations(step.target, attempt.root)
         ok = step.ok if step.ok or len(done) == 1 else None
         for one in done:
             refined = _refined(one, touched, attempt.words)
-            yield Seen(refined, step.target, ok, 1 / len(done))
+            weight = attempt.weights[place] if attempt.weights else 1 / count
+            yield Seen(refined, step.target, ok, weight / len(done))
 
 
 def _by_operation(seen: Iterable[Seen]) -> list[list[Seen]]:
@@ -127,9 +130,9 @@ def _by_operation(seen: Iterable[Seen]) -> list[list[Seen]]:
     return list(found.values())
 
 
-def _together(attempt: Worked, own: Sequence[Seen], steps: int) -> Occurrence:
+def _together(attempt: Worked, own: Sequence[Seen]) -> Occurrence:
     """Its end is that of the last time, and its command the one that was run most."""
-    operation, share = own[0].operation, sum(one.share for one in own) / steps
+    operation, share = own[0].operation, sum(one.share for one in own)
     command = Counter(one.command for one in own).most_common(1)[0][0]
     words = attempt.words._replace(commands=[*attempt.words.commands, command])
     return Occurrence(

@@ -34,6 +34,8 @@ SELECT id, pattern_signature, occurrence_count, measured, avg_tokens_with_llm, a
        confidence_score, typical_command, first_seen, last_seen, tool_name, decided_by, why, issue
 FROM operation_patterns"""
 
+HOOK_EVENT = "SELECT id, event_type, session, at, payload FROM hook_events"
+NEWEST = (1 << 63) - 1
 STANDS = """
 SELECT (SELECT group_concat(concat) FROM (SELECT automation_status || occurrence_count || potential_monthly_savings ||
         coalesce(tool_name, '') || coalesce(avg_tokens_with_llm, '') || why AS concat FROM operation_patterns ORDER BY id)),
@@ -289,14 +291,26 @@ class Store:
             found,
         )
 
-    def drain_hook_events(self, most: int = 10_000) -> list[HookEvent]:
-        """In their order; who gets them here is the only one that does."""
-        found = self._db.execute(
-            "SELECT id, event_type, session, at, payload FROM hook_events WHERE NOT processed ORDER BY id LIMIT ?",
-            (most,),
-        ).fetchall()
-        self._db.executemany("DELETE FROM hook_events WHERE id = ?", [(row[0],) for row in found])
+    def waiting_hook_events(self, most: int) -> list[HookEvent]:
+        """The first of those that nobody has drained."""
+        query = f"{HOOK_EVENT} WHERE NOT processed ORDER BY id LIMIT ?"
+        return [rows.hook_event(row) for row in self._db.execute(query, (most,))]
+
+    def drain_hook_events(self, most: int = 10_000, upto: int = NEWEST) -> list[HookEvent]:
+        """In their order; who gets them here is the only one that does. They stay until `prune`: their session may go on."""
+        query = f"{HOOK_EVENT} WHERE NOT processed AND id <= ? ORDER BY id LIMIT ?"
+        found = self._db.execute(query, (upto, most)).fetchall()
+        self._db.executemany(
+            "UPDATE hook_events SET processed = 1 WHERE id = ?", [(row[0],) for row in found]
+        )
         return [rows.hook_event(row) for row in found]
+
+    def hook_events(self, session: str, upto: int = NEWEST) -> list[HookEvent]:
+        """Of tools and prompts, drained or not, in their order."""
+        query = (
+            f"{HOOK_EVENT} WHERE session = ? AND id <= ? AND event_type != 'FileAccess' ORDER BY id"
+        )
+        return [rows.hook_event(row) for row in self._db.execute(query, (session, upto))]
 
     def keep_access(self, access: HookEvent) -> None:
         """What a workflow read: its newer word in place of the older."""

@@ -12,7 +12,7 @@ from orchestrator.history import Tried, fold
 from orchestrator.journal import tail
 from orchestrator.model import Event, EventKind, RunId, Task, TaskId
 from orchestrator.model.outloop import Context, Occurrence
-from orchestrator.outloop import detect, profiles, store
+from orchestrator.outloop import detect, hooked, profiles, store
 from orchestrator.outloop.store import Store
 
 EVENTS = "events"  # the name of what is read here
@@ -54,11 +54,12 @@ def sync(
                 if begin + AT_ONCE >= len(ended):
                     book.read(EVENTS, max(events[-1].seq, book.upto(EVENTS)))
         reached(events[-1].seq)
-    _count(root)
+    new += hooked.sync(root, floor, per_file)
+    count(root)
     return new
 
 
-def _count(root: Path) -> None:
+def count(root: Path) -> None:
     """Each pattern in a transaction of its own: with years of them an engine waits for one at most."""
     more = _has_journal(root)
     while more:

@@ -1,0 +1,198 @@
+"""Our hooks in .claude/settings.json: there once, gone without a trace, and nothing of others is touched. Real files, the real command."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import SettingsError
+from orchestrator.outloop import installing
+from tests.cli.projects import Project
+
+OTHERS = """{
+    // "model"
+}"""
+MINE = """\
+{
+    "model": "x",   "a":[1, 2],
+    "hooks": {
+        "PreToolUse": [{"matcher":"Bash", "hooks":[{"type":"command","command":"mine"}]}],
+        "Stop": []
+    },
+    "z": 1.10
+}
+"""
+TEXTS = (
+    MINE,
+    MINE.replace("\n", " "),
+    '{"permissions": {"allow": ["Bash(git *)"]}}',
+    '{\n\t"env": {\n\t\t"A": "ü"\n\t}\n}',
+    '{"hooks": {"PostToolUse": [{"hooks": []}, {"hooks": [{"type": "command", "command": "x"}]}]}}\n',
+    "{\r\n  \"model\": \"x\"\r\n}\r\n",
+)  # fmt: skip
+
+
+def place(root: Path, text: str) -> Path:
+    path = root / installing.FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    return path
+
+
+def ours(path: Path) -> list[str]:
+    hooks = json.loads(path.read_text())["hooks"]
+    return [
+        event
+        for event, groups in hooks.items()
+        for group in groups
+        for one in group["hooks"]
+        if one["command"].endswith(installing.MARK)
+    ]
+
+
+def test_where_nothing_is_the_file_comes_and_goes(tmp_path: Path):
+    assert installing.install(tmp_path)
+    path = tmp_path / installing.FILE
+    assert sorted(ours(path)) == sorted(installing.EVENTS)
+    assert path.read_text().startswith('{\n  "hooks": {\n    "PreToolUse": [\n')
+    assert not installing.install(tmp_path)
+    assert installing.remove(tmp_path)
+    assert not path.exists()
+    assert not installing.remove(tmp_path)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_all_other_bytes_are_as_they_were(tmp_path: Path, text: str):
+    path = place(tmp_path, text)
+    path.chmod(0o640)
+    before = json.loads(text)
+    assert installing.install(tmp_path)
+    assert sorted(ours(path)) == sorted(installing.EVENTS)
+    after = json.loads(path.read_bytes())
+    for event, groups in before.pop("hooks", {}).items():
+        assert after["hooks"][event][: len(groups)] == groups
+    assert {name: one for name, one in after.items() if name != "hooks"} == before
+    installed = path.read_bytes()
+    assert not installing.install(tmp_path)
+    assert path.read_bytes() == installed
+    assert installing.remove(tmp_path)
+    assert path.read_bytes() == text.encode()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_an_older_command_of_ours_is_replaced(tmp_path: Path):
+    path = place(tmp_path, MINE)
+    installing.install(tmp_path, installing.command("/gone/python", "/gone/hook.py"))
+    assert installing.install(tmp_path)
+    assert "/gone" not in path.read_text()
+    assert sorted(ours(path)) == sorted(installing.EVENTS)
+
+
+def test_one_of_ours_among_others_goes_alone(tmp_path: Path):
+    mixed = [{"command": "mine"}, {"command": f"x {installing.MARK}"}, {"command": "yours"}]
+    path = place(tmp_path, json.dumps({"hooks": {"Stop": [{"hooks": mixed}]}}))
+    assert installing.remove(tmp_path)
+    kept = [{"command": "mine"}, {"command": "yours"}]
+    assert json.loads(path.read_text()) == {"hooks": {"Stop": [{"hooks": kept}]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OTHERS, "settings.json:2:5"),
+        ('{"a": 1,\n\n "a" 2}', "settings.json:3:6"),
+        ("[]", "an object is expected"),
+        ('{"hooks": []}', "hooks is no object"),
+        ('{"hooks": {"PreToolUse": {}}}', "hooks.PreToolUse is no list"),
+        ('{"a": 1, "a": 2}', "'a' stands twice"),
+    ],
+)
+def test_a_broken_file_is_refused_by_its_line_and_stays(tmp_path: Path, text: str, said: str):
+    path = place(tmp_path, text)
+    for change in (installing.install, installing.remove):
+        with pytest.raises(SettingsError, match=said) as refused:
+            change(tmp_path)
+        assert "nothing was changed" in str(refused.value)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("in_the_way", [".claude", installing.FILE])
+def test_what_cannot_be_written_is_refused(tmp_path: Path, in_the_way: str):
+    if in_the_way == ".claude":
+        (tmp_path / in_the_way).write_text("a file")
+    else:
+        (tmp_path / in_the_way).mkdir(parents=True)
+    with pytest.raises(
+        SettingsError, match=r"cannot (read|write) .*settings.json.*nothing was changed"
+    ):
+        installing.install(tmp_path)
+
+
+NAMES = st.sampled_from(["PreToolUse", "PostToolUse", "Stop", "x"])
+HOOK = st.fixed_dictionaries({"type": st.just("command"), "command": st.text(max_size=5)})
+GROUP = st.fixed_dictionaries({"hooks": st.lists(HOOK, max_size=2)}) | st.integers()
+VALUE = st.recursive(
+    st.none() | st.integers() | st.text(max_size=4) | st.just(1.5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+SETTINGS = st.dictionaries(
+    st.text(max_size=3).filter(lambda name: name != "hooks"), VALUE, max_size=3
+)
+
+
+@settings(deadline=None, max_examples=60)  # a disk that is asked to be sure has no deadline
+@given(SETTINGS, st.none() | st.dictionaries(NAMES, st.lists(GROUP, max_size=3), max_size=3), st.sampled_from([None, 1, 2, "\t"]))  # fmt: skip
+def test_whatever_is_there_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, others: dict[str, Any], hooks: Any, indent: Any
+):
+    root = tmp_path_factory.mktemp("p")
+    whole = others if hooks is None else {**others, "hooks": hooks}
+    text = json.dumps(whole, indent=indent)
+    path = place(root, text)
+    assert installing.install(root)
+    after = json.loads(path.read_text())
+    assert {name: one for name, one in after.items() if name != "hooks"} == others
+    assert installing.remove(root)
+    if not path.exists():
+        assert not others
+    elif hooks and all(hooks.values()):
+        assert path.read_text() == text
+
+
+def test_the_program_puts_them_there_and_takes_them_away(tmp_path: Path):
+    project = Project(tmp_path)
+    told = project.told("init", "--hooks")
+    assert "config.toml" in told
+    assert "hooks are in" in told
+    assert "nothing to do" in project.told("init", "--hooks")
+    place = project.root / installing.FILE
+    assert len(ours(place)) == 4
+    assert "no hook of ours" in project.told("init", "--no-hooks")
+    assert not place.exists()
+    assert "nothing to do" in project.told("init", "--no-hooks")
+    place.write_text("{,}")
+    done = project.call("init", "--hooks")
+    assert done.returncode == 3
+    assert "settings.json:1:2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        installing.command("/gone/python"),
+        installing.command(script="/gone/hook.py"),
+        installing.command(script="/dev/null"),
+        installing.command("/bin/false"),
+    ],
+)
+def test_a_broken_command_says_nothing_and_ends_well(tmp_path: Path, told: str):
+    done = subprocess.run(["sh", "-c", told], input=b"{}", capture_output=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
