@@ -179,12 +179,10 @@ class Door:
                 f"{strangers[0]} is not in the watched folder {self._supervisor.words.top}; put it there"
             )
         if asked.again:
-            self._supervisor.asked.update(names)
+            self._supervisor.asked.add(names)
         self._supervisor.rouse()
         told = f"{counted(len(names), 'plan')} looked at now"
-        if not asked.again:
-            return told
-        return f"{told}, to run once more; ask again if the daemon is started anew before that"
+        return f"{told}, to run once more" if asked.again else told
 
     def _is_watched(self, name: str) -> bool:
         """Also one that has come since the folder was looked at."""

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from orchestrator import clock, engine, inbox
 from orchestrator.daemon import lasting, launch, records, runs, systemd, trust, watching
+from orchestrator.daemon.asked import Asked
 from orchestrator.daemon.bell import Bell
 from orchestrator.daemon.folder import Folder, sources
 from orchestrator.daemon.lasting import Beside, told, trace
@@ -69,16 +70,16 @@ class Supervisor:
         go_on = partial(self.go_on, changes={})
         self._letters = Letters(self.root, words.say, self.runs, go_on, self.cancel)
         self.trouble: str | None = None  # with looking at the folder
-        self.asked: set[str] = set()  # plans that a person wants once more
         self.decision = Decision((), ())
         self.found: list[Found] = []
         self.slots = Slots(self.settings.run.workers)
         self._folder = Folder(self.root, words.top, self.settings.reader, words.say)
         self._thrift = Thrift(self.root, words.load)
         self._revisions: dict[str, list[Revision]] = {}
+        self.asked = Asked(self.root, self._revisions)
         self._refused: dict[str, Refusal] = {}
         self._queued: dict[str, float] = {}
-        self._telling = Telling(self.root, words.say)
+        self._telling = Telling(self.root, words.say, words.trusts_all)
         self._trusted: frozenset[str] = frozenset()
         self._trust_stamp: object = None
         self._wake = anyio.Event()
@@ -103,6 +104,7 @@ class Supervisor:
             around.start_soon(watching.watch, self.words.top, self.rouse, rescan_s)
             async with anyio.create_task_group() as self._group:
                 self._read_past()
+                self.asked.restore()
                 self._list_interrupted()
                 self._introduce()
                 systemd.tell("READY=1", f"STATUS=watching {self.words.top}")
@@ -224,7 +226,7 @@ class Supervisor:
 
     def _note(self, path: str, revision: Revision) -> None:
         self._revisions.setdefault(path, []).append(revision)
-        self.asked.discard(path)
+        self.asked.settle(path)
         self._refused.pop(path, None)
 
     def _list_interrupted(self) -> None:

@@ -21,8 +21,8 @@ Stand = tuple[str, str | None, str]  # path, hash, state
 class Telling:
     """Of one daemon."""
 
-    def __init__(self, root: Path, say: Callable[[str], None]) -> None:
-        self._root, self._say = root, say
+    def __init__(self, root: Path, say: Callable[[str], None], trusts_all: bool) -> None:
+        self._root, self._say, self._trusts_all = root, say, trusts_all
         self._stands: dict[Stand, str] = {}
         self._written: list[list[str]] | None = None
 
@@ -33,12 +33,21 @@ class Telling:
             for one in waiting
             if one.state in TOLD and one.found.path not in refused
         }
-        for (path, _, _), why in (
+        stands |= self._unseen(waiting)
+        for (path, _, state), why in (
             (key, why) for key, why in stands.items() if key not in self._stands
         ):
-            self._say(f"{path} waits: {why}")
+            self._say(f"{path} {'runs with' if state == 'running' else 'waits:'} {why}")
         self._stands = stands
         self._write([[one.found.path, one.state] for one in waiting if one.state != "running"])
+
+    def _unseen(self, waiting: Sequence[Standing]) -> dict[Stand, str]:
+        """Warnings of plans that nobody was asked to trust, so that nobody was told."""
+        return {
+            (one.found.path, one.found.sha256, one.state): one.found.doubts
+            for one in waiting
+            if self._trusts_all and one.state == "running" and one.found.doubts
+        }
 
     def _write(self, plans: list[list[str]]) -> None:
         """Whole, for who reads it meanwhile. It is no record: a disk that is full costs only this."""

@@ -19,6 +19,7 @@ from orchestrator.daemon.stopping import Step
 from orchestrator.daemon.supervisor import Supervisor, Words
 from orchestrator.errors import UnknownRun, UsageError
 from orchestrator.model import Event, EventKind, RunId
+from orchestrator.process.fence import PRIVATE
 from orchestrator.settings import Settings
 from orchestrator.views.house import Cancel, Enqueue, Resume, Trust, Waiting
 from tests.cli.projects import makes
@@ -241,10 +242,40 @@ async def test_what_is_done_runs_again_where_a_person_asks_and_only_from_the_fol
             await door.act(Enqueue(paths=("else-PLAN.md",)), "me")
         assert not (root / "one.txt").exists()
         told = await door.act(Enqueue(paths=("plans/a-PLAN.md",), again=True), "me")
-        assert told.endswith(
-            "to run once more; ask again if the daemon is started anew before that"
-        )
+        assert told == "1 plan looked at now, to run once more"
         await until((root / "one.txt").is_file)
+
+
+async def test_a_wish_to_run_again_outlives_the_daemon_and_makes_one_run(root: Path):
+    write(root, "one")
+    wishes = root / PRIVATE / "asked.json"
+    async with kept(root, trusts_all=True) as door:
+        await until(has_run(root, "a"))
+        await until(lambda: not door.health().runs)
+    (root / "one.txt").unlink()
+    async with kept(root) as door:  # nobody has trusted it, so it waits
+        await door.act(Enqueue(paths=("plans/a-PLAN.md",), again=True), "me")
+        await stands(door, "untrusted")
+    wish = wishes.read_text()
+    async with kept(root, trusts_all=True) as door:
+        await until(lambda: (root / "one.txt").is_file() and not door.health().runs)
+    (root / "one.txt").unlink()
+    wishes.write_text(wish)  # as if it had been killed before it put the wish away
+    write(root, "two", name="b")
+    async with kept(root, trusts_all=True):
+        await until(has_run(root, "b"))
+    assert not (root / "one.txt").exists()
+
+
+async def test_what_nobody_was_asked_to_trust_is_said_with_its_warnings(root: Path):
+    said = list[str]()
+    path = root / "plans" / "a-PLAN.md"
+    write(root, "one")
+    path.write_text(path.read_text().replace("<verify>", "<verfy>x</verfy><verify>"))
+    async with supervised(root, trusts_all=True, say=said.append):
+        await until(has_run(root, "a"))
+    (told,) = [line for line in said if "runs with" in line]
+    assert told.startswith("plans/a-PLAN.md runs with a warning: plans/a-PLAN.md:"), told
 
 
 async def test_a_plan_that_cannot_begin_has_one_turn_in_a_look(
