@@ -95,7 +95,8 @@ look_s = 0
 """
 
 # Two that write the same file, one of them beside what it declared; a quota that is used up; and a person who wants it to stop.
-SEEN = "for i in $(seq 400); do grep -qsa conflict_foreseen {root}/.orchestrator/journal.db* && break; sleep 0.05; done"
+# the brackets: the plan itself, in the journal too, is no match
+SEEN = "for i in $(seq 400); do grep -qsa 'conflict_foresee[n]' {out}/ours/journal.db* && break; sleep 0.05; done"
 WATCHED_PLAN = """---
 phase: demo
 plan: 01
@@ -151,10 +152,12 @@ scope = "serialise"
 def build(folder: Path, kind: EventKind) -> Place:
     """The repository whose run meets events of that kind."""
     is_watched = kind in WATCHED
-    root, out = folder / "project", folder / "out"
-    words = {"meet": MEET.format(out=out), "seen": SEEN.format(root=root)}
+    out = folder / "out"
+    words = {"meet": MEET.format(out=out), "seen": SEEN.format(out=out)}
     plan, settings = (WATCHED_PLAN, WATCHED_SETTINGS) if is_watched else (PLAN, SETTINGS)
     place = Place(folder, plan.format(out=out, **words), settings.format(out=out))
+    # a path of the project itself would be that of the task's worktree
+    (out / "ours").symlink_to(place.root / ".orchestrator")
     for name, script in (
         {"mule": EXHAUSTED, "horse": HORSE} if is_watched else {"mule": MULE, "judge": JUDGE}
     ).items():
