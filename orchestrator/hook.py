@@ -173,10 +173,10 @@ def _cleaner(environment: Mapping[str, str]) -> Any:
     if package not in sys.path:  # run by its path
         sys.path.append(package)
     from orchestrator import redact
-    from orchestrator.redact import formats
+    from orchestrator.redact import commands
 
     redact.learn(environment)
-    return lambda text: formats.masked(redact.text(text))
+    return lambda text: commands.masked(redact.text(text))
 
 
 def append(spool: str, text: bytes) -> None:

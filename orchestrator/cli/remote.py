@@ -19,6 +19,7 @@ from orchestrator import journal, settings
 from orchestrator.cli import past
 from orchestrator.cli.terminal import err, show_json, tell
 from orchestrator.daemon import telling
+from orchestrator.daemon.telling import ASKING
 from orchestrator.errors import JournalLocked, RecordError, UsageError
 from orchestrator.journal import RunRow
 from orchestrator.model import RunId
@@ -281,7 +282,17 @@ def enqueue(
         _tell_how_it_stands(daemon, name, standing.get(name))
     if as_json:
         show_json(_document(daemon, names, standing))
-    return 0
+    asks = any(one["state"] in ASKING for one in standing.values())
+    return 5 if asks else 0
+
+
+def expected(root: Path, path: str) -> float:
+    """Dollars that a person must allow that plan, as the daemon that holds the project says; 0 where none asks."""
+    daemon = find(root)
+    if daemon is None or daemon.place is None:
+        return 0.0
+    plans = daemon.get("/api/plans/waiting")["plans"]
+    return next((float(one["asks_usd"]) for one in plans if one["path"] == path), 0.0)
 
 
 def _wanted(root: Path, name: str, *, again: bool) -> tuple[str, str]:
@@ -338,7 +349,7 @@ def _tell_how_it_stands(daemon: Daemon, name: str, one: Mapping[str, Any] | None
         _say_how_to_follow(daemon, one["run"])
     else:
         usd = ("--usd", f"{one['asks_usd']:.2f}") if one["state"] == "unapproved" else ()
-        asks = one["state"] in ("untrusted", "unapproved")
+        asks = one["state"] in ASKING
         step = f"{NEXT}{command('trust', *usd, shown)}" if asks else ""
         why = plain(one["why"], 300)
         tell("waits", f"{shown} is {one['state']}: {why}{step}")

@@ -31,7 +31,7 @@ from orchestrator.reader.discover import project_root
 from orchestrator.settings import Settings
 from orchestrator.views.asking import person
 from orchestrator.views.interrupted import would_go_on
-from orchestrator.views.text import NEXT, command, counted, doubts, lines, near
+from orchestrator.views.text import NEXT, command, cost, counted, doubts, lines, near
 
 
 def watch(top: Path, *, trusts_all: bool, workers: int | None) -> int:
@@ -126,12 +126,16 @@ def trust(paths: Sequence[Path], usd: float | None = None) -> int:
         found = project.load(root, [source], loaded)
         digest = trusting.digest(source.content)
         trusting.trust(root, digest, source.path, person(), at, usd)
-        cost = f", and cost up to ${usd:.2f}" if usd is not None else ""
-        _tell_of(near(root, source.path), found, cost)
+        allowed = f", and cost up to {cost(usd)}" if usd is not None else ""
+        _tell_of(near(root, source.path), found, allowed)
+        if usd is not None and (needed := remote.expected(root, source.path)) > usd:
+            step = command("trust", "--usd", f"{needed:.2f}", near(root, source.path))
+            told = f"{near(root, source.path)} is expected to cost {cost(needed)}, so it waits"
+            tell("warning", f"{told}{NEXT}{step}", "yellow")
     return 0
 
 
-def _tell_of(name: str, found: Loaded, cost: str) -> None:
+def _tell_of(name: str, found: Loaded, allowed: str) -> None:
     """What becomes of a text that is trusted now."""
     if found.errors:
         first, more = found.errors[0], len(found.errors) - 1
@@ -141,7 +145,7 @@ def _tell_of(name: str, found: Loaded, cost: str) -> None:
             f"{name} is trusted, and does not run: {first.file}:{first.line}: {first.message}{rest}"
         )
         return tell("warning", f"{told}{NEXT}{right}", "yellow")
-    err().print(f"✓ {name} may run as it is now{cost}")
+    err().print(f"✓ {name} may run as it is now{allowed}")
     if told := doubts(found.diagnostics):
         tell("warning", f"{name}: {told}{NEXT}{command('lint', name)}", "yellow")
 

@@ -23,7 +23,7 @@ from orchestrator.inbox import Letter
 from orchestrator.model import RunId, TaskId
 from orchestrator.reader import bounded, discover
 from orchestrator.views.house import Act, Cancel, Enqueue, Health, Resume, Trust, Waiting
-from orchestrator.views.text import counted
+from orchestrator.views.text import cost, counted
 
 MOST_TOGETHER = 1_000_000  # letters of all texts that are shown; the first plans go first
 
@@ -143,8 +143,8 @@ class Door:
             case Trust():
                 await to_thread.run_sync(self._trust, asked, by)
                 self._supervisor.rouse()
-                cost = f", and cost up to ${asked.usd:.2f}" if asked.usd is not None else ""
-                return f"{asked.path} may run as it is now{cost}"
+                allowed = f", and cost up to {cost(asked.usd)}" if asked.usd is not None else ""
+                return f"{asked.path} may run as it is now{allowed}"
             case Enqueue():
                 return self._enqueue(asked)
             case Cancel():

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from orchestrator.redact import formats
+from orchestrator.redact import commands
 
 ALL = "all"
 FILE = re.compile(r"[^/]*\.[A-Za-z]\w*|[^/]*\.(\w+)?(ignore|rc|env|attributes)")
@@ -125,7 +125,7 @@ def first(folder: str) -> str:
 
 def part(text: str) -> str:
     """One part of a signature: no colon, no blank, no key, of bounded length."""
-    return re.sub(r"[:\s\x00-\x1f]+", "_", formats.masked(text.strip()))[:LONGEST] or "_"
+    return re.sub(r"[:\s\x00-\x1f]+", "_", commands.masked(text.strip()))[:LONGEST] or "_"
 
 
 USUAL = {"mvnw": "mvn", "gradlew": "gradle", "gmake": "make", "inv": "invoke", "nodejs": "node"}

@@ -109,7 +109,7 @@ def test_a_failed_task_is_tried_again_in_a_daemon(house: House):
 def test_a_plan_is_run_and_run_again_beside_a_daemon(house: House):
     with house.serving() as daemon:
         path = house.plan("demo")
-        said = house.call("run", str(path))
+        said = house.call("run", str(path), code=5)
         assert "plans/demo-PLAN.md is untrusted" in said
         assert "next: orchestrator trust plans/demo-PLAN.md" in said
         house.call("trust", str(path))

@@ -66,14 +66,18 @@ def test_a_word_on_the_cost_is_given_on_the_page_too(tmp_path: Path):
     path = one.plan("dear", TASK.format(name="dear"))
     with one.serving("--trust-all") as daemon:
         daemon.says("plans/dear-PLAN.md does not run")
-        said = one.call("run", str(path))
+        said = one.call("run", str(path), code=5)
         assert "plans/dear-PLAN.md is unapproved: its first tries are expected to cost" in said
         assert "next: orchestrator trust --usd" in said
         assert one.began["dear"] == 0
         (waits,) = ask(one, "/api/plans/waiting")["plans"]
         assert (waits["state"], waits["diff"]) == ("unapproved", "")
         body = {"path": waits["path"], "sha256": waits["sha256"], "usd": waits["asks_usd"]}
-        assert ask(one, "/api/plans/trust", body)["done"].endswith(f"up to ${body['usd']:.2f}")
+        less = one.call("trust", "--usd", "0.0001", str(path))
+        assert "cost up to $0.0001" in less
+        assert f"so it waits\n  next: orchestrator trust --usd {body['usd']:.2f} plans/dear" in less
+        done = ask(one, "/api/plans/trust", body)["done"]
+        assert float(done.rpartition("up to $")[2]) == body["usd"]
         daemon.wait_until(lambda: one.ended(1))
         assert daemon.end() == 0
 
