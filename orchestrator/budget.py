@@ -7,7 +7,7 @@ What is charged for an attempt, of dollars and of tokens each:
 * one whose reviewer told nothing of its cost: all dollars that were set aside;
 * one that ended before it told everything: what it told and one turn more, the largest that was seen of it, as long as that
   is less than what was set aside; one that told nothing: all that was set aside, but only what such an attempt may need if
-  nobody can price its model, as its client may be one that never tells;
+  nobody can price its model, as its client may be one that never tells, or if it gave up within BRIEF_S, before a second turn;
 * one that a provider refused, or that never began: what it told, as refusals are not billed.
 """
 
@@ -21,8 +21,9 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from orchestrator.history import History, Tried
-from orchestrator.model import Failure, Limit, Limits, PlanId, Reserve, Route, TaskId, Usage
+from orchestrator.model import Failure, Limit, Limits, Outcome, PlanId, Reserve, TaskId, Usage
 
+BRIEF_S = 5.0  # no client has an answer of its model and asks a second time within that
 UNBILLED = {  # the provider refused it, or it never began
     Failure.RATE_LIMIT,
     Failure.QUOTA,
@@ -116,7 +117,7 @@ def charge(tried: Tried) -> Charge:
     usd, tokens = (told.cost_usd, told.fresh_tokens) if told else (None, None)
     if _has_silent_review(tried):
         usd = None
-    unseen = _unseen(tried, set_aside, usd, tokens)
+    unseen = _unseen(tried, outcome, set_aside, usd, tokens)
     held = Money(
         _settle(usd, whole, unseen.usd, one_more.usd),
         _settle(tokens, whole, unseen.tokens, one_more.tokens),
@@ -124,12 +125,17 @@ def charge(tried: Tried) -> Charge:
     return Charge(held, held, known)
 
 
-def _unseen(tried: Tried, set_aside: Money, usd: float | None, tokens: int | None) -> Money:
+def _unseen(
+    tried: Tried, ended: Outcome, set_aside: Money, usd: float | None, tokens: int | None
+) -> Money:
     """What stands for that which it did not tell."""
     own = tried.reserve or Reserve()
+    least = own.unseen_usd, own.unseen_tokens
+    if ended.failure is Failure.EXIT and 0 < ended.duration_s < BRIEF_S and not (usd or tokens):
+        least = own.brief_usd, own.brief_tokens
     return Money(
-        set_aside.usd if usd or own.unseen_usd is None else own.unseen_usd,
-        set_aside.tokens if tokens or own.unseen_tokens is None else own.unseen_tokens,
+        set_aside.usd if usd or least[0] is None else least[0],
+        set_aside.tokens if tokens or least[1] is None else least[1],
     )
 
 
@@ -365,36 +371,3 @@ def _shown(usd: bool, *amounts: Money) -> list[str]:
         f"${max(0.0, one.usd):.2f}" if usd else f"{max(0.0, one.tokens):,.0f} tokens"
         for one in amounts
     ]
-
-
-# --- something cheaper -------------------------------------------------------------------------------
-
-
-class Offer(NamedTuple):
-    """A route with what it may cost; `cost_usd` None: nobody knows."""
-
-    route: Route
-    cost_usd: float | None
-    tokens: float
-
-
-def choose(
-    primary: Offer, cheaper: Sequence[Offer], rooms: Sequence[Room], share: float
-) -> tuple[Offer, str]:
-    """Where the first choice costs more than this `share` of what is left: the first of the others that costs less and fits.
-
-    `cheaper` are asked in their order. The reason is empty where nothing changes.
-    """
-    left = min((room.left.usd for room in rooms), default=math.inf)
-    if primary.cost_usd is None or primary.cost_usd <= share * left or not share:
-        return primary, ""
-    for offer in cheaper:
-        if offer.cost_usd is None or offer.cost_usd >= primary.cost_usd:
-            continue
-        if all(Money(offer.cost_usd, offer.tokens).fits(room.left) for room in rooms):
-            reason = (
-                f"{primary.route.model or primary.route.worker} may cost ${primary.cost_usd:.2f}, more than {share:.0%} of "
-                f"the ${max(0.0, left):.2f} that are left, and {offer.route.model} ${offer.cost_usd:.2f}"
-            )
-            return offer, reason
-    return primary, ""

@@ -21,13 +21,12 @@ from orchestrator.budget import (
     Budget,
     Charge,
     Money,
-    Offer,
     Room,
     Verdict,
     admit,
     charge,
-    choose,
 )
+from orchestrator.cheaper import Offer, choose
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.neighbours import Neighbours
 from orchestrator.engine.treasurer import Treasurer, day_begins, limits
@@ -152,6 +151,27 @@ def test_a_client_that_never_tells_tokens_is_charged_what_such_an_attempt_may_ne
     reserve = Reserve(usd=1.0, tokens=900, unseen_tokens=50)
     assert charge(tried(Outcome(), reserve=reserve)).held == Money(1.0, 50)
     assert charge(tried(reserve=reserve)).held == Money(1.0, 900)
+
+
+@pytest.mark.parametrize(
+    ("failure", "seconds", "told", "held"),
+    [
+        (Failure.EXIT, 0.3, None, Money(0.1, 50)),
+        (Failure.EXIT, 0.3, usage(0.0, 0, lower_bound=True), Money(0.1, 50)),
+        (Failure.EXIT, 0.3, usage(0.2, 20, lower_bound=True), Money(0.3, 30)),  # it has told
+        (Failure.EXIT, 5.0, None, Money(5.0, 900)),  # it may have had more than a turn
+        (Failure.EXIT, 0.0, None, Money(5.0, 900)),  # nobody knows how long it worked
+        (Failure.INTERRUPTED, 0.3, None, Money(5.0, 900)),
+        (None, 0.3, None, Money(5.0, 900)),  # it has done something
+    ],
+)
+def test_who_gives_up_at_once_and_tells_nothing_is_charged_what_such_an_attempt_may_need(
+    failure: Failure | None, seconds: float, told: Usage | None, held: Money
+):
+    reserve = Reserve(usd=5.0, tokens=900, brief_usd=0.1, brief_tokens=50)
+    outcome = Outcome(failure=failure, duration_s=seconds, usage=told)
+    found = charge(tried(outcome, reserve=reserve, leap=(0.1, 10))).held
+    assert (found.usd, found.tokens) == (pytest.approx(held.usd), held.tokens)
 
 
 def test_a_script_costs_nothing():
@@ -555,6 +575,8 @@ def check_nobody_starved(world: World) -> None:
         assert short & {one, *world.graph.all_before(one)}
     now = world.treasurer.now()
     for one in world.tracker.refused:
+        if "unknown_usd" in world.history.shortages[one].reason:
+            continue  # its model may have been seen since; a resume looks again
         need = world.treasurer._asked(world.tracker._start(one)).need
         assert not all(need.fits(room.left) for room in now.rooms(one)), one
 
@@ -564,6 +586,8 @@ def check_restart(world: World) -> None:
     again = fold(world.events)
     now, then = world.treasurer.now().run(), world.treasurer.now()
     then._charges = [(t, one, charge(one)) for t, past in again.tasks.items() for one in past.tried]
-    assert then.run().held == now.held
+    # the sum is of the same amounts, not in the same order
+    assert then.run().held.usd == pytest.approx(now.held.usd)
+    assert then.run().held.tokens == now.held.tokens
     known = sum((one.spent for one in world.every if not _untold(one)), NOTHING)
     assert now.known.usd == pytest.approx(known.usd)  # the journal's sum is what was used

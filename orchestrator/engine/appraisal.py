@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from orchestrator import estimates, prices
-from orchestrator.budget import UNBILLED, Offer
+from orchestrator.budget import UNBILLED
+from orchestrator.cheaper import Offer
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.experience import Experience, Foreseen, Seat
 from orchestrator.estimates import Measured

@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator import budget, clock, ledger
 from orchestrator.budget import FREE, NOTHING, Admission, Asked, Budget, Charge, Money, Verdict
+from orchestrator.cheaper import choose
 from orchestrator.engine import caps, offloading
 from orchestrator.engine.appraisal import Appraiser
 from orchestrator.engine.crew import Crew
@@ -235,6 +236,8 @@ class Treasurer:
             tokens_cap=caps.of_tokens(amount.tokens, self._crew.settings.budget),
             unseen_usd=asked.need.usd if is_guess else None,
             unseen_tokens=math.ceil(asked.need.tokens) if is_guess else None,
+            brief_usd=min(usd, asked.need.usd),
+            brief_tokens=min(math.floor(tokens), math.ceil(asked.need.tokens)),
             with_review=start.task.id in self._crew.reviewers,
         )
 
@@ -253,7 +256,7 @@ class Treasurer:
             return start
         now, share = self.now(), self._crew.settings.budget.dear_share
         cheaper = [self._appraiser.offer(task, one) for one in self._below(route)]
-        chosen, reason = budget.choose(
+        chosen, reason = choose(
             self._appraiser.offer(task, route), cheaper, [now.run(), now.day()], share
         )
         if not reason:

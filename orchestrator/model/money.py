@@ -55,6 +55,8 @@ class Reserve(Money):
     tokens_cap: Cap | None = None
     unseen_usd: Dollars | None = None  # charged where it tells none: nobody can price its model
     unseen_tokens: Tokens | None = None
+    brief_usd: Dollars | None = None  # charged where it gave up at once and told nothing
+    brief_tokens: Tokens | None = None
     with_review: bool = False  # a second worker is paid from it, after the first
 
 
