@@ -7,7 +7,10 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    if sys.argv[1:] == ["hook"]:
+    words = sys.argv[1:]
+    if words[:1] == ["hook"] and not {"--help", "-h"} & set(
+        words
+    ):  # what a client says wrong, too, must end well
         from orchestrator import hook
 
         hook.main()

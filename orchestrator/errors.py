@@ -17,7 +17,8 @@ A task that fails is not an error of ours: it is an `Outcome` (see model.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from orchestrator.model import Diagnostic
 
@@ -67,9 +68,16 @@ class UsageError(OrchestratorError):
 
 
 class ApprovalNeeded(OrchestratorError):
-    """Nothing has begun, and nothing is wrong: it may cost more than is spent without a person's word."""
+    """Nothing has begun, and nothing is wrong: it may cost more than is spent without a person's word.
+
+    `document`: the figures, the settings and what lifts them, for programs.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, document: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.document = dict(document or {})
 
 
 class UnknownRun(UsageError):

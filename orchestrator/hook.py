@@ -11,7 +11,7 @@ import sys
 
 TYPE_CHECKING = False  # its own module is imported only if there is something to keep
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any, NoReturn
 
 HOME = ".orchestrator"
@@ -20,7 +20,9 @@ PATIENCE_S = 2.0  # for all of it: whoever does not close our stdin holds up nob
 MOST_INPUT = 16_000_000  # bytes; after a tool its whole result is told
 MOST_LINE, MOST_SPOOL = 8_000, 4_000_000  # bytes; a full spool takes no more until it is counted
 LONGEST, LONGEST_NAME = 300, 100  # characters of a command or path, and of all else
-LONGEST_SCRIPT = 20_000  # of what is looked through for text that goes into files
+LONGEST_SCRIPT = 200_000  # of what is looked through for text that goes into files; of a longer one nothing is kept
+LOCK_S = 0.02  # a hook holds the spool for far less; whoever holds it longer is no hook
+IGNORED = "*\n!config.toml\n"  # what git is told in .orchestrator
 KINDS = {
     "PreToolUse": "PreToolUse",
     "PostToolUse": "PostToolUse",
@@ -60,15 +62,16 @@ def _keep(environment: Mapping[str, str]) -> None:
     told = json.loads(_read(0))
     found = line(told, environment) if isinstance(told, dict) else b""
     if found:
+        ignore(home)
         append(os.path.join(home, SPOOL), found)
 
 
 def home_of(folder: str) -> str | None:
-    """The .orchestrator of the project around it."""
+    """The .orchestrator of the project around it. One that is a link leads anywhere: nothing is kept there."""
     while True:
         home = os.path.join(folder, HOME)
         if os.path.isdir(home):
-            return home
+            return None if os.path.islink(home) else home
         folder, below = os.path.dirname(folder), folder
         if folder == below:
             return None
@@ -78,26 +81,45 @@ def is_off(home: str, environment: Mapping[str, str]) -> bool:
     """patterns.detect is false: in the environment, else in the project's file, else in the person's."""
     if DETECT in environment:
         return environment[DETECT].strip().lower() in NO
-    configured = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    configured = environment.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(configured):
+        configured = os.path.expanduser("~/.config")
     for folder in (home, os.path.join(configured, "orchestrator")):
-        said = list(_said(os.path.join(folder, "config.toml")))
-        if said:
-            return said[-1] == b"false"
+        said = _said(os.path.join(folder, "config.toml"))
+        if said is not None:
+            return str(said).strip().lower() in NO
     return False
 
 
-def _said(file: str) -> Iterator[bytes]:
+def _said(file: str) -> object:
+    """What it sets patterns.detect to; None: nothing. It is read as TOML only if that word is in it, and not as a comment alone."""
     try:
         with open(file, "rb") as settings:
-            text = settings.read(MOST_LINE * 100)
-    except OSError:
+            text = settings.read()
+    except FileNotFoundError:
+        return None
+    rows = [row for row in text.split(b"\n") if not row.lstrip().startswith(b"#")]
+    if not any(b"detect" in row or b"\\" in row for row in rows):
+        return None
+    import tomllib
+
+    table = tomllib.loads(text.decode("utf-8-sig")).get("patterns")
+    return table.get("detect") if isinstance(table, dict) else None
+
+
+def ignore(home: str) -> None:
+    """Git ignores what is kept there, also in a clone, which has the settings only."""
+    path = os.path.join(home, ".gitignore")
+    if os.path.lexists(path):
         return
-    for row in text.split(b"\n"):
-        plain = row.partition(b"#")[0]
-        if b"detect" in plain:
-            name, _, value = plain.rpartition(b"=")
-            if name.strip().endswith(b"detect"):
-                yield value.strip(b" \t\r}")
+    draft = f"{path}.{os.getpid()}"
+    try:
+        with open(draft, "x", encoding="utf-8") as file:
+            file.write(IGNORED)
+        os.rename(draft, path)
+    finally:
+        if os.path.lexists(draft):
+            os.unlink(draft)
 
 
 def _read(descriptor: int) -> bytes:
@@ -142,22 +164,23 @@ def _tool(told: Mapping[str, Any], clean: Any) -> dict[str, Any]:
         name: clean(word)[:LONGEST_NAME] if isinstance(word, str) else ""
         for name, word in names.items()
     }
-    # Cleaned before it is cut: half of a secret is found by nobody.
-    kept["target"] = clean(without_texts(target[:LONGEST_SCRIPT]))[:LONGEST]
+    kept["target"] = _shown(target, clean)[:LONGEST]
     if event == "PreToolUse":
         return kept
     size = _size(told, target) if kept["tool"] == "Read" else None
     return {**kept, "ok": event == "PostToolUse", "size": size}
 
 
-def without_texts(script: str) -> str:
-    """Here-documents are what a file is to hold, not what is done: only their first and last line stay."""
-    if "<<" not in script:
-        return script
-    import re
+def _shown(target: str, clean: Any) -> str:
+    """Without what here-documents put into files. Cleaned before anything is cut out or off: half of a secret is found by nobody."""
+    if len(target) > LONGEST_SCRIPT:
+        return ""
+    shown: str = clean(target)
+    if "<<" not in shown:
+        return shown
+    from orchestrator.redact import heredocs
 
-    begin = r"(<<-?[ \t]*(['\"]?)\\?([A-Za-z_]\w*)\2[^\n]*\n)"
-    return re.sub(begin + r".*?(?:(^[ \t]*\3[ \t]*$)|\Z)", r"\1\4", script, flags=re.S | re.M)
+    return str(clean(heredocs.without_texts(shown)))
 
 
 def _size(told: Mapping[str, Any], path: str) -> int | None:
@@ -181,22 +204,43 @@ def _cleaner(environment: Mapping[str, str]) -> Any:
 
 def append(spool: str, text: bytes) -> None:
     """In one write. Who takes the spool away waits for those that hold it, so a line never goes with it unread."""
-    import fcntl
     import stat
+    import time
 
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    # To read, too: whether the last one could be written whole.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    ends = time.monotonic() + LOCK_S
     for _ in range(3):
         descriptor = os.open(spool, flags, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_SPOOL:
                 return
-            if found.st_nlink and _is_there(spool, found.st_ino):
-                os.write(descriptor, b"\n" + text + b"\n")  # after half of a line, too
-                return
+            if not _is_held(descriptor, spool, found.st_ino, ends):
+                continue
+            if found.st_mode & 0o077:
+                os.fchmod(descriptor, 0o600)
+            is_torn = found.st_size and os.pread(descriptor, 1, found.st_size - 1) != b"\n"
+            os.write(descriptor, (b"\n" if is_torn else b"") + text + b"\n")
+            return
         finally:
             os.close(descriptor)
+
+
+def _is_held(descriptor: int, spool: str, number: int, ends: float) -> bool:
+    """False: it was taken away, or somebody else holds it."""
+    import fcntl
+    import time
+
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not _is_there(spool, number) or time.monotonic() > ends:
+                return False
+            time.sleep(0.001)
+        else:
+            return _is_there(spool, number)
 
 
 def _is_there(spool: str, number: int) -> bool:

@@ -46,6 +46,21 @@ def price(
     return usage.model_copy(update={"cost_usd": cost, "cost_basis": basis})
 
 
+def thresholds(*, provider: str | None, model: str, own: Mapping[str, Price]) -> tuple[int, ...]:
+    """From so much input of one request on, cache and all, it is priced otherwise. Between them prices add up."""
+    if model in own:
+        return ()
+    import genai_prices  # 0.3 s
+
+    used, (provider, model) = genai_prices.Usage(), _address(provider, model)
+    try:
+        found = genai_prices.calc_price(used, model, provider_id=provider).model_price
+    except LookupError:
+        return ()
+    tiers = (tier for price in vars(found).values() for tier in getattr(price, "tiers", ()))
+    return tuple(sorted({tier.start + 1 for tier in tiers}))
+
+
 def snapshot() -> str:
     """Whose prices. The package does not date its data, so its version stands for the date."""
     return f"genai-prices {version('genai-prices')}"

@@ -274,6 +274,26 @@ def test_a_value_out_of_range_or_of_another_type_names_its_file_and_key(
     assert problem.startswith(f"{path}: {section}.{line.split()[0]}")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("300M", ": 300_000_000, without quotes"),
+        ("1.5b", ": 1_500_000_000, without quotes"),
+        ("12 k", ": 12_000, without quotes"),
+        ("8080", ": 8_080, without quotes"),
+        ("much", ""),
+    ],
+)
+@pytest.mark.parametrize("key", ["quota.month_tokens", "budget.run_tokens", "budget.day_tokens"])
+def test_tokens_in_words_are_refused_with_the_number_that_is_meant(
+    root: Path, key: str, given: str, told: str
+):
+    section, name = key.split(".")
+    path = write_project(root, f'[{section}]\n{name} = "{given}"\n')
+    [problem] = problems(root)
+    assert problem == f"{path}: {key} = '{given}': should be a whole number{told}; correct it there"
+
+
 def test_what_a_daemon_could_not_do_is_refused_with_what_to_write(root: Path):
     path = write_project(
         root, "[daemon]\nlearn = '99 3 * * *'\n[notify]\nwebhook = 'ftp://example.org/x'\n"

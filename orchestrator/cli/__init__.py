@@ -33,7 +33,7 @@ from orchestrator.cli import (
 )
 from orchestrator.cli.page import Command, Group
 from orchestrator.cli.terminal import err, settle_streams, show_json, tell
-from orchestrator.errors import OrchestratorError, PlanError, UsageError
+from orchestrator.errors import ApprovalNeeded, OrchestratorError, PlanError, UsageError
 
 USAGE, BUG, INTERRUPTED = UsageError.exit_code, 70, 130
 EXIT_CODES = (
@@ -80,6 +80,7 @@ scripts = typer.Typer(
 )
 scripts.command("list", cls=Command)(tools.list_)
 scripts.command("add", cls=Command)(tools.add)
+scripts.command("remove", cls=Command)(tools.remove)
 scripts.command("enable", cls=Command)(tools.enable)
 scripts.command("disable", cls=Command)(tools.disable)
 scripts.command("test", cls=Command)(tools.try_)
@@ -182,6 +183,8 @@ def _say(error: BaseException) -> tuple[int, str]:
 
 
 def _located(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, ApprovalNeeded):
+        return error.document
     if not isinstance(error, PlanError):
         return {}
     from orchestrator.cli import diagnostics
@@ -201,7 +204,7 @@ def _misused(error: Any) -> tuple[int, str]:
     if type(error).__name__ == "NoArgsIsHelpError":
         err().print(message)
         return USAGE, message
-    message = " ".join(message.split())
+    message = " ".join(message.split()).replace(": Value error, ", ": ")
     _error(USAGE, message)
     if context is not None:
         err().print(f"  next: {context.command_path} --help")

@@ -12,6 +12,7 @@ from orchestrator.cli.terminal import out
 from orchestrator.clock import at
 from orchestrator.history import Tried
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
+from orchestrator.outloop import gained
 from orchestrator.reader.discover import project_root
 from orchestrator.tracker import REACTIONS, Reaction
 from orchestrator.views import asking, handover, money, waiting
@@ -61,6 +62,8 @@ def report(end: End, summaries: Sequence[str]) -> None:
     _totals(end)
     if of_budget := money.total(end.watched):
         out().print(f"  {of_budget}")
+    if saved := gained.of_run(end.root, end.run, end.watched.history, end.watched.graph):
+        out().print(f"  saved by tools: {saved}")
     for row in handover.rows(end.watched, end.root, summaries):
         out().print(f"  {row}")
     show_steps(end)

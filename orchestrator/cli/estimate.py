@@ -1,4 +1,4 @@
-"""estimate: what plans will use and when they will be done, as ranges with their rules. Refuses to start or write anything."""
+"""estimate: what plans will use and when they will be done, as ranges with their rules. Refuses to start anything, and to write but a comment that was asked for."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 10
 TITLE = 34
+Comment = Annotated[
+    str | None,
+    typer.Option(
+        "--comment",
+        metavar="ISSUE",
+        help="Post it with the proposed splits on this issue, too, by its number or address, with the gh program; once.",
+        show_default=False,
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ def estimate(
     paths: Paths,
     as_json: Json = False,
     why: Annotated[bool, typer.Option("--why", help="Show the rule of every figure.")] = False,
+    comment: Comment = None,
 ) -> int:
     """Estimate tokens, cost and time, task by task and with one to ten workers.
 
@@ -58,17 +68,20 @@ def estimate(
     from orchestrator import engine
     from orchestrator.cli import plans, preflight, routes
     from orchestrator.cli.terminal import out, show_json, tell
+    from orchestrator.outloop import github
     from orchestrator.reader import discover
 
+    issue = None if comment is None else github.issue(comment)
     root = discover.project_root(paths[0])
     (found, notes), graph = plans.loaded(paths)
     known = engine.gather(found)
     for note in known.notes:
         tell("warning", note)
     if as_json:
-        show_json(_foreseen(root, graph, known))
+        told = _foreseen(root, graph, known)
+        show_json(told | {"comment": _commented(root, issue, graph, told, found)})
     else:
-        lines = {line.task: line for line in _lines(graph, known)}
+        lines = {line.task: line for line in _lines(root, graph, known)}
         spans = _spans(graph, lines, known)
         _show(graph, lines, spans, found, why=why)
         _show_calibration(known)
@@ -76,7 +89,21 @@ def estimate(
         for row in preflight.rows(root, graph, firsts, found):
             out().print(row)
         routes.show_notes((*notes, *routes.varied(graph, firsts, found)))
+        if issue and (said := _commented(root, issue, graph, _foreseen(root, graph, known), found)):
+            more = "" if said["new"] else " (it was there already)"
+            out().print(f"comment: {said['url']}{more}")
     return 0
+
+
+def _commented(
+    root: Path, issue: str | None, graph: TaskGraph, told: Mapping[str, Any], found: Settings
+) -> dict[str, Any] | None:
+    from orchestrator.cli import commenting
+
+    if issue is None:
+        return None
+    paths = [plan.path for plan in graph.plans.values()]
+    return commenting.post(root, issue, paths, told, found.run.workers)
 
 
 def foresee(root: Path, sources: Sequence[Source]) -> dict[str, Any]:
@@ -94,7 +121,7 @@ def foresee(root: Path, sources: Sequence[Source]) -> dict[str, Any]:
 def _foreseen(root: Path, graph: TaskGraph, known: Experience) -> dict[str, Any]:
     from orchestrator.cli import preflight
 
-    lines = {line.task: line for line in _lines(graph, known)}
+    lines = {line.task: line for line in _lines(root, graph, known)}
     spans = _spans(graph, lines, known)
     found = _document(graph, lines, spans, known, known.settings.budget)
     return {**found, "start": preflight.document(root, graph, _firsts(lines), known.settings)}
@@ -104,14 +131,15 @@ def _firsts(lines: Mapping[TaskId, Line]) -> dict[TaskId, Route]:
     return {task: line.route for task, line in lines.items() if line.route is not None}
 
 
-def _lines(graph: TaskGraph, known: Experience) -> Iterator[Line]:
+def _lines(root: Path, graph: TaskGraph, known: Experience) -> Iterator[Line]:
     from orchestrator import complexity, engine, estimates
 
     found = known.settings
     weights = found.complexity.model_dump()
     scores = {task: complexity.score(graph.tasks[task], weights) for task in graph}
-    routes = engine.likely(graph.tasks.values(), scores, found, graph=graph, known=known)
-    for task in graph.tasks.values():
+    tasks = graph.tasks.values()
+    routes = engine.likely(tasks, scores, found, graph=graph, known=known, root=root)
+    for task in tasks:
         route, worker = routes.get(task.id, (None, ""))
         seat = engine.Seat("", None, None, None)
         if route is not None:
@@ -252,9 +280,11 @@ def _fresh(lines: Mapping[TaskId, Line]) -> int:
 
 
 def _model(line: Line) -> str:
+    from orchestrator.views.words import who
+
     if line.route is None:
         return "a person"
-    return str(line.route.tier or line.route.worker)
+    return str(line.route.tier or who(line.route))
 
 
 def _range(pair: tuple[float, float] | tuple[int, int], shown: Any) -> str:
@@ -326,6 +356,7 @@ def _task(line: Line) -> dict[str, Any]:
         "worker": line.route.worker if line.route else None,
         "tier": line.route.tier if line.route else None,
         "model": line.route.model if line.route else None,
+        "tool": line.route.tool if line.route else None,
         "work_tokens": _pair((spent.tokens.low, spent.tokens.high)),
         "tokens": _pair(line.tokens()),
         "cost_usd": _pair(line.cost()),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile, zip_longest
+from typing import Any
 
 from orchestrator import answers
 from orchestrator.cli import drawing
@@ -14,6 +15,7 @@ from orchestrator.clock import at
 from orchestrator.history import Tried
 from orchestrator.model import (
     Check,
+    Event,
     EventKind,
     Outcome,
     Review,
@@ -30,6 +32,7 @@ from orchestrator.views.words import followed, reason, said, weakness, who
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
 SAID_ROWS = 40
+BEGINS = (EventKind.RUN_STARTED, EventKind.RUN_RESUMED)
 STEP_ROWS = 12  # the latest; all of them are in show --events
 
 
@@ -54,6 +57,19 @@ def _before(found: Past, task: Task) -> Iterator[Row]:
         score = past.tried[-1].score
         why = ", ".join(score.reasons) or "nothing in the text moved it"
         yield "complexity", f"{score.value}: {why}"
+    if stays := _in_force(found, task).get("stays", {}).get(task.id):
+        yield "no tool", f"a model does it: {plain(stays, 300)}"
+
+
+def _in_force(found: Past, task: Task, number: int | None = None) -> Mapping[str, Any]:
+    """What the engine that made this try had told when it began; without a number the latest engine."""
+
+    def is_before(event: Event) -> bool:
+        mine = event.kind is EventKind.ATTEMPT_STARTED and event.task == task.id
+        return number is None or not (mine and event.attempt == number)
+
+    told = [one.data for one in takewhile(is_before, found.events) if one.kind in BEGINS]
+    return told[-1] if told else {}
 
 
 def _state(found: Past, task: Task) -> str:
@@ -79,7 +95,10 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
         took = "" if taken is None else f", {duration(taken)}"
         yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
         yield "  why", f"{tried.route.reason} ({_decided(tried.route)})"
+        if tried.route.tool:
+            yield "  tool", f"{tried.route.tool}, for the pattern {tried.route.pattern}"
         yield from (("  left out", f"{model}: {why}") for model, why in tried.route.left_out)
+        yield from _named(found, task, tried)
         if expected := _expected(tried.route):
             yield "  expected", expected
         for check in tried.before:
@@ -101,6 +120,13 @@ def _decided(route: Route) -> str:
     drawn = f", drawn with {route.propensity:g}" if route.propensity < 1 else ""
     floor = f", floor {route.floor}" if route.floor else ""
     return f"{by}confidence {route.confidence:g}{drawn}{floor}"
+
+
+def _named(found: Past, task: Task, tried: Tried) -> Iterator[Row]:
+    """Files of earlier tasks that its prompt named (context.profiles)."""
+    files = _in_force(found, task, tried.number).get("needed", {}).get(task.id, ())
+    if files and tried.route.asks_a_model:
+        yield "  was told", f"that tasks like it needed {_files(files)}"
 
 
 def _expected(route: Route) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 from orchestrator import clock, complexity, disk, ledger, settings
 from orchestrator.cli import past
 from orchestrator.cli.terminal import out, show_json, tell
-from orchestrator.errors import RecordError, UsageError
+from orchestrator.errors import OrchestratorError, RecordError, UsageError
 from orchestrator.intelligence import exports, imports
 from orchestrator.ledger import Amendment, Entry, heuristics, token_stats
 from orchestrator.model import Position, Task, TaskId
+from orchestrator.outloop import offload
 from orchestrator.views.text import counted, plain
+from orchestrator.workers.tool import NAME as TOOL
 
 DAMAGED = 4
 MOST_REFUSED = 20  # lines, one by one
@@ -130,13 +132,29 @@ def amend(
         timestamp=_now(),
     )
     ledger.append(folder, [line])
+    saved = _taken_back(one) if outcome == "failed" and one.worker == TOOL else ""
     if as_json:
         show_json({"version": 1, "was": one.outcome, **_told(line)})
     else:
         name = f"{one.run_id} {one.task_id}, attempt {one.attempt}"
         out().print(f"✓ {name}: {one.outcome} before, {outcome} now (by {plain(by)})")
+        for told in filter(None, (saved,)):
+            out().print(f"  {told}", markup=False, highlight=False)
         out().print("  next: orchestrator learn takes it into account")
     return 0
+
+
+def _taken_back(one: Entry) -> str:
+    """What a tool's wrong work saved was nothing. Only the project of its run has that in its books."""
+    try:
+        tool, why = offload.amended(past.here(), one.run_id, one.task_id, one.attempt)
+    except (OrchestratorError, OSError) as trouble:
+        return f"what its tool saved may still be booked: {trouble}. Next: the same once more"
+    if tool is None:
+        where = f"if this is not the folder of {one.project}, say it again there"
+        return f"nothing that its tool saved is booked here (any more); {where}"
+    ended = f"; {tool.name} is disabled: {why}" if why else ""
+    return f"what the tool {tool.name} saved by it is no longer booked, and it counts as a failure of the tool{ended}"
 
 
 def _told(line: Amendment) -> dict[str, Any]:

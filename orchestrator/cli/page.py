@@ -46,7 +46,8 @@ def _call(argument: Any) -> str:
 
 def _flags(option: Any) -> str:
     takes = "" if getattr(option, "is_flag", False) or not option.metavar else f" {option.metavar}"
-    return ", ".join(sorted(option.opts, key=len)) + takes
+    names = [*option.opts, *getattr(option, "secondary_opts", ())]  # the words for no, too
+    return ", ".join(sorted(names, key=len)) + takes
 
 
 def _first(text: str | None) -> str:

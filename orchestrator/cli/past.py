@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import anyio
 
-from orchestrator import journal, workspace
+from orchestrator import journal, settings, workspace
 from orchestrator.cli.terminal import tell
 from orchestrator.errors import UnknownRun
 from orchestrator.history import fold
@@ -18,6 +18,7 @@ from orchestrator.journal import RunRow
 from orchestrator.model import DoneBefore, Plan, RunId, TaskId
 from orchestrator.order import Order
 from orchestrator.reader.discover import project_root
+from orchestrator.settings import Settings
 from orchestrator.views import before
 from orchestrator.views.past import INTERRUPTED, Past, expiries, learn_secrets, names, open_run
 from orchestrator.views.watched import Watched
@@ -28,6 +29,12 @@ __all__ = ["INTERRUPTED", "Past", "expiries", "learn_secrets", "names", "reopen"
 def here() -> Path:
     """The project of the folder one stands in."""
     return project_root(Path.cwd())
+
+
+def settled() -> tuple[Path, Settings]:
+    """The same with its settings: SettingsError before anything of it is shown or changed."""
+    root = here()
+    return root, settings.load(root)
 
 
 def reopen(

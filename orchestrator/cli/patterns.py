@@ -74,11 +74,17 @@ def deprecate(pattern: Name, note: Note = "", as_json: Json = False) -> int:
     return patterns_work.deprecate(pattern, note, as_json=as_json)
 
 
-def propose(pattern: Name, as_json: Json = False) -> int:
+def propose(
+    pattern: Name,
+    force: Annotated[
+        bool, typer.Option("--force", help="In place of a draft that is there already.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Draft a tool from the commands that were run, into .orchestrator/tools/draft/. It is not used before you add it."""
     from orchestrator.cli import patterns_work
 
-    return patterns_work.propose(pattern, as_json=as_json)
+    return patterns_work.propose(pattern, force=force, as_json=as_json)
 
 
 def backfill(

@@ -3,69 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from orchestrator import settings
 from orchestrator.cli import past
 from orchestrator.cli.terminal import out, room, show_json
-from orchestrator.model.outloop import Occurrence, Pattern, Tool
-from orchestrator.outloop import discovery, store, suggestion
-from orchestrator.views.text import columns, command, cost, counted, plain, tokens, when
+from orchestrator.model.outloop import Occurrence, Pattern, PatternStatus, Saving, Tool
+from orchestrator.outloop import analysis, discovery, spool, store, suggestion
+from orchestrator.settings import Settings
+from orchestrator.views.text import (
+    UNKNOWN,
+    columns,
+    command,
+    cost,
+    counted,
+    fitted,
+    plain,
+    tokens,
+    when,
+    wrapped,
+)
 
-HEAD = ("PATTERN", "SEEN", "SURE", "TOKENS", "COST", "A MONTH", "STATUS", "TOOL")
+HEAD = ("NO", "PATTERN", "SEEN", "SURE", "TOKENS", "COST", "30 DAYS", "STATUS", "TOOL")
+LESS = (4, 5, 3, 8)  # of these, where the screen is narrow
 LATEST = 10
 NOTHING = "no operation was seen yet; they are counted when a run ends (patterns.detect)"
+OFF = "no operation was seen, and none will be: patterns.detect is false in the settings"
+TURN_ON = "set {} = true below [patterns] in .orchestrator/config.toml"
 
 
 def show_all(*, as_json: bool) -> int:
-    with store.reading(past.here()) as book:
-        every = book.patterns() if book else []
+    root, chosen = past.settled()
+    with store.reading(root) as book:
+        every = analysis.current(book) if book else []
     if as_json:
         show_json({"version": 1, "patterns": [document(one) for one in every]})
     elif not every:
-        out().print(NOTHING)
+        _show_nothing(root, chosen)
     else:
         print_table(every)
     return 0
 
 
 def show(name: str, *, as_json: bool) -> int:
-    root = past.here()
+    root, chosen = past.settled()
     with store.reading(root) as book:
         if book is None:
-            out().print(NOTHING)
+            _show_nothing(root, chosen)
             return 0
-        found = book.find(name)
+        found = analysis.find(book, name)
         seen, tool = book.occurrences(found.id), discovery.served_by(book, found)
+        saved = [one for one in book.savings() if one.pattern == found.signature]
     if as_json:
         told = [one.model_dump(mode="json") for one in reversed(seen[-LATEST:])]
         served = tool.name if tool else None
         show_json({"version": 1, "pattern": document(found), "served_by": served, "latest": told})
         return 0
-    extent = suggestion.extent(seen, settings.load(root).patterns.match)
-    for row in columns([*_rows(found, tool), ("of these", extent)]):
+    extent = ("of these", suggestion.extent(seen, chosen.patterns.match))
+    for row in wrapped([*_rows(found, tool, saved), extent], room()):
         out().print(row)
+    for step in _steps(found, tool):
+        out().print(f"  next: {step}")
     out().print()
-    for row in columns([*_latest(seen)], width=room(), names=(3,)):
+    for row in columns([*_latest(seen)], width=room(), names=(1, 3)):
         out().print(row)
     return 0
 
 
 def document(pattern: Pattern) -> dict[str, Any]:
-    return pattern.model_dump(mode="json")
+    """`decided_by` is null where nobody has decided yet."""
+    return pattern.model_dump(mode="json") | {"decided_by": pattern.decided_by or None}
 
 
 def print_table(patterns: Sequence[Pattern]) -> None:
-    for row in columns([HEAD, *map(_row, patterns)], width=room(), names=(0,)):
+    for row in fitted([HEAD, *map(_row, patterns)], room(), name=1, less=LESS):
         out().print(row)
+
+
+def _show_nothing(root: Path, chosen: Settings) -> None:
+    if not chosen.patterns.detect:
+        out().print(OFF)
+        out().print(f"  next: {TURN_ON.format('detect')}")
+    elif told := spool.waiting(root):
+        events = f"{counted(told, 'event')} of hooks {'waits' if told == 1 else 'wait'}"
+        out().print(f"no operation was seen yet; {events} in the spool")
+        out().print(f"  next: {command('patterns', 'analyze')} counts them")
+    else:
+        out().print(NOTHING)
 
 
 def _row(one: Pattern) -> tuple[str, ...]:
     return (
+        str(one.id),
         plain(one.signature),
         str(one.occurrences),
         f"{one.confidence:.0f}",
-        tokens(None if one.mean_tokens is None else round(one.mean_tokens)),
+        _mean(one),
         cost(one.mean_cost_usd),
         cost(one.monthly_usd),
         one.status,
@@ -73,32 +106,55 @@ def _row(one: Pattern) -> tuple[str, ...]:
     )
 
 
-def _rows(one: Pattern, tool: Tool | None) -> Iterator[tuple[str, str]]:
-    by = f" by {one.decided_by}" if one.decided_by else ""
-    told = f", {counted(one.measured, 'of them', 'of them')} with known tokens"
+def _mean(one: Pattern) -> str:
+    return tokens(None if one.mean_tokens is None else round(one.mean_tokens))
+
+
+def _rows(one: Pattern, tool: Tool | None, saved: Sequence[Saving]) -> Iterator[tuple[str, str]]:
     yield "pattern", f"{plain(one.signature)} (number {one.id})"
-    yield "status", f"{one.status}{by}" + (f": {plain(one.why)}" if one.why else "")
-    yield (
-        "seen",
-        f"{counted(one.occurrences, 'task')}{told}, {when(one.first_seen)} to {when(one.last_seen)}",
-    )
-    yield "sure", f"{one.confidence:g} of 100 that it is the same each time"
-    mean = tokens(None if one.mean_tokens is None else round(one.mean_tokens))
-    yield "each", f"{mean} tokens, {cost(one.mean_cost_usd)} with a model"
-    yield "a month", f"{cost(one.monthly_usd)} would have been saved in the last 30 days"
+    yield "status", f"{one.status}{f': {plain(one.why)}' if one.why else ''}"
+    if one.decided_by:
+        yield (
+            "approved" if one.status in discovery.IN_USE else "decided",
+            f"by {plain(one.decided_by)}",
+        )
+    yield "seen", f"in {counted(one.occurrences, 'task')}, {one.measured} of them with known tokens"
+    yield "", f"{when(one.first_seen)} to {when(one.last_seen)}"
+    yield "sure", f"{one.confidence:.0f} of 100 that it is the same each time"
+    yield "each", f"{_mean(one)} tokens, {cost(one.mean_cost_usd)} with a model"
+    yield "30 days", f"{cost(one.monthly_usd)} was used for it with a model{_lately(one)}"
+    if one.tool:
+        yield "saved", _saved(saved)
     yield "run most", plain(one.command)
     yield "tool", one.tool or (f"{tool.name} could do it" if tool else "none")
     if one.issue:
         yield "issue", plain(one.issue)
-    for step in _steps(one, tool):
-        yield "next", step
+
+
+def _lately(one: Pattern) -> str:
+    """What that means for one that a tool does by now."""
+    if one.status is PatternStatus.ACTIVE:
+        return f"; {one.tool} does it now, without one"
+    return (
+        "" if one.status is PatternStatus.DEPRECATED else ": the most that a tool would have saved"
+    )
+
+
+def _saved(saved: Sequence[Saving]) -> str:
+    if not saved:
+        return "nothing is booked yet"
+    usd = sum(one.cost_usd for one in saved)
+    told = f"{tokens(sum(one.tokens for one in saved))} tokens, {cost(usd) if usd else UNKNOWN}"
+    return f"{told} in {counted(len(saved), 'task')} ({command('report', 'savings')})"
 
 
 def _steps(one: Pattern, tool: Tool | None) -> Iterator[str]:
-    if one.status in discovery.NEW and tool is None:
+    if one.status in (*discovery.NEW, PatternStatus.APPROVED) and tool is None:
         yield command("patterns", "propose", one.signature)
     if one.status in discovery.NEW:
         yield command("patterns", "approve", one.signature)
+    if one.status is PatternStatus.IMPLEMENTED and one.tool:
+        yield command("tools", "enable", one.tool)
 
 
 def _latest(seen: Sequence[Occurrence]) -> Iterator[tuple[str, ...]]:

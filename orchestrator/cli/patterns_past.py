@@ -6,33 +6,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator import settings
 from orchestrator.cli import past
-from orchestrator.cli.patterns_look import document, print_table
+from orchestrator.cli.patterns_look import TURN_ON, document, print_table
 from orchestrator.cli.terminal import err, is_screen, out, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.journal import tail
 from orchestrator.model.outloop import Pattern
-from orchestrator.outloop import imported, store, sync
+from orchestrator.outloop import analysis, imported, store, sync
 from orchestrator.outloop.imported import Counted
-from orchestrator.views.text import counted, plain
+from orchestrator.views.text import command, counted, plain
 
 TOP = 10
+NEXT = command("patterns", "analyze")
 
 
 def backfill(claude: Path | None, codex: Path | None, *, as_json: bool) -> int:
-    root = past.here()
-    chosen = settings.load(root)
+    root, chosen = past.settled()
     if not chosen.patterns.detect:
-        text = "patterns.detect is false in the settings: nothing is counted. Next: set it to true"
-        raise UsageError(text)
+        text = "patterns.detect is false in the settings: nothing is counted"
+        raise UsageError(f"{text}. Next: {TURN_ON.format('detect')}")
     files = imported.find(root, claude, codex)
     with store.writing(root) as book:
         book.read(sync.EVENTS, 0)
     floor, per_file = chosen.patterns.match, chosen.context.tokens_per_file
     with _progress("events", tail.latest(root)) as reached:
         new = sync.sync(root, floor, per_file, reached=reached)
-    with _progress("transcripts", len(files)) as reached:
+    with _progress("transcripts", imported.size(files)) as reached:
         told = imported.count(root, files, chosen, reached)
     sync.count(root)
     most = _most(root)
@@ -50,12 +49,13 @@ def backfill(claude: Path | None, codex: Path | None, *, as_json: bool) -> int:
     _show_transcripts(told)
     if most:
         print_table(most)
+        out().print(f"  next: {NEXT} finds those that are worth a script")
     return 0
 
 
 def _most(root: Path) -> list[Pattern]:
     with store.reading(root) as kept:
-        every = kept.patterns() if kept else []
+        every = analysis.current(kept) if kept else []
     return sorted(every, key=lambda one: (-one.occurrences, one.signature))[:TOP]
 
 

@@ -4,53 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import anyio
 
-from orchestrator import settings
 from orchestrator.cli import past
-from orchestrator.cli.patterns_look import document, print_table
-from orchestrator.cli.terminal import out, show_json
+from orchestrator.cli.patterns_look import TURN_ON, document, print_table
+from orchestrator.cli.terminal import err, out, show_json, tell
 from orchestrator.errors import UsageError
 from orchestrator.model.outloop import Pattern, PatternStatus
-from orchestrator.outloop import analysis, discovery, drafting, store
+from orchestrator.outloop import analysis, blind, discovery, drafting, hooked, store
 from orchestrator.outloop.store import Store
+from orchestrator.settings import Settings
 from orchestrator.views.asking import person
 from orchestrator.views.text import command, counted, near
 
-OFF = "patterns.discover is false in the settings: nothing is looked for"
+UNCOUNTED = "nothing was counted: patterns.detect is false in the settings"
+UNSOUGHT = "nothing was looked for: patterns.discover is false in the settings"
 
 
 def analyze(*, github: bool, as_json: bool) -> int:
-    root = past.here()
-    chosen = settings.load(root)
+    """What was found is told first: what opens issues is another program, which may be slow, or refuse."""
+    root, chosen = past.settled()
     found = analysis.analyze(root, chosen)
-    opened = (
-        anyio.run(analysis.publish, root, found.candidates, chosen.patterns.match) if github else []
-    )
+    if not as_json:
+        _show_analysed(root, chosen, found)
+    published = analysis.Published()
+    if github and found.candidates:
+        if not as_json:
+            err().print("issues: gh is asked, which may take a while")
+        published = anyio.run(analysis.publish, root, found.candidates, chosen.patterns.match)
     if as_json:
-        show_json(
-            {
-                "version": 1,
-                "new": found.new,
-                "discover": chosen.patterns.discover,
-                "candidates": [document(one) for one in found.candidates],
-                "written": [path.relative_to(root).as_posix() for path in found.written],
-                "activated": [one.signature for one in found.activated],
-                "opened": [{"pattern": one.signature, "issue": where} for one, where in opened],
-            }
-        )
+        show_json(_analysed(root, chosen, found, published))
+    for one, where in () if as_json else published.opened:
+        out().print(f"issue: {where}  {one.signature}")
+    if published.trouble is None:
         return 0
-    out().print(f"{counted(found.new, 'operation')} seen since the last time")
+    tell("error", str(published.trouble), "bold red")
+    return published.trouble.exit_code
+
+
+def _analysed(
+    root: Path, chosen: Settings, found: analysis.Analysed, published: analysis.Published
+) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "new": found.new,
+        "detect": chosen.patterns.detect,
+        "discover": chosen.patterns.discover,
+        "candidates": [document(one) for one in found.candidates],
+        "written": [path.relative_to(root).as_posix() for path in found.written],
+        "activated": [one.signature for one in found.activated],
+        "opened": [{"pattern": one.signature, "issue": where} for one, where in published.opened],
+        "trouble": str(published.trouble) if published.trouble else None,
+    }
+
+
+def _show_analysed(root: Path, chosen: Settings, found: analysis.Analysed) -> None:
+    if chosen.patterns.detect:
+        out().print(f"{counted(found.new, 'operation')} seen since the last time")
+        for told in blind.notes(root):
+            out().print(f"note: {told}")
+    else:
+        _say_off(UNCOUNTED, "detect")
     if not chosen.patterns.discover:
-        out().print(OFF)
-        return 0
-    _show_found(found)
+        _say_off(UNSOUGHT, "discover")
+        return
+    _show_found(root, found)
     for path in found.written:
         out().print(f"suggestion: {near(root, path.relative_to(root).as_posix())}")
-    for one, where in opened:
-        out().print(f"issue: {where}  {one.signature}")
-    return 0
 
 
 def approve(name: str, *, as_json: bool) -> int:
@@ -76,12 +99,11 @@ def deprecate(name: str, note: str, *, as_json: bool) -> int:
     return _tell(f"{found.signature} is deprecated: a model does it again", as_json=as_json)
 
 
-def propose(name: str, *, as_json: bool) -> int:
-    root = past.here()
-    with _reading() as book:
+def propose(name: str, *, force: bool, as_json: bool) -> int:
+    with _reading() as (root, book):
         found = book.find(name)
         seen = book.occurrences(found.id)
-    manifest, script = drafting.write(root, drafting.draft(found, seen))
+    manifest, script = drafting.write(root, drafting.draft(found, seen), anew=force)
     shown = [near(root, one.relative_to(root).as_posix()) for one in (manifest, script)]
     step = command("tools", "add", shown[0])
     if as_json:
@@ -93,21 +115,33 @@ def propose(name: str, *, as_json: bool) -> int:
     return 0
 
 
-def _show_found(found: analysis.Analysed) -> None:
+def _say_off(what: str, key: str) -> None:
+    out().print(what)
+    out().print(f"  next: {TURN_ON.format(key)}")
+
+
+def _show_found(root: Path, found: analysis.Analysed) -> None:
     for one in found.activated:
         out().print(f"{one.signature} is active: {one.tool} does it from now on")
     if not found.candidates:
-        out().print("no pattern is worth a script yet ([patterns] says from when on one is)")
+        used = _used(root)
+        more = f"; {counted(used, 'is', 'are')} in use" if used else ""
+        out().print(f"no new pattern is worth a script ([patterns] says from when on one is){more}")
         return
     print_table(found.candidates)
     out().print(f"  next: {command('patterns', 'approve', found.candidates[0].signature)}")
 
 
+def _used(root: Path) -> int:
+    with store.reading(root) as book:
+        return sum(one.status in discovery.IN_USE for one in book.patterns()) if book else 0
+
+
 def _changed(change: Callable[[Store], Pattern], *, as_json: bool) -> Pattern:
-    with _reading():
+    with _reading() as (root, _):
         pass  # where nothing ran no journal is made for this
-    with store.writing(past.here()) as book:
-        found = change(book)
+    with store.writing(root) as book:
+        found = analysis.find(book, change(book).signature)
     if as_json:
         show_json({"version": 1, "pattern": document(found)})
     return found
@@ -123,8 +157,10 @@ def _tell(text: str, *, as_json: bool) -> int:
 
 
 @contextmanager
-def _reading() -> Iterator[Store]:
-    with store.reading(past.here()) as book:
+def _reading() -> Iterator[tuple[Path, Store]]:
+    root, _ = past.settled()
+    with store.reading(root) as book:
         if book is None:
-            raise UsageError(f"nothing ran in {past.here()} yet, so there is no pattern")
-        yield book
+            step = command("patterns", "backfill")
+            raise UsageError(f"nothing ran in {root} yet, so there is no pattern. Next: {step}")
+        yield root, book

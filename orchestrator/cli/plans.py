@@ -14,6 +14,8 @@ from orchestrator.cli.options import Json, Paths
 if TYPE_CHECKING:
     from orchestrator.graph import TaskGraph
     from orchestrator.intelligence.runs import Chosen
+    from orchestrator.model import TaskId
+    from orchestrator.settings import Settings
 
 
 class Format(StrEnum):
@@ -37,11 +39,13 @@ def graph(
     from orchestrator.cli import drawing
     from orchestrator.cli.drawing import languages, svg
     from orchestrator.cli.terminal import show_json
+    from orchestrator.reader import discover
 
-    _, found = loaded(paths)
+    chosen, found = loaded(paths)
+    tools = tooled(discover.project_root(paths[0]), found, chosen.settings)
     match Format.JSON if as_json else form:
         case Format.JSON:
-            show_json(drawing.document(found))
+            show_json(drawing.document(found, tools))
         case Format.MERMAID:
             sys.stdout.write(languages.mermaid(found) + "\n")
         case Format.DOT:
@@ -49,9 +53,28 @@ def graph(
         case Format.SVG:
             sys.stdout.write(svg.svg(found))
         case Format.TEXT:
-            drawing.show_text(found)
+            drawing.show_text(found, tools)
             drawing.show_shape(found)
     return 0
+
+
+def tooled(root: Path, graph: TaskGraph, chosen: Settings) -> dict[TaskId, str]:
+    """The tools that a run would give tasks to. Nothing where it cannot be known: a picture needs no worker that is there."""
+    from orchestrator.errors import OrchestratorError
+    from orchestrator.outloop import offload
+
+    found = offload.find(root, graph.tasks.values(), chosen.patterns).matches
+    if not found:
+        return {}
+    from orchestrator import complexity, engine
+
+    tasks = [graph.tasks[task] for task in found]
+    scores = {one.id: complexity.score(one, chosen.complexity.model_dump()) for one in tasks}
+    try:
+        likely = engine.likely(tasks, scores, chosen, graph=graph, root=root)
+    except OrchestratorError:
+        return {}
+    return {task: route.tool for task, (route, _) in likely.items() if route.tool}
 
 
 def loaded(paths: list[Path]) -> tuple[Chosen, TaskGraph]:

@@ -13,9 +13,9 @@ def quota(as_json: Json = False) -> int:
     """
     from orchestrator import clock, settings
     from orchestrator.cli import past
-    from orchestrator.cli.terminal import out, show_json
+    from orchestrator.cli.terminal import out, room, show_json
     from orchestrator.outloop import forecast, quota
-    from orchestrator.views.text import columns, duration
+    from orchestrator.views.text import duration, wrapped
 
     root, now = past.here(), clock.wall()
     chosen = settings.load(root).quota
@@ -29,7 +29,7 @@ def quota(as_json: Json = False) -> int:
         at=clock.at,
         ago=lambda then: duration(max(0.0, now - then)),
     )
-    for row in columns([*rows]):
+    for row in wrapped(rows, room()):
         out().print(row)
     for one in found.recommendations:
         out().print(f"- {one}")

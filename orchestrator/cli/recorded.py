@@ -14,6 +14,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.history import History
 from orchestrator.journal import RunRow
 from orchestrator.model import Event, Task, TaskState
+from orchestrator.outloop import gained
 from orchestrator.views import handover, money, waiting, waste
 from orchestrator.views.documents import past_document, run_document
 from orchestrator.views.past import ended, open_run, outcomes
@@ -84,6 +85,8 @@ def show_run(found: Past, *, as_json: bool) -> None:
         out().print(told)
     if told := waste.total(watched):
         out().print(told)
+    if told := gained.of_run(found.root, row.id, watched.history, found.graph):
+        out().print(f"saved by tools: {told}")
     for told in waiting.closed(watched) if row.exit_code != 0 else ():
         out().print(told, style="yellow")
     for told in handover.lines(watched, found.root):

@@ -19,7 +19,10 @@ class Kind(StrEnum):
     SAVINGS = "savings"
 
 
-Which = Annotated[Kind, typer.Argument(help="What about.", show_default=False)]
+Which = Annotated[
+    Kind,
+    typer.Argument(metavar="KIND", help=f"One of {', '.join(Kind)}.", show_default=False),
+]
 Days = Annotated[
     int | None,
     typer.Option(
@@ -31,7 +34,12 @@ Days = Annotated[
     ),
 ]
 Against = Annotated[
-    Tier, typer.Option("--against", help="The tier that savings are measured against.")
+    Tier,
+    typer.Option(
+        "--against",
+        metavar="TIER",
+        help=f"What savings are measured against: {', '.join(Tier)}; sonnet without it.",
+    ),
 ]
 
 

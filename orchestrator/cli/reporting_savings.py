@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator import settings
-from orchestrator.cli.reporting_text import Lines, Rows, dollars, shown
+from orchestrator.cli.reporting_text import Lines, Rows, shown
 from orchestrator.cli.terminal import out, room, show_json
 from orchestrator.intelligence import reporting
 from orchestrator.outloop import store
 from orchestrator.views import saved
-from orchestrator.views.text import UNKNOWN, counted, plain, tokens
+from orchestrator.views.text import UNKNOWN, counted, dollars, plain, tokens
 
 Found = Mapping[str, Any]
+HEAD = ("TASKS", "TOKENS", "95%", "COST", "95%")
+INTERVALS = (5, 3)  # of these: left out where a screen is narrow
 
 
 def show(root: Path, days: int | None, *, as_json: bool) -> int:
@@ -46,20 +48,26 @@ def lines(found: Found) -> Lines:
         return
     yield f"saved in {counted(found['tasks'], 'task')}: {_tokens(found)}"
     yield f"in money: {_usd(found)}"
-    yield from _section("by pattern, with the measured tasks behind it", _patterns(found))
-    rows = ((one["month"], *_row(one)) for one in found["by_month"])
-    yield from _section("by month", rows)
+    patterns = (
+        (plain(one["pattern"]), *_row(one), str(one["baseline"])) for one in found["by_pattern"]
+    )
+    yield from _section(("BY PATTERN", *HEAD, "N"), patterns)
+    months = ((one["month"], *_row(one)) for one in found["by_month"])
+    yield from _section(("BY MONTH", *HEAD), months)
     yield ""
+    yield "N: the measured tasks behind it; ?: no interval, or no known price"
     yield f"intervals: {found['method']}"
 
 
-def _patterns(found: Found) -> Iterator[tuple[str, ...]]:
-    for one in found["by_pattern"]:
-        yield plain(one["pattern"]), *_row(one), f"n {one['baseline']}"
-
-
 def _row(one: Found) -> tuple[str, ...]:
-    return counted(one["tasks"], "task"), _tokens(one), _usd(one)
+    told, usd = one["tokens"], one["cost_usd"]
+    cost = (UNKNOWN, UNKNOWN) if usd is None else (dollars(usd["saved"]), _range(usd, dollars))
+    short = tokens(round(told["saved"])), _range(told, lambda value: tokens(round(value)))
+    return str(one["tasks"]), *short, *cost
+
+
+def _range(told: Found, word: Any) -> str:
+    return UNKNOWN if told["low"] is None else f"{word(told['low'])} to {word(told['high'])}"
 
 
 def _tokens(one: Found) -> str:
@@ -83,8 +91,6 @@ def _span(told: Found, word: Any) -> str:
     return f"95%: {word(told['low'])} to {word(told['high'])}"
 
 
-def _section(title: str, rows: Iterable[tuple[str, ...]]) -> Lines:
-    given = tuple(rows)
+def _section(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Lines:
     yield ""
-    yield f"{title}:"
-    yield Rows(given, 2)
+    yield Rows((head, *rows), less=INTERVALS)

@@ -6,7 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from textwrap import indent
 from typing import Any, NamedTuple
 
-from orchestrator.views.text import UNKNOWN, columns, counted, duration, plain, tokens
+from orchestrator.views.text import (
+    UNKNOWN,
+    columns,
+    counted,
+    dollars,
+    duration,
+    fitted,
+    plain,
+    tokens,
+)
 
 Found = Mapping[str, Any]
 
@@ -17,6 +26,7 @@ class Rows(NamedTuple):
     cells: tuple[tuple[str, ...], ...]
     indent: int = 0
     names: tuple[int, ...] = (0,)  # the columns that may be cut
+    less: tuple[int, ...] = ()  # those that are left out instead, in their order
 
 
 Lines = Iterator[str | Rows]
@@ -29,8 +39,12 @@ def shown(given: Iterable[str | Rows], width: int | None) -> Iterator[str]:
             yield one
         else:
             left = None if width is None else width - one.indent
-            for row in columns(one.cells, width=left, names=one.names):
-                yield indent(row, " " * one.indent)
+            fit = (
+                fitted(one.cells, left, name=one.names[0], less=one.less)
+                if one.less
+                else columns(one.cells, width=left, names=one.names)
+            )
+            yield from (indent(row, " " * one.indent) for row in fit)
 
 
 def lines(kind: str, found: Found) -> Lines:
@@ -253,11 +267,3 @@ def _tokens(count: float) -> str:
 
 def _percent(share: float | None) -> str:
     return UNKNOWN if share is None else f"{share:.1%}"
-
-
-def dollars(usd: float | None) -> str:
-    """With as many digits as it takes to divide by it (C-04)."""
-    if usd is None:
-        return UNKNOWN
-    sign, size = "-" if usd < 0 else "", abs(usd)
-    return f"{sign}${size:,.2f}" if size >= 1 or not size else f"{sign}${size:.3g}"

@@ -71,19 +71,22 @@ def _plans(paths: list[Path], as_json: bool) -> int:
     from orchestrator import complexity, engine
     from orchestrator.cli import plans
     from orchestrator.cli.terminal import show_json, tell
+    from orchestrator.reader import discover
 
+    root = discover.project_root(paths[0])
     (chosen, notes), graph = plans.loaded(paths)
     known = engine.gather(chosen)
     for note in known.notes:
         tell("warning", note)
     weights = chosen.complexity.model_dump()
     scores = {task: complexity.score(graph.tasks[task], weights) for task in graph}
-    found = engine.planned(graph.tasks.values(), scores, chosen, graph=graph, known=known)
+    tasks = graph.tasks.values()
+    found = engine.planned(tasks, scores, chosen, graph=graph, known=known, root=root)
     firsts = {task: tries[0] for task, (tries, _) in found.items()}
     notes = (*notes, *varied(graph, firsts, chosen))
     if as_json:
-        tasks = [_document(graph, task, scores[task], found.get(task)) for task in graph]
-        show_json({"version": 1, "tasks": tasks, "notes": notes})
+        told = [_document(graph, task, scores[task], found.get(task)) for task in graph]
+        show_json({"version": 1, "tasks": told, "notes": notes})
     else:
         _show(graph, chosen, scores, found)
         show_notes(notes)
@@ -128,7 +131,11 @@ def _show(
             rows.append((task, title, "", "a person", "", "", "", ""))
             continue
         first = found[task][0][0]
-        named = (first.worker, str(first.tier or first.model or ""), str(first.strategy))
+        named = (
+            first.worker,
+            str(first.tier or first.model or first.tool or ""),
+            str(first.strategy),
+        )
         sure = f"{first.confidence:.0%}"
         rows.append(
             (task, title, str(scores[task].value), *named, sure, cost(first.estimated_cost_usd))
@@ -146,10 +153,11 @@ def _show(
 
 def _ladder(tries: Sequence[Route]) -> Iterator[str]:
     """Who tries after whom, and who does not."""
-    names = [str(one.model or one.worker) for one in tries]
-    if tries[0].tier is not None:
+    names = [str(one.model or one.tool or one.worker) for one in tries]
+    if any(one.tier is not None for one in tries):
         yield f"tries: {', then '.join(names)}"
-    yield from (f"left out: {model}, {why}" for model, why in tries[0].left_out)
+    left_out = [pair for one in tries for pair in one.left_out]
+    yield from (f"left out: {model}, {why}" for model, why in left_out)
 
 
 def _reason(first: Route, told: str) -> str:
@@ -161,10 +169,10 @@ def _document(
     graph: TaskGraph, task: TaskId, score: Score, found: tuple[Sequence[Route], str] | None
 ) -> dict[str, Any]:
     names = (
-        *("worker", "tier", "model", "strategy", "confidence", "propensity", "floor"),
+        *("worker", "tier", "model", "tool", "strategy", "confidence", "propensity", "floor"),
         *("estimated_tokens", "estimated_cost_usd", "estimated_duration_s", "left_out"),
     )
-    steps = ("tier", "model", "reason", "cap_usd")
+    steps = ("tier", "model", "tool", "reason", "cap_usd")
     tries = [one.model_dump(mode="json") for one in found[0]] if found else []
     told = tries[0] if tries else {}
     return {

@@ -68,7 +68,7 @@ def init(
         bool | None,
         typer.Option(
             "--hooks/--no-hooks",
-            help="Count what Claude Code does here when you talk to it yourself; or no more.",
+            help="Count what Claude Code does here when you talk to it yourself, or count it no more.",
             show_default=False,
         ),
     ] = None,
@@ -88,25 +88,36 @@ def init(
 
 
 def _with_hooks(root: Path) -> int:
-    from orchestrator.cli.terminal import out
+    from orchestrator import journal
+    from orchestrator.cli.terminal import out, tell
     from orchestrator.outloop import installing
+    from orchestrator.views.text import NEXT
 
     if installing.install(root):
         out().print(f"✓ hooks are in {root / installing.FILE}", style="green")
         out().print("  next: start claude here anew; orchestrator patterns analyze counts")
     else:
         out().print(f"nothing to do: the hooks are in {root / installing.FILE}")
+    if off := installing.switched_off(root):
+        why = f'{off} says "disableAllHooks": true, so none runs'
+        tell("warning", f"{why}{NEXT}take it out of there", "yellow")
+    home = root / journal.HOME
+    if home.is_symlink():
+        tell("warning", f"{home} is a link, so hooks keep nothing{NEXT}make it a folder", "yellow")
     return 0
 
 
 def _without_hooks(root: Path) -> int:
     from orchestrator.cli.terminal import out
-    from orchestrator.outloop import installing
+    from orchestrator.outloop import installing, spool
 
     done = installing.remove(root)
     place = root / installing.FILE
     told = f"✓ no hook of ours is in {place} any more" if done else "nothing to do: there are none"
     out().print(told, style="green" if done else "")
+    if waiting := spool.waiting(root):
+        out().print(f"{waiting} of their events are not counted yet")
+        out().print("  next: orchestrator patterns analyze")
     return 0
 
 

@@ -135,7 +135,7 @@ def preview(asked: Asked) -> int:
             ready.graph,
             ready.settings,
             _notes(ready),
-            ready.order.quality,
+            ready.order,
             as_json=asked.as_json,
         )
     elif asked.as_json:

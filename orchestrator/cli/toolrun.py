@@ -10,15 +10,14 @@ import anyio
 from orchestrator import process, settings
 from orchestrator.errors import UsageError
 from orchestrator.model.outloop import Tool
-from orchestrator.outloop import store, toolbox
+from orchestrator.outloop import matching, store, toolbox
 from orchestrator.process import Command, Ended, NotStarted
-from orchestrator.reader.near import hint
 from orchestrator.workers.tool import started
 
 
 def run(root: Path, name: str, words: Sequence[str]) -> Ended:
     """In the project's folder, with the environment that a run would give it."""
-    tool, chosen = _named(root, name), settings.load(root).workspace
+    tool, chosen = named(root, name), settings.load(root).workspace
     extra = settings.env_files(root, chosen.env_files)
     try:
         command = Command(
@@ -33,11 +32,10 @@ def run(root: Path, name: str, words: Sequence[str]) -> Ended:
         raise UsageError(f"the tool {name} did not begin: {refused}") from refused
 
 
-def _named(root: Path, name: str) -> Tool:
+def named(root: Path, name: str) -> Tool:
     with store.reading(root) as book:
         every = {one.name: one for one in toolbox.known(book)}
     if name not in every:
-        raise UsageError(
-            f"there is no tool {name!r}{hint(name, set(every))}; see orchestrator tools list"
-        )
+        text = f"there is no tool {name!r}{matching.meant(name, every)}"
+        raise UsageError(f"{text} Next: orchestrator tools list")
     return every[name]

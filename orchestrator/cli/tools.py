@@ -1,4 +1,4 @@
-"""tools list, add, enable, disable, test: scripts that do an operation in place of a model. Refuses to run one that nobody has registered."""
+"""tools list, add, remove, enable, disable, test: scripts that do an operation in place of a model. Refuses to run one that nobody has registered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import typer
 from orchestrator.cli.options import Json
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As tools list shows it.")]
-PERSON = "a person"
 
 
 def list_(as_json: Json = False) -> int:
@@ -20,19 +19,9 @@ def list_(as_json: Json = False) -> int:
 
     A tool whose calls fail three times in a row, or of which too few succeed, is disabled with its reason.
     """
-    from orchestrator.cli import past
-    from orchestrator.cli.terminal import out, show_json
-    from orchestrator.outloop import store, toolbox
-    from orchestrator.views import tooling
+    from orchestrator.cli import tools_look
 
-    with store.reading(past.here()) as book:
-        every = toolbox.known(book)
-    if as_json:
-        show_json({"version": 1, "tools": [tooling.document(one) for one in every]})
-        return 0
-    for line in tooling.lines(every):
-        out().print(line)
-    return 0
+    return tools_look.show_all(as_json=as_json)
 
 
 def add(
@@ -43,26 +32,55 @@ def add(
 
     Keys: name, script, does (signatures or their beginnings), phrases, timeout_s, writes (globs of files).
     """
-    from orchestrator.cli import past
+    from orchestrator.cli import past, tools_look
     from orchestrator.outloop import discovery, store, toolbox
+    from orchestrator.views.asking import person
 
-    with store.writing(past.here()) as book:
-        tool = toolbox.add(book, manifest.resolve())
-        changed = toolbox.choose_anew(book, f"{tool.name} is added", PERSON)
+    root, _ = past.settled()
+    with store.writing(root) as book:
+        tool = toolbox.add(book, manifest.resolve(), root)
+        changed = toolbox.choose_anew(book, f"{tool.name} is added", person())
         waited = [one.signature for one in discovery.serve_waiting(book)]
-    told = f"; it does {', '.join(waited)} from now on, as approved" if waited else ""
-    text = f"{tool.name} is registered for {', '.join(tool.does)}{told}{toolbox.told(changed)}"
-    return _say(tool.name, text, as_json)
+    did = f"; it does {', '.join(waited)} from now on, as approved" if waited else ""
+    text = f"{tool.name} is registered for {', '.join(tool.does)}{did}{toolbox.told(changed)}"
+    more, steps = tools_look.added(tool)
+    return tools_look.say(root, tool.name, f"{text}{more}", steps, as_json=as_json)
+
+
+def remove(name: Name, as_json: Json = False) -> int:
+    """Forget a tool of the project's own: another one does its operations, else a model. Its files, its calls and what they saved stay.
+
+    One with the name of a shipped tool makes way for that.
+    """
+    from orchestrator.cli import past, tools_look
+    from orchestrator.cli.terminal import out, show_json
+    from orchestrator.outloop import discovery, store, toolbox
+    from orchestrator.views.asking import person
+
+    root, _ = past.settled()
+    with store.writing(root) as book:
+        did = [*toolbox.remove(book, name, person()), *discovery.serve_waiting(book)]
+    back = toolbox.covers(name)
+    if as_json:
+        show_json({"version": 1, "tool": name, "removed": True, "shipped_is_back": back})
+        return 0
+    instead = f"; the {name} that ships is back" if back else ""
+    out().print(f"{name} is removed{instead}{toolbox.told(did)}")
+    return 0
 
 
 def enable(name: Name, as_json: Json = False) -> int:
-    """Let a tool work again. Its failures of before count no more."""
-    from orchestrator.cli import past
+    """Let a tool work again, and say what it failed with before. That disables it no more."""
+    from orchestrator.cli import past, tools_look
     from orchestrator.outloop import discovery, store, toolbox
+    from orchestrator.views.asking import person
 
-    with store.writing(past.here()) as book:
-        changed = [*toolbox.enable(book, name, PERSON), *discovery.serve_waiting(book)]
-    return _say(name, f"{name} is enabled{toolbox.told(changed)}", as_json)
+    root, _ = past.settled()
+    why, step = tools_look.failed(root, name)
+    with store.writing(root) as book:
+        changed = [*toolbox.enable(book, name, person()), *discovery.serve_waiting(book)]
+    text = f"{name} is enabled{toolbox.told(changed)}{why}"
+    return tools_look.say(root, name, text, [step] if step else (), as_json=as_json)
 
 
 def disable(
@@ -71,12 +89,14 @@ def disable(
     as_json: Json = False,
 ) -> int:
     """Keep a tool from working: another one does its operations, else a model. Runs hear it before its next try."""
-    from orchestrator.cli import past
+    from orchestrator.cli import past, tools_look
     from orchestrator.outloop import store, toolbox
+    from orchestrator.views.asking import person
 
-    with store.writing(past.here()) as book:
-        did = toolbox.disable(book, name, why or "a person disabled it", PERSON)
-    return _say(name, f"{name} is disabled{toolbox.told(did)}", as_json)
+    root, _ = past.settled()
+    with store.writing(root) as book:
+        did = toolbox.disable(book, name, why, person())
+    return tools_look.say(root, name, f"{name} is disabled{toolbox.told(did)}", as_json=as_json)
 
 
 def try_(
@@ -96,8 +116,11 @@ def try_(
     Exit 1 if it does not succeed.
     """
     from orchestrator.cli import past, toolrun
-    from orchestrator.cli.terminal import out, show_json
+    from orchestrator.cli.terminal import out, show_json, tell
+    from orchestrator.outloop import toolbox
 
+    if changed := toolbox.trouble(toolrun.named(past.here(), name)):
+        tell("warning", changed, "yellow")
     ended = toolrun.run(past.here(), name, [_command(words)] if words else [])
     said = ended.stdout.rstrip()
     if as_json:
@@ -112,18 +135,3 @@ def try_(
 def _command(words: Sequence[str]) -> str:
     """One word may be a whole command, quoted by the person."""
     return words[0] if len(words) == 1 else shlex.join(words)
-
-
-def _say(name: str, text: str, as_json: bool) -> int:
-    from orchestrator.cli import past
-    from orchestrator.cli.terminal import out, show_json
-    from orchestrator.outloop import store, toolbox
-    from orchestrator.views import tooling
-
-    if not as_json:
-        out().print(text)
-        return 0
-    with store.reading(past.here()) as book:
-        found = next(one for one in toolbox.known(book) if one.name == name)
-    show_json({"version": 1, "tool": tooling.document(found)})
-    return 0

@@ -19,6 +19,7 @@ from orchestrator.engine.edits import Edits
 from orchestrator.engine.experience import Experience, Foreseen, Seat, gather, lessons
 from orchestrator.engine.fencing import Barrier, Boundary
 from orchestrator.engine.finale import Turn
+from orchestrator.engine.hindsight import refused
 from orchestrator.engine.hub import Hub
 from orchestrator.engine.renewal import as_begun
 from orchestrator.engine.screen import Screen
@@ -217,7 +218,7 @@ class Engine:
                     warn = given.screen.warn
                     await grounds.recover(ground, past, hub.slug, hub.record, warn)
                 if events:
-                    _catch_up(hub, retry)
+                    await _catch_up(hub, retry)
                 async with self.heed(hub):
                     return await hub.run()
 
@@ -281,12 +282,13 @@ def _weighed(graph: TaskGraph, crew: Crew, screen: Screen) -> TaskGraph:
     return graph.weighed(crew.seconds) if crew.seconds else graph
 
 
-def _catch_up(hub: Hub, retry: Sequence[str]) -> None:
+async def _catch_up(hub: Hub, retry: Sequence[str]) -> None:
     """What ran when the engine died starts again, and no try is spent; so does what a person asks for."""
     hub.interrupt("the engine died while it ran")
     places = {t.id: (plan, t) for plan in hub.plans.values() for t in plan.tasks}
-    trouble = hub.books.catch_up(places, hub.history)
-    for told in filter(None, (trouble, *offloading.make_up(hub.crew, hub.books, hub.history))):
-        hub.screen.warn(told)
+    if trouble := hub.books.catch_up(places, hub.history):
+        hub.screen.warn(trouble)
+    hub.books.wrong += [(t.id, number) for _, t, number in refused(hub.graph, hub.history)]
+    await offloading.make_up(hub.crew, hub.books, hub.history, hub.screen.warn)
     for task in retry:
         hub.retry(project.task_named(hub.graph, task).id)

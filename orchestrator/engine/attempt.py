@@ -17,6 +17,7 @@ from orchestrator.engine import offloading, siblings
 from orchestrator.engine.calling import call
 from orchestrator.engine.chronicle import Chronicle, Record
 from orchestrator.engine.fencing import Barrier, explained
+from orchestrator.engine.proof import is_all_of_it
 from orchestrator.engine.review import STRENGTH, Reviewer, both, judged, warning, with_touched
 from orchestrator.engine.siblings import Siblings
 from orchestrator.engine.site import Site
@@ -104,7 +105,8 @@ class Try:
             await self.site.open()
         commands, _ = self._commands()
         before = self.base
-        if self.means.settings.verify.red_first and not before:
+        is_the_check = offloading.is_the_check(self.worker, self.task)
+        if self.means.settings.verify.red_first and not before and not is_the_check:
             before = await self.check(commands, "before")
         if self.site is not None:
             await self.site.settle(self.record)
@@ -329,8 +331,9 @@ class Try:
         warnings: tuple[str, ...],
     ) -> Outcome:
         warnings = (*strays, *warnings)
+        is_all, strayed = is_all_of_it(self.attempt.route), bool(strays)
         verdict = verify.weigh(
-            before, after, self.task, warnings, elsewhere=bool(strays), probed=probed
+            before, after, self.task, warnings, elsewhere=strayed, is_all=is_all, probed=probed
         )
         failed = verify.failure(after)
         failure, detail = failed or (None, outcome.detail)

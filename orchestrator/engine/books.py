@@ -55,6 +55,8 @@ class Books:
         self._file: TextIO | None = None
         self.neighbours = Neighbours(ledger_folder(), run)
         self._said_loss = False
+        self.due = list[tuple[TaskId, Tried]]()  # tries of tools that ended, to be booked
+        self.wrong = list[tuple[TaskId, int]]()  # attempts that turned out wrong, perhaps a tool's
 
     def __enter__(self) -> Books:
         try:
@@ -93,6 +95,8 @@ class Books:
     def note(self, plan: Plan, task: Task, history: History, event: Event) -> str | None:
         """One canonical log line and one ledger line for a finished attempt; the trouble, if there was some."""
         tried = next(one for one in history.of(task.id).tried if one.number == event.attempt)
+        if tried.route.tool:
+            self.due.append((task.id, tried))
         line = self.entry(plan, task, history, tried)
         if line is None:
             return None
@@ -125,6 +129,7 @@ class Books:
 
     def amend(self, plan: Plan, task: Task, attempt: int, by: str) -> str | None:
         """An attempt that passed was wrong after all. The trouble, if there was some."""
+        self.wrong.append((task.id, attempt))
         now = datetime.fromtimestamp(clock.wall(), UTC).isoformat(timespec="seconds")
         line = Amendment(
             run_id=self.run,

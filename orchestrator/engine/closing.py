@@ -24,6 +24,7 @@ from orchestrator.model import (
     TaskId,
     TaskState,
 )
+from orchestrator.outloop import gained
 from orchestrator.reader.discover import summary_path
 from orchestrator.workspace import GitRefused, Ground, Unprepared, message, result
 
@@ -131,6 +132,7 @@ def is_complete(plan: Plan, states: Mapping[TaskId, TaskState], history: History
 def summarise(
     plan: Plan,
     *,
+    root: Path,
     place: Path,
     run: RunId,
     graph: TaskGraph,
@@ -146,6 +148,7 @@ def summarise(
         for task in plan.tasks
         if task.id in history.tasks
     )
+    saved = gained.of_run(root, run, history, [task.id for task in plan.tasks])
     text = summary.render(
         plan,
         run=run,
@@ -155,6 +158,7 @@ def summarise(
         before=before,
         artifacts=found,
         context=read,
+        saved=saved,
     )
     return redact.text(text)
 

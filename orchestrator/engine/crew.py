@@ -19,6 +19,7 @@ from orchestrator.graph import TaskGraph
 from orchestrator.model import Check, Quality, Route, RunId, Score, Strategy, Task, TaskId, Tier
 from orchestrator.model.learned import Rule
 from orchestrator.outloop import profiles
+from orchestrator.outloop.offload import Found
 from orchestrator.process.leftover import MARK
 from orchestrator.routing import Policy
 from orchestrator.settings import Settings, env_files
@@ -47,6 +48,7 @@ class Crew:
     known: Experience | None = None  # None: the tables of the settings alone
     quality: Quality = Quality.SHINY
     needed: Mapping[TaskId, Sequence[str]] = field(default_factory=dict)  # files of its pattern
+    stays: Mapping[TaskId, str] = field(default_factory=dict)  # why no tool does it
 
     def strength(self, task: Task, before: Sequence[Check]) -> float:
         """What a pass of its check proves. `before`: how its commands stood; nothing where nobody looked."""
@@ -62,7 +64,15 @@ class Crew:
         reviewers = {
             task: one.route.model_dump(mode="json") for task, one in self.reviewers.items()
         }
-        return {"ladders": ladders, "reviewers": reviewers}
+        learned = {
+            "stays": dict(self.stays),
+            "needed": {k: list(v) for k, v in self.needed.items()},
+        }
+        return {
+            "ladders": ladders,
+            "reviewers": reviewers,
+            **{key: value for key, value in learned.items() if value},
+        }
 
 
 def prepare(
@@ -103,6 +113,7 @@ def prepare(
         known=known,
         quality=quality,
         needed=_needed(root, graph, settings),
+        stays=found.stays,
     )
 
 
@@ -216,9 +227,10 @@ def likely(
     *,
     graph: TaskGraph | None = None,
     known: Experience | None = None,
+    root: Path | None = None,
 ) -> dict[TaskId, tuple[Route, str]]:
     """The first try of each task and why, also where its worker is not installed; without checkpoints."""
-    found = planned(tasks, scores, settings, graph=graph, known=known)
+    found = planned(tasks, scores, settings, graph=graph, known=known, root=root)
     return {task: (tries[0], told) for task, (tries, told) in found.items()}
 
 
@@ -229,8 +241,26 @@ def planned(
     *,
     graph: TaskGraph | None = None,
     known: Experience | None = None,
+    root: Path | None = None,
 ) -> dict[TaskId, tuple[Ladder, str]]:
-    """All tries of each, before any run has tried something out."""
+    """All tries of each, before any run has tried something out. `root`: of the project whose tools may do them; None: no tool does."""
+    tasks = list(tasks)
+    found = _by_models(tasks, scores, settings, graph, known)
+    asking = [task for task in tasks if task.id in found and found[task.id][0][0].asks_a_model]
+    tools = offloading.find(root, asking, settings, Quality.SHINY) if root else Found()
+    for task, match in tools.matches.items():
+        (tries,) = offloading.ahead(tools, task, [found[task][0]])
+        found[task] = (tries, f"{match.tool.name}: {match.reason}")
+    return found
+
+
+def _by_models(
+    tasks: Sequence[Task],
+    scores: Mapping[TaskId, Score],
+    settings: Settings,
+    graph: TaskGraph | None,
+    known: Experience | None,
+) -> dict[TaskId, tuple[Ladder, str]]:
     known = known or Experience(settings)
     workers = registry.known(settings)
     asked = registry.order(settings, workers)

@@ -167,6 +167,7 @@ class Finale:
 
     async def end(self, *, interrupted: bool) -> int:
         plans = list(self._own_plans())
+        await offloading.make_up(self._crew, self._books, self._history, self._screen.warn)
         if self._means.ground is None:
             for plan in plans:
                 self._write(plan)
@@ -177,8 +178,7 @@ class Finale:
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
         for trouble in self._unwritten.values():
             self._screen.warn(trouble)
-        for told in offloading.make_up(self._crew, self._books, self._history):
-            self._screen.warn(told)
+        await offloading.settle(self._crew, self._books, self._screen.warn)
         if not self._space.stopped:
             await observing.observe(self._means.root, self._means.settings, self._screen.warn)
         return code
@@ -198,6 +198,7 @@ class Finale:
     def _summary(self, plan: Plan, place: Path) -> str:
         return closing.summarise(
             plan,
+            root=self._means.root,
             place=place,
             run=self._run,
             graph=self._graph,

@@ -25,6 +25,17 @@ def rejected(checkpoint: TaskId, graph: TaskGraph, history: History) -> Passed |
     return _passed(behind.pop(), graph, history) if len(behind) == 1 and behind == earlier else None
 
 
+def refused(graph: TaskGraph, history: History) -> list[Passed]:
+    """Whose work stands rejected at a checkpoint: for an engine that goes on, as the one before it may have died with the answer."""
+    noes = (
+        rejected(task, graph, history)
+        for task, past in history.tasks.items()
+        if past.answer is not None and not past.answer.approved and past.answer.is_of_a_person
+        if task in graph.tasks and graph.tasks[task].is_checkpoint
+    )
+    return [one for one in noes if one is not None]
+
+
 def sole(graph: TaskGraph, history: History) -> Passed | None:
     """Of a run in which one task was worked on, and which has all of that task's plan."""
     worked = [task for task, past in history.tasks.items() if past.tried]

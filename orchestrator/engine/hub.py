@@ -220,6 +220,7 @@ class Hub:
         self.gatekeeper.stop_again(self.tracker, self.history)
         self._desk.ask_again(group)
         while True:
+            await offloading.settle(self.crew, self.books, self.screen.warn)
             self.space.watch(self.tracker, self.record)
             self._desk.ask_due(group)  # an answer of --yes can be the last event of a plan
             self._close_plans(group)
@@ -336,11 +337,9 @@ class Hub:
             outcome = outcome.model_copy(update={"usage": used})
         data = {"outcome": outcome.model_dump(mode="json")}
         event = self.record(EventKind.ATTEMPT_FINISHED, data, task=task, attempt=number)
-        noted = self.books.note(
-            self.graph.plan_of(task), self.graph.tasks[task], self.history, event
-        )
-        for told in filter(None, (noted, *offloading.book(self.crew, self.books, tried, task))):
-            self.screen.warn(told)
+        place = self.graph.plan_of(task), self.graph.tasks[task]
+        if noted := self.books.note(*place, self.history, event):
+            self.screen.warn(noted)
 
     # --- what others say --------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from anyio import to_thread
@@ -18,10 +17,14 @@ async def observe(root: Path, settings: Settings, warn: Callable[[str], None]) -
     """Other runs go on meanwhile."""
     if not settings.patterns.detect:
         return
-    per_file = settings.context.tokens_per_file
-    count = partial(sync.sync, root, settings.patterns.match, per_file, portions=PORTIONS)
     try:
-        await to_thread.run_sync(count)
+        await to_thread.run_sync(_count, root, settings)
     except Exception as trouble:  # the run is done and recorded, whatever is wrong here
         step = "Next: orchestrator patterns analyze"
         warn(f"the operations of this run are not counted yet: {trouble}. {step}")
+
+
+def _count(root: Path, settings: Settings) -> None:
+    per_file = settings.context.tokens_per_file
+    sync.sync(root, settings.patterns.match, per_file, portions=PORTIONS)
+    sync.prune(root, settings.run.retention_days)

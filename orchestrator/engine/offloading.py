@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from orchestrator.errors import OrchestratorError
 from orchestrator.history import History, Tried
 from orchestrator.model import Failure, Outcome, Quality, Route, Strategy, Task, TaskId
-from orchestrator.outloop import offload
+from orchestrator.outloop import offload, toolbox
 from orchestrator.outloop.matching import Match
 from orchestrator.outloop.offload import Found
 from orchestrator.settings import Settings
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.crew import Crew
 
 Ladder = tuple[Route, ...]
+Due = tuple[TaskId, Tried]
 TRIES = 2  # the second is the one retry; then the models, as if there were no tool
 
 
@@ -37,7 +40,7 @@ def worker(found: Found, root: Path) -> ToolWorker:
     def moved(command: str, workspace: str) -> str:
         return move_root(command, str(root), workspace)
 
-    return ToolWorker(found.given, moved, partial(offload.disabled, root))
+    return ToolWorker(found.given, moved, partial(offload.disabled, root), toolbox.unsound)
 
 
 def ahead(found: Found, task: TaskId, ladders: Sequence[Ladder]) -> tuple[Ladder, ...]:
@@ -61,8 +64,12 @@ def by_models(tried: Iterable[Tried]) -> list[Tried]:
 def stopped(workers: Mapping[str, Worker], route: Route) -> str:
     """Why its tool is not asked any more; empty: it is."""
     tools = workers.get(NAME)
-    why = tools.halted(route.tool) if route.tool and isinstance(tools, ToolWorker) else ""
-    return f"the tool {route.tool} is disabled: {why}" if why else ""
+    return tools.halted(route.tool) if route.tool and isinstance(tools, ToolWorker) else ""
+
+
+def is_the_check(worker: Worker, task: Task) -> bool:
+    """A tool does nothing but the task's own check."""
+    return isinstance(worker, ToolWorker) and worker.is_the_check(task)
 
 
 def within_manifest(worker: Worker, route: Route, task: TaskId, outcome: Outcome) -> Outcome:
@@ -78,37 +85,54 @@ def within_manifest(worker: Worker, route: Route, task: TaskId, outcome: Outcome
     return outcome.model_copy(update={"failure": Failure.SCOPE, "detail": detail})
 
 
-def book(crew: Crew, books: Books, tried: Tried, task: TaskId) -> tuple[str, ...]:
-    """What a tool's try was, in the store. All that a person is to know of it."""
-    if tried.route.tool is None:
-        return ()
-    why, trouble = offload.book(books.root, books.run, task, tried, crew.settings.patterns)
-    tools = crew.workers[NAME]
-    if why and isinstance(tools, ToolWorker):
-        tools.stopped[tried.route.tool] = why
-    again = f"enable it again: orchestrator tools enable {tried.route.tool}"
-    said = f"{stopped(crew.workers, tried.route)}; {again}" if why else ""
-    return tuple(filter(None, (said, trouble)))
+async def settle(crew: Crew, books: Books, warn: Callable[[str], None]) -> None:
+    """What is to be booked: of tries that ended, and of work that turned out wrong. In a thread: somebody else may hold the store."""
+    if not (books.due or books.wrong):
+        return
+    due, wrong = tuple(books.due), tuple(books.wrong)
+    for told in await to_thread.run_sync(partial(_settle, crew, books, due, wrong)):
+        warn(told)
+    del books.due[: len(due)], books.wrong[: len(wrong)]
 
 
-def make_up(crew: Crew, books: Books, history: History) -> tuple[str, ...]:
-    """Tries that ended, and were not booked: the program was killed between the two, or the store could not be written."""
-    ended = [
+async def make_up(crew: Crew, books: Books, history: History, warn: Callable[[str], None]) -> None:
+    """Also what ended and was not booked: the program was killed between the two, or the store could not be written."""
+    books.due += [
         (task, one)
         for task, past in history.tasks.items()
         for one in past.tried
         if one.route.tool and one.outcome is not None
     ]
-    if not ended:
-        return ()
-    try:
-        there = offload.booked(books.root)
-    except (OrchestratorError, OSError) as trouble:
-        return (f"what tools did in this run is not booked: {trouble}",)
-    missing = (
-        one for one in ended if offload.workflow(books.run, one[0], one[1].number) not in there
-    )
-    return tuple(told for task, tried in missing for told in book(crew, books, tried, task))
+    await settle(crew, books, warn)
+
+
+def _settle(
+    crew: Crew, books: Books, due: Iterable[Due], wrong: Iterable[tuple[TaskId, int]]
+) -> list[str]:
+    """All that a person is to know of it. What stands in the store already counts once."""
+    told = list[str]()
+    for task, tried in due:
+        why, trouble = offload.book(books.root, books.run, task, tried, crew.settings.patterns)
+        told += filter(None, (_stop(crew, tried.route.tool or "", why), trouble))
+    for task, number in wrong:
+        try:
+            tool, why = offload.take_back(books.root, offload.workflow(books.run, task, number))
+        except (OrchestratorError, OSError) as refused:
+            step = f"orchestrator ledger amend {books.run} {task} {number} --outcome failed --by ME"
+            told.append(f"what a tool saved by {task} may still be booked: {refused}. Next: {step}")
+            continue
+        if tool is not None:
+            told += filter(None, (_stop(crew, tool.name, why),))
+    return told
+
+
+def _stop(crew: Crew, tool: str, why: str) -> str:
+    """It works no more in this run. What is said of it; empty: it goes on."""
+    worker = crew.workers.get(NAME)
+    if not why or not isinstance(worker, ToolWorker):
+        return ""
+    worker.stopped[tool] = why
+    return f"{worker.halted(tool)}; enable it again: orchestrator tools enable {tool}"
 
 
 def _route(match: Match) -> Route:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.engine.review import STRENGTH as REVIEW
 from orchestrator.ledger import Attempted
-from orchestrator.model import Check, CheckResult, Task, Verified
+from orchestrator.model import Check, CheckResult, Route, Task, Verified
 from orchestrator.model.learned import AMENDED
 from orchestrator.settings import Settings
 from orchestrator.verify import STRENGTH
+from orchestrator.workers.tool import NAME as TOOL
 
 # Of a kind of check that this project has no passes of yet.
 STATED = {Verified.COMMAND: 1.0, Verified.REVIEW: REVIEW, Verified.NONE: 0.0}
@@ -31,15 +32,20 @@ def expected_strength(
     return max(found, by_review)
 
 
+def is_all_of_it(route: Route) -> bool:
+    """To be green is all that its task asks for: it was given to a tool because its words want this operation and nothing else."""
+    return route.tool is not None
+
+
 class Strengths:
-    """Of many attempts: the strength of the check that decided, or would have. A pass has it on record; a failure often has not."""
+    """Of many attempts: the strength of the check that decided, or would have. A pass has it on record; a failure often has not. Of tools: none, theirs says nothing of what a model made."""
 
     def __init__(self, entries: Iterable[Attempted]) -> None:
         self._same_run: dict[tuple[str, str], float] = {}
         self._same_project: dict[tuple[str, str], float] = {}
         self._means: dict[tuple[str, Verified | None], _Mean] = defaultdict(_Mean)
         for one in entries:
-            if is_red(one) or one.verify_strength is None:
+            if is_red(one) or one.verify_strength is None or one.worker == TOOL:
                 continue
             strength, task = one.verify_strength, (one.run_id, one.task_id)
             self._same_run[task] = max(strength, self._same_run.get(task, 0.0))

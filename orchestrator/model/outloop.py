@@ -100,9 +100,12 @@ class Tool(Noun):
     shipped: bool = False
     status: ToolStatus = ToolStatus.ENABLED
     why: str = ""  # it is disabled
+    digest: str = ""  # SHA-256 of the script as a person added it; empty: it ships
     calls: int = 0
     successes: int = 0
-    failed_in_a_row: int = 0
+    calls_since: int = 0  # it was added or enabled: these may disable it
+    successes_since: int = 0
+    failed_in_a_row: int = 0  # of these, the last ones
 
     @property
     def success_rate(self) -> float | None:
@@ -117,6 +120,7 @@ class Offload(Noun):
     commands: tuple[str, ...]
     timeout_s: float
     writes: tuple[str, ...] = ()  # globs of what it may change
+    digest: str = ""  # of the script; empty: nobody compares
 
 
 class ToolCall(Noun):

@@ -39,8 +39,13 @@ class Limits(NamedTuple):
 
 
 class Refusal(NamedTuple):
+    """`setting` with its `limit`, and what is `expected` of it, in its own unit; none where a gate or a forecast refuses."""
+
     by: By
     message: str
+    setting: str = ""
+    limit: float | None = None
+    expected: float | None = None
 
 
 def expect(firsts: Iterable[Route], unknown_usd: float) -> Expected:
@@ -100,13 +105,18 @@ def refusals(
     if limits.run_tokens and expected.tokens > limits.run_tokens:
         told = f"its first tries may read and write {expected.tokens:,} tokens anew"
         over = f"budget.run_tokens is {limits.run_tokens:,}: some of its tasks would not start"
-        yield Refusal("budget", f"{told}, and {over}")
+        figures = ("budget.run_tokens", limits.run_tokens, expected.tokens)
+        yield Refusal("budget", f"{told}, and {over}", *figures)
     elif limits.run_usd and _is_above(expected.usd, limits.run_usd):
         over = f"budget.run_usd is ${limits.run_usd:.2f}: some of its tasks would not start"
-        yield Refusal("budget", f"its first tries are expected to cost {expected.told}, and {over}")
+        told = f"its first tries are expected to cost {expected.told}"
+        yield Refusal(
+            "budget", f"{told}, and {over}", "budget.run_usd", limits.run_usd, expected.usd
+        )
     if must_ask(expected, limits.ask_usd):
         over = f"more than ${limits.ask_usd:.2f} (budget.ask_usd)"
-        yield Refusal("approval", f"its first tries are expected to cost {expected.told}, {over}")
+        told = f"its first tries are expected to cost {expected.told}, {over}"
+        yield Refusal("approval", told, "budget.ask_usd", limits.ask_usd, expected.usd)
 
 
 def must_ask(expected: Expected, ask_usd: float) -> bool:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator import clock
+from orchestrator.errors import OrchestratorError
 from orchestrator.model.outloop import Pattern
 from orchestrator.outloop import discovery, github, store, suggestion, sync
 from orchestrator.outloop.discovery import Thresholds
 from orchestrator.outloop.store import Store
+from orchestrator.outloop.sync import MONTH
 from orchestrator.settings import Settings
 from orchestrator.settings.outloop import PatternSettings
-
-DAY_S = 86_400
-MONTH = 30  # days
 
 
 class Analysed(NamedTuple):
@@ -31,8 +29,8 @@ def analyze(root: Path, chosen: Settings) -> Analysed:
     words, new = chosen.patterns, 0
     if words.detect:
         new = sync.sync(root, words.match, chosen.context.tokens_per_file)
-        _prune(root, chosen.run.retention_days)
-    since = _since()
+        sync.prune(root, chosen.run.retention_days)
+    since = sync.ago(MONTH)
     # What takes long where there are many patterns only reads: an engine must write meanwhile.
     with store.reading(root) as kept:
         if not words.discover or kept is None or not kept.patterns():
@@ -50,11 +48,42 @@ def analyze(root: Path, chosen: Settings) -> Analysed:
     return Analysed(new, tuple(candidates), tuple(written), tuple(activated))
 
 
+def current(book: Store) -> list[Pattern]:
+    """All patterns with what the last 30 days come to by now, the one that would save most first. Nothing is written."""
+    monthly = book.monthly(sync.ago(MONTH))
+    found = [one.model_copy(update={"monthly_usd": monthly.get(one.id, 0.0)}) for one in book.patterns()]  # fmt: skip
+    return sorted(found, key=lambda one: (-one.monthly_usd, -one.occurrences, one.signature))
+
+
+def find(book: Store, name: str) -> Pattern:
+    """One of them, by its number or its signature; UsageError with the nearest one."""
+    found = book.find(name)
+    return next(one for one in current(book) if one.id == found.id)
+
+
+class Published(NamedTuple):
+    """Patterns with where their issues are, and why there are no more of them."""
+
+    opened: tuple[tuple[Pattern, str], ...] = ()
+    trouble: OrchestratorError | None = None
+
+
 async def publish(
     root: Path, candidates: tuple[Pattern, ...], match: float = suggestion.MATCH
-) -> list[tuple[Pattern, str]]:
-    """As issues, each once: with where they are."""
-    opened = []
+) -> Published:
+    """As issues, each once, until one cannot be opened."""
+    opened = list[tuple[Pattern, str]]()
+    try:
+        async for one in _published(root, candidates, match):
+            opened.append(one)
+    except OrchestratorError as trouble:
+        return Published(tuple(opened), trouble)
+    return Published(tuple(opened))
+
+
+async def _published(
+    root: Path, candidates: tuple[Pattern, ...], match: float
+) -> AsyncIterator[tuple[Pattern, str]]:
     for one in candidates:
         if one.issue is None:
             with store.reading(root) as book:
@@ -63,17 +92,7 @@ async def publish(
             where = await github.open_issue(root, name, body, suggestion.LABELS)
             with store.writing(root) as books:
                 books.suggested(one.signature, where)
-            opened.append((one, where))
-    return opened
-
-
-def _prune(root: Path, days: int) -> None:
-    """A month stays in any case: what a pattern saves is told of it."""
-    with store.reading(root) as kept:
-        if kept is None:
-            return
-    with store.writing(root) as book:
-        book.prune(_since(max(days, MONTH)))
+            yield one, where
 
 
 def _activated(book: Store, found: list[Pattern], words: PatternSettings) -> list[Pattern]:
@@ -88,8 +107,3 @@ def _text(book: Store, one: Pattern, match: float) -> str:
 
 def _least(words: PatternSettings) -> Thresholds:
     return Thresholds(words.min_occurrences, words.min_confidence, words.min_monthly_usd)
-
-
-def _since(days: int = MONTH) -> str:
-    at = datetime.fromtimestamp(clock.wall() - days * DAY_S, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

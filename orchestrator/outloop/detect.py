@@ -14,6 +14,7 @@ from orchestrator.model.outloop import Occurrence, Operation
 from orchestrator.outloop import matching
 from orchestrator.outloop.matching import Words
 from orchestrator.outloop.operation import main_operation, operations
+from orchestrator.outloop.words import part
 
 FAIL = "fail"  # the verb of what went wrong: fail:pytest:ModuleNotFoundError
 EVERYWHERE = "all"  # the scope of a command that names none
@@ -179,7 +180,7 @@ def _failures(attempt: Worked, seen: Sequence[Seen]) -> Iterator[Occurrence]:
         main, name = main_operation(command, attempt.root), error_name(text)
         if name is None or isinstance(main, str):
             continue
-        operation = Operation(verb=FAIL, tool=main.tool, scope=name)
+        operation = Operation(verb=FAIL, tool=main.tool, scope=part(name))
         found[operation.signature] = Occurrence(
             workflow=attempt.workflow, operation=operation, at=attempt.at, ok=False,
             command=command, live=attempt.live,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from orchestrator.amounts import cost
 from orchestrator.errors import UsageError
 from orchestrator.model.outloop import Occurrence, Pattern, PatternStatus, Tool, ToolStatus
 from orchestrator.outloop import matching, patterns, toolbox
@@ -147,4 +148,4 @@ def _is_covered(one: Occurrence, taken: Iterable[str]) -> bool:
 
 
 def _why(one: Pattern) -> str:
-    return f"seen {one.occurrences} times, {one.confidence:g} of 100 sure, ${one.monthly_usd:.2f} in the last 30 days"
+    return f"seen {one.occurrences} times, {one.confidence:.0f} of 100 sure, {cost(one.monthly_usd)} in the last 30 days"

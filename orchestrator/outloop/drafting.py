@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ from orchestrator.errors import RecordError, UsageError
 from orchestrator.journal import HOME
 from orchestrator.model.outloop import Occurrence, Pattern
 from orchestrator.outloop.store import COMMAND
-from orchestrator.redact import formats
+from orchestrator.outloop.words import ALL
+from orchestrator.redact import commands
 
 FOLDER = f"{HOME}/tools/draft"
 TIMEOUT_S = 1800
@@ -32,7 +34,7 @@ class Draft(NamedTuple):
 
 def draft(pattern: Pattern, seen: Sequence[Occurrence]) -> Draft:
     """UsageError where no command is known whole."""
-    counts = Counter(formats.masked(redact.text(one.command)) for one in seen if one.command)
+    counts = Counter(commands.masked(redact.text(one.command)) for one in seen if one.command)
     usual = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     whole = [command for command, _ in usual if len(command) < COMMAND and HIDDEN not in command]
     if not whole:
@@ -45,12 +47,15 @@ def draft(pattern: Pattern, seen: Sequence[Occurrence]) -> Draft:
     return Draft(name, _script(pattern, whole[0], others), _manifest(pattern, name))
 
 
-def write(root: Path, made: Draft) -> tuple[Path, Path]:
-    """The manifest and the script."""
+def write(root: Path, made: Draft, *, anew: bool = False) -> tuple[Path, Path]:
+    """The manifest and the script. `anew`: in place of those that are there."""
     manifest, script = (root / FOLDER / f"{made.name}{end}" for end in (".toml", ".sh"))
-    for path in (manifest, script):
+    for path in () if anew else (manifest, script):
         if path.exists():
-            raise UsageError(f"{path} is there already. Next: take that one, or move it away")
+            take = f"take it (orchestrator tools add {shlex.quote(str(manifest))})"
+            raise UsageError(
+                f"{path} is there already. Next: {take}, or draft it anew with --force"
+            )
     try:
         script.parent.mkdir(parents=True, exist_ok=True)
     except OSError as refused:
@@ -77,14 +82,35 @@ def _script(pattern: Pattern, command: str, others: Sequence[tuple[str, int]]) -
     return "\n".join(rows) + "\n"
 
 
+def phrases(signature: str) -> list[str]:
+    """As tasks say it: "run the backend tests", and with the tool that does it."""
+    verb, tool, scope, variant = (*signature.split(":", 3), "", "")[:4]
+    place = "" if scope in ("", ALL) else f"{' '.join(re.split(r'[-_./]+', scope)).strip()} "
+    what = {
+        "test": f"run the {place}tests",
+        "build": f"run the {place}build",
+        "lint": f"run the {place}linter",
+        "format": f"run the {place}formatter",
+        "install": f"install the {place}dependencies",
+    }.get(verb)
+    of = f" of {variant}" if variant else ""
+    if what is None:
+        return list(dict.fromkeys([f"run {tool}{of}", f"{verb} {tool}{of}"]))
+    short = {"lint": f"lint the {place or 'code '}", "format": f"format the {place or 'code '}"}
+    more = [f"{short[verb].strip()}{of}"] if verb in short else []
+    return [f"{what}{of}", f"{what}{of} with {tool}", *more]
+
+
 def _manifest(pattern: Pattern, name: str) -> str:
-    verb, tool, *_ = pattern.signature.split(":")
     rows = [
         f"# Drafted for {pattern.signature}.",
         f"name = {json.dumps(name)}",
         f"script = {json.dumps(f'{name}.sh')}",
         f"does = [{json.dumps(pattern.signature)}]",
-        f"phrases = [{json.dumps(f'{verb} {tool}')}]",
+        "# What a task says that asks for it and for nothing else. Add the words that yours use.",
+        "phrases = [",
+        *(f"    {json.dumps(one, ensure_ascii=False)}," for one in phrases(pattern.signature)),
+        "]",
         f"timeout_s = {TIMEOUT_S}",
         "writes = []",
     ]

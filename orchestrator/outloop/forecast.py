@@ -6,7 +6,7 @@ are left out. Where no whole day is known, today counts as one, and is the least
 
 The risk is high where that projection is above the limit, medium where only the upper end of its band is, else low. Of windows
 that a client has told it is high from 90% of one on (or where its provider has refused), medium from 75% on, until it opens
-again. The worst of them counts.
+again: a five-hour window that was told longer ago than that is over, whatever else was told. The worst of them counts.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from math import inf
 from typing import Any, Literal, NamedTuple
 
 from orchestrator.model import QuotaWindow
 
 TRAILING = 7  # days
 FULL, FILLING = 0.90, 0.75  # of a window: high from here on, and medium
+LENGTHS = {"five_hour": 5 * 3600, "seven_day": 7 * 86_400}  # seconds, by how the name begins
 LOOKBACK = 2 * TRAILING  # days before today that tell when the first use was
 
 Risk = Literal["low", "medium", "high"]
@@ -34,7 +36,14 @@ class Seen(NamedTuple):
     at: float
 
     def is_open_again(self, now: float) -> bool:
-        return self.window.resets_at is not None and self.window.resets_at <= now
+        """At the moment that was told, and no later than it is long; where neither is known, after the longest that is."""
+        name, opens = self.window.name, self.window.resets_at
+        length = next((s for begin, s in LENGTHS.items() if name.startswith(begin)), None)
+        if length is None and opens is not None:
+            return opens <= now
+        return (
+            min(inf if opens is None else opens, self.at + (length or max(LENGTHS.values()))) <= now
+        )
 
 
 class Forecast(NamedTuple):

@@ -1,29 +1,34 @@
-"""Transcripts of clients -> the store of patterns: counted as seen, never as a baseline of savings. Refuses to count what an engine has counted already, and reads no file again that has not grown."""
+"""Transcripts of clients -> the store of patterns: counted as seen, never as a baseline of savings. Refuses to count what an engine has counted already, and reads no session again of which no file has grown."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+import stat
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from orchestrator import prices
 from orchestrator.errors import UsageError
 from orchestrator.journal import tail
+from orchestrator.model import Price, Usage
 from orchestrator.outloop import sessions, store, transcripts
 from orchestrator.outloop.detect import Worked
 from orchestrator.outloop.matching import Words
 from orchestrator.outloop.sessions import Seen
-from orchestrator.outloop.transcripts import Session
+from orchestrator.outloop.transcripts import Begin, Lines, Session
 from orchestrator.settings import Settings
 
 READERS = {"claude": transcripts.claude, "codex": transcripts.codex}
 PROVIDERS = {"claude": "anthropic", "codex": "openai"}
 AT_ONCE = 20  # sessions in one transaction
 NAMED = 10  # damaged lines
+SAID = 1_000_000  # bytes after which somebody who looks is told
+LONGEST_NAME = 200  # of a folder of Claude Code; there it is cut, and something is added
 
 
 class File(NamedTuple):
@@ -43,13 +48,74 @@ class Counted(NamedTuple):
     damaged: tuple[str, ...] = ()
 
 
-class Found(NamedTuple):
+class Part(NamedTuple):
+    """A file of a session: how long it is, when it was written, how it begins, and how far it was counted before."""
+
     file: File
     size: int
-    session: Session
-    seen: (
-        Seen | None
-    )  # None: it is of no project that is asked for, was counted by an engine, or did nothing
+    written: float
+    begin: Begin
+    before: int
+
+
+class Found(NamedTuple):
+    """A session. `told`: what it adds to the count. `seen`: None where it counts for nothing."""
+
+    workflow: str
+    read: Mapping[str, int]
+    told: Counted
+    seen: Seen | None = None
+
+
+class Bill:
+    """What answers cost, by sums of those that are priced alike: half a million one by one would take minutes."""
+
+    def __init__(self, provider: str, own: Mapping[str, Price]) -> None:
+        self._provider, self._own = provider, own
+        self._is_known = True
+        self._limits: dict[str, tuple[int, ...]] = {}
+        self._sums: dict[tuple[str, int], Usage] = {}
+
+    def add(self, usage: Usage, model: str) -> None:
+        if usage.input_tokens is None or usage.output_tokens is None or not model:
+            self._is_known = False
+            return
+        if model not in self._limits:
+            self._limits[model] = prices.thresholds(
+                provider=self._provider, model=model, own=self._own
+            )
+        read, written = usage.cache_read_tokens or 0, usage.cache_write_tokens or 0
+        size = bisect_right(self._limits[model], usage.input_tokens + read + written)
+        before = self._sums.get((model, size), Usage())
+        self._sums[model, size] = Usage(
+            input_tokens=(before.input_tokens or 0) + usage.input_tokens,
+            output_tokens=(before.output_tokens or 0) + usage.output_tokens,
+            cache_read_tokens=(before.cache_read_tokens or 0) + read,
+            cache_write_tokens=(before.cache_write_tokens or 0) + written,
+            requests=(before.requests or 0) + 1,
+        )
+
+    def cost_usd(self) -> float | None:
+        """None where one of them has no price: a part of it would be too little."""
+        costs = [
+            prices.price(usage, provider=self._provider, model=model, own=self._own).cost_usd
+            for (model, _), usage in self._sums.items()
+        ]
+        known = [one for one in costs if one is not None]
+        return sum(known) if self._is_known and len(known) == len(costs) else None
+
+
+class Bar:
+    """How far it is, in bytes, said now and then."""
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        self._told, self._done, self._said = told, 0, 0
+
+    def add(self, size: int) -> None:
+        self._done += size
+        if self._done - self._said >= SAID:
+            self._told(self._done)
+            self._said = self._done
 
 
 def find(root: Path, claude: Path | None, codex: Path | None) -> list[File]:
@@ -58,14 +124,24 @@ def find(root: Path, claude: Path | None, codex: Path | None) -> list[File]:
         (client, folder) for client, folder in (("claude", claude), ("codex", codex)) if folder
     ]
     if named:
-        return [File(client, one, True) for client, folder in named for one in _below(folder)]
+        return _files(File(client, one, True) for client, folder in named for one in _below(folder))
     home = Path.home()
     own = Path(os.environ.get("CLAUDE_CONFIG_DIR") or home / ".claude") / "projects"
-    # Its folder has the name of the project's; worktrees and folders below begin with it.
-    called = re.sub(r"[^A-Za-z0-9]", "-", str(root))
     sessions = Path(os.environ.get("CODEX_HOME") or home / ".codex") / "sessions"
-    found = [File("claude", one, False) for one in sorted(own.glob(f"{called}*/*.jsonl"))]
-    return found + [File("codex", one, False) for one in sorted(sessions.rglob("*.jsonl"))]
+    # Worktrees and folders below begin with the name of the project's.
+    found = [File("claude", one, False) for one in own.glob(f"{called(root)}*/**/*.jsonl")]
+    return _files([*found, *(File("codex", one, False) for one in sessions.rglob("*.jsonl"))])
+
+
+def called(root: Path) -> str:
+    """How the folder of its sessions begins. Claude Code counts a letter beyond the first 65536 as two."""
+    letters = (one * (2 if one > "\uffff" else 1) for one in str(root))
+    return re.sub(r"[^A-Za-z0-9]", "-", "".join(letters))[:LONGEST_NAME]
+
+
+def size(files: Sequence[File]) -> int:
+    """Bytes, of all of them together."""
+    return sum(found.st_size for one in files if (found := _stat(one.path)))
 
 
 def count(
@@ -74,39 +150,51 @@ def count(
     chosen: Settings,
     reached: Callable[[int], None] = lambda _: None,
 ) -> Counted:
-    """`reached` is told how many files are done."""
-    told, known = Counted(), tail.sessions(root)
-    for begin in range(0, len(files), AT_ONCE):
-        some = files[begin : begin + AT_ONCE]
-        found = list(_read(root, some, known, chosen))
-        if found:
-            told = _keep(root, found, known, told)
-        reached(begin + len(some))
+    """`reached` is told how many bytes are done, of `size`."""
+    known, bar = tail.sessions(root), Bar(reached)
+    _take_back(root, known)
+    told, waiting = Counted(), list[Found]()
+    for one in _read(root, files, known, chosen, bar):
+        waiting.append(one)
+        if len(waiting) == AT_ONCE:
+            told = _keep(root, waiting, told)
+            waiting = []
+    told = _keep(root, waiting, told) if waiting else told
+    reached(size(files))
     return told
+
+
+# --- which files ------------------------------------------------------------------------------------
 
 
 def _below(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of transcripts")
-    return sorted(folder.rglob("*.jsonl"))
+    return list(folder.rglob("*.jsonl"))
 
 
-def _read(root: Path, files: Sequence[File], known: set[str], chosen: Settings) -> Iterator[Found]:
-    """Those that are other than when they were read: a session goes on, and its figures are those of all of it."""
-    with store.reading(root) as book:
-        upto = {one: {book.upto(name) for name in _names(one)} if book else {0} for one in files}
-    for one in files:
-        with suppress(OSError), one.path.open("rb") as file:  # it may go at any time
-            size = os.fstat(file.fileno()).st_size
-            if size not in upto[one]:
-                session = READERS[one.client](file)
-                wanted = _is_wanted(root, one, session) and session.id not in known
-                seen = _seen(one, session, chosen) if wanted and session.steps else None
-                yield Found(one, size, session, seen)
+def _files(found: Iterable[File]) -> list[File]:
+    """Each once, however it is called. What a session's agents wrote follows the session itself."""
+    every = {one._replace(path=one.path.resolve()) for one in found}
+    return sorted(every, key=lambda one: (one.client, str(one.path)))
 
 
-def _is_wanted(root: Path, file: File, session: Session) -> bool:
-    return file.chosen or Path(session.folder).is_relative_to(root)
+def _stat(path: Path) -> os.stat_result | None:
+    """None: it is gone, or is no file; a pipe would wait for its other end."""
+    with suppress(OSError):
+        found = path.stat()
+        return found if stat.S_ISREG(found.st_mode) else None
+    return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """OSError where it is no file any more; nobody is waited for to find that out."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no file")
+        yield file
 
 
 def _names(one: File) -> tuple[str, ...]:
@@ -115,53 +203,155 @@ def _names(one: File) -> tuple[str, ...]:
     return (counted,) if one.chosen else (counted, f"elsewhere {counted}")
 
 
-def _keep(root: Path, found: Sequence[Found], known: set[str], told: Counted) -> Counted:
-    with store.writing(root) as book:
-        for file, size, session, seen in found:
-            told = _with_damage(told, file, session)
-            is_here = _is_wanted(root, file, session)
-            book.read(_names(file)[0 if is_here else -1], size)
-            if not is_here:
-                told = told._replace(elsewhere=told.elsewhere + 1)
-            elif session.id in known:
-                told = told._replace(recorded=told.recorded + 1)
-            elif seen:
-                new = told.new + sessions.keep(book, seen)
-                told = told._replace(new=new, sessions=told.sessions + 1)
+# --- which of them are one session, and which are copies --------------------------------------------
+
+
+def _parts(root: Path, files: Sequence[File]) -> list[Part]:
+    """Nothing where none of them is other than when it was read."""
+    there = {one: found for one in files if (found := _stat(one.path))}
+    with store.reading(root) as book:
+        upto = {one: [book.upto(n) if book else 0 for n in _names(one)] for one in there}
+    mine = [one for one in there if there[one].st_size not in upto[one][1:]]
+    if all(there[one].st_size == upto[one][0] for one in mine):
+        return []
+    return [
+        Part(one, there[one].st_size, there[one].st_mtime, _begin(one), upto[one][0])
+        for one in mine
+    ]
+
+
+def _begin(one: File) -> Begin:
+    """The name of the file is that of its session where nothing in it says another."""
+    found = Begin()
+    with suppress(OSError), _opened(one.path) as file:
+        found = transcripts.begin(one.client, Lines(file))
+    return found._replace(id=found.id or one.path.stem)
+
+
+def _families(parts: Sequence[Part]) -> list[list[Part]]:
+    """Those of one session, and those that begin with the same answer: who goes on with a session may get a copy of it under another name."""
+    leaders: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def leader(name: tuple[str, ...]) -> tuple[str, ...]:
+        while name != leaders.setdefault(name, name):
+            name = leaders[name]
+        return name
+
+    for one in parts:
+        if one.begin.first:
+            leaders[leader((one.file.client, "", one.begin.first))] = leader(_session(one))
+    found: dict[tuple[str, ...], list[Part]] = {}
+    for one in parts:
+        found.setdefault(leader(_session(one)), []).append(one)
+    return list(found.values())
+
+
+def _session(one: Part) -> tuple[str, ...]:
+    return one.file.client, one.begin.id
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+def _read(
+    root: Path, files: Sequence[File], known: Collection[str], chosen: Settings, bar: Bar
+) -> Iterator[Found]:
+    """A session goes on: its figures are those of all of it. What it shares with another counts where it was first."""
+    for family in _families(_parts(root, files)):
+        if all(one.size == one.before for one in family):
+            continue
+        copied: set[int] = set()
+        by_session: dict[tuple[str, ...], list[Part]] = {}
+        for one in sorted(family, key=lambda one: not one.before):
+            by_session.setdefault(_session(one), []).append(one)
+        for parts in by_session.values():
+            parts.sort(key=lambda one: str(one.file.path))
+            yield _found(root, parts, known, chosen, copied, bar)
+
+
+def _found(
+    root: Path, parts: Sequence[Part], known: Collection[str], chosen: Settings,
+    copied: set[int], bar: Bar,
+) -> Found:  # fmt: skip
+    file, begin = parts[0].file, parts[0].begin
+    workflow = f"{file.client} {begin.id}"
+    folder = next((one.begin.folder for one in parts if one.begin.folder), "")
+    is_here = file.chosen or Path(folder).is_relative_to(root)
+    read = {_names(one.file)[0 if is_here else -1]: one.size for one in parts}
+    if not is_here:
+        return Found(workflow, read, Counted(elsewhere=1))
+    if begin.id in known:
+        return Found(workflow, read, Counted(recorded=1))
+    bill = Bill(PROVIDERS[file.client], chosen.prices)
+    session = Session(book=bill.add, copied=copied, id=begin.id, folder=folder)
+    told = Counted()
+    for one in parts:
+        told = _with(told, one.file, session, bar)
+    copied |= session.known
+    if not session.steps:
+        return Found(workflow, read, told)
+    seen = _seen(workflow, session, bill, chosen, _written(parts))
+    return Found(workflow, read, told._replace(sessions=1), seen)
+
+
+def _with(told: Counted, file: File, session: Session, bar: Bar) -> Counted:
+    with suppress(OSError), _opened(file.path) as opened:  # it may go at any time
+        lines = Lines(opened, bar.add)
+        READERS[file.client](lines, session)
+        named = tuple(f"{file.path}:{number}" for number in lines.damaged)
+        told = _sum(told, Counted(broken=lines.broken, damaged=named))
     return told
 
 
-def _with_damage(told: Counted, file: File, session: Session) -> Counted:
-    named = (f"{file.path}:{number}" for number in session.damaged)
-    return told._replace(
-        broken=told.broken + len(session.damaged), damaged=(*told.damaged, *named)[:NAMED]
+def _sum(one: Counted, other: Counted) -> Counted:
+    return Counted(
+        new=one.new + other.new,
+        sessions=one.sessions + other.sessions,
+        recorded=one.recorded + other.recorded,
+        elsewhere=one.elsewhere + other.elsewhere,
+        broken=one.broken + other.broken,
+        damaged=(*one.damaged, *other.damaged)[:NAMED],
     )
 
 
-def _seen(file: File, session: Session, chosen: Settings) -> Seen:
+def _seen(workflow: str, session: Session, bill: Bill, chosen: Settings, written: str) -> Seen:
     worked = Worked(
-        workflow=f"{file.client} {file.path.stem}", at=session.at or _written(file.path),
+        workflow=workflow, at=session.at or written,
         words=Words(""), steps=list(session.steps.values()), left_out=session.left_out,
-        weights=session.weights, tokens=session.tokens, cost_usd=_cost(file, session, chosen),
+        weights=session.weights, tokens=session.tokens, cost_usd=bill.cost_usd(),
         root=session.folder, whole=False, live=False,
     )  # fmt: skip
     return sessions.see(worked, chosen.patterns.match, chosen.context.tokens_per_file)
 
 
-def _cost(file: File, session: Session, chosen: Settings) -> float | None:
-    """None where one of its models has no price: a part of it would be too little."""
-    total = 0.0
-    for call in session.calls.values():
-        provider = PROVIDERS[file.client]
-        priced = prices.price(
-            call.usage, provider=provider, model=call.model or None, own=chosen.prices
-        )
-        if priced.cost_usd is None:
-            return None
-        total += priced.cost_usd
-    return total
-
-
-def _written(path: Path) -> str:
-    at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="milliseconds")
+def _written(parts: Sequence[Part]) -> str:
+    last = max(one.written for one in parts)
+    at = datetime.fromtimestamp(last, UTC).isoformat(timespec="milliseconds")
     return at.replace("+00:00", "Z")
+
+
+# --- into the store ---------------------------------------------------------------------------------
+
+
+def _take_back(root: Path, known: Collection[str]) -> None:
+    """What was counted while its engine was still at work is the engine's."""
+    theirs = {f"{client} {one}": () for client in READERS for one in known}
+    if theirs:
+        with store.writing(root) as book:
+            book.drop(theirs)
+
+
+def _keep(root: Path, found: Sequence[Found], told: Counted) -> Counted:
+    """Its newer figures in place of the older, also where some of it is another's by now."""
+    with store.writing(root) as book:
+        for one in found:
+            for name, size in one.read.items():
+                book.read(name, size)
+            new = sessions.keep(book, one.seen) if one.seen else 0
+            told = _sum(told, one.told._replace(new=new))
+        book.drop({one.workflow: _signatures(one) for one in found if not one.told.elsewhere})
+    return told
+
+
+def _signatures(one: Found) -> set[str]:
+    return {each.operation.signature for each in one.seen.occurrences} if one.seen else set()

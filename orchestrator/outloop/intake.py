@@ -12,13 +12,15 @@ FENCE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE |
 ITEM = re.compile(r"^(?P<indent>[ \t]*)(?:[-*+•]|\d{1,3}[.)])[ \t]+(?P<text>\S.*)$")
 CLAUSE = re.compile(r"(?<=[.!?;])\s+|,?\s+(?:and then|and|then)\s+|,\s+", re.IGNORECASE)
 PATH = re.compile(r"(?<![\w/.:@-])((?:[\w.+-]+/)+)([\w.+*-]*)")
+STRESS = re.compile(r"(?<!\w)(_{1,2})(?=[^\s_])(.+?)\1(?![\w.])")  # no `__init__.py`
 FOLDER = re.compile(r"\.?[A-Za-z_][\w-]*")
 CHECKING = "check"
 KINDS = {  # of work, by the verb that a step begins with; to add, change and remove things are steps of one job
     "make": "adapt add adjust build bump change clean configure convert create deduplicate define delete deploy deprecate drop enable "
     "establish export expose extend extract implement improve install integrate introduce make merge migrate modify move "
-    "optimise optimize provide prune publish redesign refactor refine release remove rename reorganise reorganize replace restructure "
-    "scaffold schedule simplify split strip support switch tune update upgrade wire write",
+    "optimise optimize prepare provide provision prune publish put rebuild redesign refactor refine register release remove rename "
+    "reorganise reorganize replace restructure rewrite roll scaffold schedule set setup simplify spin split strip support switch tune "
+    "update upgrade wire write",
     "fix": "correct debug fix mend patch repair resolve",
     "document": "describe document explain",
     "find out": "analyse analyze audit compare evaluate explore investigate profile research review study",
@@ -57,21 +59,35 @@ BESIDE = {
 }  # of the work itself
 
 
+class Part(NamedTuple):
+    """A task that it could be. `name` is the step that it is about, shortened; `steps` are all of its steps, each shortened."""
+
+    name: str
+    steps: tuple[str, ...]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """What else is in it."""
+        rest = list(self.steps)
+        if self.name in rest:
+            rest.remove(self.name)
+        return tuple(rest)
+
+
 class Concern(NamedTuple):
-    """One thing that is asked for. `name` is its first step, shortened."""
+    """One thing that is asked for, with the steps that belong to it. `name` is the first that asks for something, shortened."""
 
     kind: str  # of KINDS; "": no verb says it
     area: str  # "": nothing says where
     name: str
     words: int
+    steps: tuple[str, ...] = ()
 
 
 class Intake(NamedTuple):
     words: int  # outside of code
     concerns: tuple[Concern, ...]
-    parts: tuple[
-        str, ...
-    ]  # names of the tasks that it could be; empty: one task, or no names for it
+    parts: tuple[Part, ...]  # the tasks that it could be; empty: one task, or no names for it
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -93,7 +109,7 @@ def analyse(text: str) -> Intake:
 
     A concern is a top-level step, or a clause where there is no list, whose folder is another than that of all before it;
     where steps name none, one in another area, or one with another kind of verb. What does not begin with such a verb is a detail of what
-    stands before it, and so is a step that only checks.
+    stands before it (the first of all: of what comes after it), and so is a step that only checks. Each step is in one of the parts.
     """
     prose = FENCE.sub("\n", text)
     steps = list(_steps(prose))
@@ -128,14 +144,21 @@ def _concerns(steps: Sequence[str]) -> list[Concern]:
     known = list(zip(map(_kind, steps), _areas(steps), steps, strict=True))
     by_area = any(area for kind, area, _ in known if _is_asked(kind))
     found, last = dict[str, Concern](), ""
+    before = list[str]()  # the first that asks for something
     for kind, area, step in known:
         key = (area if by_area else kind) if _is_asked(kind) else ""
         last = key or last
-        words = len(step.split())
+        if not last:
+            before.append(step)
+            continue
+        steps = (*before, step)
+        words, names = sum(len(one.split()) for one in steps), tuple(map(_name, steps))
+        before.clear()
         if last in found:
-            found[last] = found[last]._replace(words=found[last].words + words)
-        elif last:
-            found[last] = Concern(kind, area, _name(step), words)
+            more = found[last]
+            found[last] = more._replace(words=more.words + words, steps=more.steps + names)
+        else:
+            found[last] = Concern(kind, area, _name(step), words, names)
     return list(found.values())
 
 
@@ -152,7 +175,7 @@ def _is_asked(kind: str) -> bool:
 
 
 def _kind(step: str) -> str:
-    first = re.match(r"[^\w]*([A-Za-z-]+)", step)
+    first = re.match(r"[\W_]*([A-Za-z-]+)", step.partition("\n")[0])
     return KIND.get(first[1].lower(), "") if first else ""
 
 
@@ -179,34 +202,42 @@ def _region(step: str) -> str:
 
 def _name(step: str) -> str:
     """Its first words, as far as the first stop."""
-    head = re.sub(r"[*_`#]+", "", step.partition("\n")[0])
+    head = STRESS.sub(r"\2", re.sub(r"[*`#]+", "", step.partition("\n")[0]))
     head = re.split(r"(?<=\w)[.:;](?:\s|$)|\s[-\u2013\u2014]\s|\s\(", head)[0]
-    return " ".join(head.split()[:LONGEST_NAME]).rstrip(",.:;")
+    words = head.split()
+    told = " ".join(words[:LONGEST_NAME]).rstrip(",.:;")
+    return f"{told} …" if len(words) > LONGEST_NAME else told
 
 
-def _parts(intake: Intake, steps: Sequence[str]) -> Iterator[str]:
+def _parts(intake: Intake, steps: Sequence[str]) -> Iterator[Part]:
     """By its concerns; one that is only long by its steps, as many together as are not too long."""
     if len(intake.concerns) > 1:
-        yield from (one.name for one in intake.concerns if one.name)
+        yield from (Part(one.name, one.steps) for one in intake.concerns)
         return
-    words = 0
-    if len(steps) > 1:
-        for step in steps:
-            size = len(step.split())
-            if not words or words + size > MOST_WORDS:
-                yield _name(step)
-                words = 0
-            words += size
+    together, words = list[str](), 0
+    for step in steps if len(steps) > 1 else ():
+        size = len(step.split())
+        if together and words + size > MOST_WORDS:
+            yield _part(together)
+            together, words = [], 0
+        together.append(_name(step))
+        words += size
+    if together:
+        yield _part(together)
 
 
-def note(name: str, found: Intake) -> str | None:
-    """One line for a person; None where it need not be split."""
+def _part(steps: Sequence[str]) -> Part:
+    return Part(steps[0], tuple(steps))
+
+
+def note(name: str, found: Intake) -> str:
+    """A line for a person, which the parts follow where there are several; empty where it need not be split."""
     if not found.is_large:
-        return None
+        return ""
     told = f"{name} asks for much at once: {', '.join(found.reasons)}"
     if len(found.parts) < 2:
         return f"{told}; nothing in it shows where to split it"
-    return f"{told}; as tasks of their own: {'; '.join(found.parts)}"
+    return f"{told}; as tasks of their own:"
 
 
 def document(found: Intake) -> dict[str, Any]:
@@ -216,7 +247,8 @@ def document(found: Intake) -> dict[str, Any]:
             {"kind": one.kind or None, "area": one.area or None, "name": one.name}
             for one in found.concerns
         ],
-        "split": list(found.parts),
+        "split": [one.name for one in found.parts],
+        "parts": [{"name": one.name, "steps": list(one.steps)} for one in found.parts],
         "reasons": list(found.reasons),
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from orchestrator.model import Task
 from orchestrator.model.outloop import Pattern, PatternStatus, Tool, ToolStatus
@@ -22,11 +22,16 @@ from orchestrator.outloop.vocabulary import (
     MAKES,
     NAMES,
     NOTHING_ELSE,
+    NOTHING_FAILS,
+    RESULTS,
     SEES,
     STOP,
+    UNFINISHED,
+    WELL,
 )
 
 TITLE, ACTION = 3, 2  # what a word that nothing explains weighs against one that is explained
+NEAR = 75  # of 100: such a name is meant
 UNNAMED = 0.6  # neither its words nor its commands name the tool, or the scope
 TOLD = {"name", "action", "done", "files", "verify"}  # what a task's own fields have
 WORD = re.compile(r"[^\W_][\w.+-]*")  # of any language: what nobody explains counts
@@ -35,17 +40,18 @@ CLAUSE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 class Words(NamedTuple):
-    """What a task says. `commands`: its checks, or what was seen to be run for it."""
+    """What a task says. `commands`: its checks, or what was seen to be run for it. `done`: when it is done."""
 
     title: str
     action: str = ""
     commands: Sequence[str] = ()
+    done: str = ""
 
     @classmethod
     def of(cls, task: Task) -> Words:
-        """With all that it says besides: what else is to be true when it is done is a part of it."""
+        """With all that it says besides."""
         more = [element.text for element in task.elements if element.tag not in TOLD]
-        return cls(task.title, "\n".join((task.action, task.done, *more)), task.commands)
+        return cls(task.title, "\n".join((task.action, *more)), task.commands, task.done)
 
 
 class Match(NamedTuple):
@@ -117,6 +123,14 @@ def outside(task: Task, tool: Tool) -> tuple[str, ...]:
     )
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, or a full stop: a part of a signature is enough."""
+    found = process.extractOne(
+        name.casefold(), sorted(known), scorer=fuzz.WRatio, score_cutoff=NEAR
+    )
+    return f"; did you mean {found[0]}?" if found else "."
+
+
 def serving(signature: str, tools: Iterable[Tool]) -> Tool | None:
     """The tool that does it: by the longest beginning of the signature, an own one before a shipped one."""
     fit = [
@@ -130,18 +144,18 @@ def serving(signature: str, tools: Iterable[Tool]) -> Tool | None:
 
 def score(words: Words, signature: str, phrases: Iterable[str] = ()) -> float:
     """How well they say this operation and nothing else. `phrases`: those of the tool that does it."""
-    verb, tool, *where = signature.split(":")
-    known = {*NAMES.get(verb, (verb,)), *_parts(tool)}
-    scopes = [part for part in where if part != "all"]
+    phrases = tuple(phrases)
+    verb, tool, scopes, known = _named(signature)
     title, action = _said(words.title, words), _said(words.action, words)
     both = [*title, *action]
     if any(MAKES.search(text.casefold()) for text in (words.title.strip(), words.action.strip())):
         return 0.0
-    explained = {*known, *(w for p in phrases for w in _tokens(p)), *DOES, *SEES}
-    explained |= {word for part in scopes for word in _parts(part)}
+    explained = _explained(signature, phrases)
     if not _asks(verb, title, action, known) or any(
         word in CONTRARY and word not in explained for word in both
     ):
+        return 0.0
+    if wants(words, signature, phrases):
         return 0.0
     fit = max(
         fuzz.token_set_ratio(" ".join(both), " ".join(phrase))
@@ -152,6 +166,29 @@ def score(words: Words, signature: str, phrases: Iterable[str] = ()) -> float:
     for part in (tool, *scopes):
         named *= 1.0 if _is_named(part, both, words.commands) else UNNAMED
     return round(fit * cover * named, 1)
+
+
+def wants(words: Words, signature: str, phrases: Iterable[str] = ()) -> list[str]:
+    """Words of <done> that want more than the operation, each once: they end it, and no others add to it or take from it."""
+    text = NOTHING_FAILS.sub(r"\1 ", words.done.casefold())
+    wanted = UNFINISHED.findall(text)
+    said = [RESULTS.get(word, word) for word in _said(text, words)]
+    explained = _explained(signature, phrases) | STOP | WELL
+    return list(dict.fromkeys([*wanted, *(word for word in said if word not in explained)]))
+
+
+def _named(signature: str) -> tuple[str, str, list[str], set[str]]:
+    """Its verb, its tool, where it is done, and how people call it."""
+    verb, tool, *where = signature.split(":")
+    known = {*NAMES.get(verb, (verb,)), *_parts(tool)}
+    return verb, tool, [part for part in where if part != "all"], known
+
+
+def _explained(signature: str, phrases: Iterable[str]) -> set[str]:
+    """Words that ask for nothing but this."""
+    _, _, scopes, known = _named(signature)
+    found = {*known, *(w for p in phrases for w in _tokens(p)), *DOES, *SEES}
+    return found | {word for part in scopes for word in _parts(part)}
 
 
 def _is_usable(pattern: Pattern, tool: Tool) -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
-from typing import NamedTuple
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.history import Tried
+from orchestrator.ledger import normalise_id
 from orchestrator.model import Failure, RunId, Task, TaskId, Verified
 from orchestrator.model.outloop import (
     Occurrence,
@@ -22,7 +21,7 @@ from orchestrator.model.outloop import (
     ToolCall,
     ToolStatus,
 )
-from orchestrator.outloop import matching, store, toolbox
+from orchestrator.outloop import matching, staying, store, toolbox
 from orchestrator.outloop.matching import Match
 from orchestrator.outloop.operation import operations
 from orchestrator.outloop.store import Store
@@ -30,7 +29,7 @@ from orchestrator.settings.outloop import PatternSettings
 
 OF_THE_TOOL = {  # it ran, and ended by itself or by its own limits: that counts
     None, Failure.EXIT, Failure.TIMEOUT, Failure.STALLED, Failure.KILLED, Failure.VERIFY, Failure.INCONCLUSIVE,
-    Failure.SCOPE, Failure.SECRET, Failure.NO_RESULT,
+    Failure.SCOPE, Failure.SECRET, Failure.NO_RESULT, Failure.REJECTED,
 }  # fmt: skip
 
 
@@ -40,46 +39,46 @@ class Found:
 
     matches: Mapping[TaskId, Match] = field(default_factory=dict)
     given: Mapping[TaskId, Offload] = field(default_factory=dict)
+    stays: Mapping[TaskId, str] = field(default_factory=dict)  # with a model, and why, by pattern
     notes: tuple[str, ...] = ()
-
-
-class Baseline(NamedTuple):
-    """What whole tasks of one pattern used: the mean of `n` that were measured."""
-
-    tokens: int
-    cost_usd: float
-    n: int
 
 
 def find(root: Path, tasks: Iterable[Task], chosen: PatternSettings) -> Found:
     if not chosen.offload:
         return Found()
     try:
-        active = list(_active(root))
+        known = list(_with_tools(root))
     except (OrchestratorError, OSError) as trouble:
         return Found(notes=(f"no task is offloaded to a tool: {trouble}",))
-    matches, given = dict[TaskId, Match](), dict[TaskId, Offload]()
-    for task in tasks if active else ():
-        found = matching.match(task, active, floor=chosen.match, margin=chosen.margin)
+    matches, given, stays = dict[TaskId, Match](), dict[TaskId, Offload](), dict[TaskId, str]()
+    notes = dict[str, None]()
+    for task in tasks if known else ():
+        found = matching.match(task, known, floor=chosen.match, margin=chosen.margin)
         if isinstance(found, str):
+            if why := staying.why(task, known, found, str(root)):
+                stays[task.id] = why
             continue
         tool, commands = found.tool, to_run(task, found.pattern, str(root))
-        if commands:
+        if commands and (unsound := toolbox.trouble(tool)):
+            stays[task.id] = unsound
+            notes[f"{unsound}; a model does its tasks"] = None
+        elif commands:
             matches[task.id] = found
-            given[task.id] = Offload(
-                tool=tool.name, script=tool.script, commands=commands,
-                timeout_s=tool.timeout_s, writes=tool.writes,
-            )  # fmt: skip
-    return Found(matches, given)
+            given[task.id] = toolbox.order(tool, commands)
+        else:
+            stays[task.id] = staying.no_command(found.pattern)
+    return Found(matches, given, stays, tuple(notes))
 
 
-def _active(root: Path) -> Iterator[tuple[Pattern, Tool]]:
+def _with_tools(root: Path) -> Iterator[tuple[Pattern, Tool]]:
+    """`match` takes only those of them that are active with a tool that is enabled."""
     with store.reading(root) as book:
         if book is None:
             return
         tools = {tool.name: tool for tool in toolbox.known(book)}
         for one in book.patterns():
-            if one.status is PatternStatus.ACTIVE and one.tool in tools:
+            in_use = one.status in (PatternStatus.ACTIVE, PatternStatus.IMPLEMENTED)
+            if in_use and one.tool in tools:
                 yield one, tools[one.tool]
 
 
@@ -100,28 +99,14 @@ def disabled(root: Path, name: str) -> str:
             found = next((one for one in toolbox.known(books) if one.name == name), None)
     except (OrchestratorError, OSError):
         return ""
-    is_off = found is not None and found.status is ToolStatus.DISABLED
-    return (found.why or "somebody disabled it") if found and is_off else ""
+    if found is None:
+        return "it is removed"
+    is_off = found.status is ToolStatus.DISABLED
+    return (found.why or "somebody disabled it") if is_off else ""
 
 
 def workflow(run: RunId, task: TaskId, number: int) -> str:
     return f"{run} {task} {number}"
-
-
-def booked(root: Path) -> set[str]:
-    """The tries of tools that are in the store."""
-    with store.reading(root) as books:
-        return {one.workflow for one in books.calls()} if books else set()
-
-
-def baseline(seen: Sequence[Occurrence], least: float) -> Baseline | None:
-    """Of live tasks that were nothing but this; None where none was measured."""
-    whole = measured(seen, least)
-    if not whole:
-        return None
-    costs = [one.cost_usd for one in whole if one.cost_usd is not None]
-    tokens = fmean(one.tokens or 0 for one in whole)
-    return Baseline(round(tokens), fmean(costs) if costs else 0.0, len(whole))
 
 
 def measured(seen: Sequence[Occurrence], least: float) -> list[Occurrence]:
@@ -138,27 +123,39 @@ def measured(seen: Sequence[Occurrence], least: float) -> list[Occurrence]:
 def book(
     root: Path, run: RunId, task: TaskId, tried: Tried, chosen: PatternSettings
 ) -> tuple[str, str]:
-    """Of a try that has ended: why its tool is disabled from now on, and the trouble, if there was some."""
-    outcome, route = tried.outcome, tried.route
-    if outcome is None or not route.tool or not route.pattern or outcome.failure not in OF_THE_TOOL:
+    """Of a try that has ended, once: why its tool is disabled from now on, and the trouble, if there was some."""
+    if not counts(tried):
         return "", ""
+    name = workflow(run, task, tried.number)
     try:
+        with store.reading(root) as there:
+            if there is not None and there.has_call(name):
+                return "", ""
         with store.writing(root) as books:
-            return _book(books, workflow(run, task, tried.number), tried, chosen), ""
+            return keep(books, name, tried, chosen.match), ""
     except (OrchestratorError, OSError) as trouble:
-        return "", f"what the tool {route.tool} did is not booked: {trouble}"
+        return "", f"what the tool {tried.route.tool} did is not booked: {trouble}"
 
 
-def _book(books: Store, name: str, tried: Tried, chosen: PatternSettings) -> str:
+def counts(tried: Tried) -> bool:
+    """It is a tool's, and says something of it."""
+    route, outcome = tried.route, tried.outcome
+    is_of_a_tool = route.tool is not None and route.pattern is not None
+    return is_of_a_tool and outcome is not None and outcome.failure in OF_THE_TOOL
+
+
+def keep(books: Store, name: str, tried: Tried, floor: float) -> str:
+    """Of one that `counts`: why its tool is disabled from now on. `floor` as [patterns] match has it."""
     outcome, route = tried.outcome, tried.route
     assert outcome is not None
     assert route.tool is not None
     assert route.pattern is not None
+    if books.has_call(name):
+        return ""
     toolbox.register(books)
     ok = outcome.verdict is not None and outcome.verdict.verified is Verified.COMMAND and outcome.ok
     at = tried.finished_at or tried.started_at
-    seen = books.occurrences(books.find(route.pattern).id)
-    before = baseline(seen, chosen.match) if ok else None
+    before = books.baseline(route.pattern, floor) if ok else None
     call = ToolCall(
         tool=route.tool,
         pattern=route.pattern,
@@ -181,7 +178,32 @@ def _book(books: Store, name: str, tried: Tried, chosen: PatternSettings) -> str
             baseline=before.n,
         )
         books.book_saving(saving)
-    why = "" if ok else toolbox.unfit(tool)
+    return "" if ok else _judged(books, tool)
+
+
+def take_back(root: Path, name: str) -> tuple[Tool | None, str]:
+    """The work of that workflow is wrong after all: no saving, and a failure. Its tool, None: it was none's; and why that is disabled from now on."""
+    with store.reading(root) as there:
+        if there is None or not there.has_call(name):
+            return None, ""
+    with store.writing(root) as books:
+        tool = books.take_back(name)
+        return tool, _judged(books, tool) if tool else ""
+
+
+def amended(root: Path, run: str, task: str, attempt: int) -> tuple[Tool | None, str]:
+    """The same of an attempt as the ledger names it."""
+    with store.reading(root) as there:
+        every = there.calls_of(run) if there else []
+    for name in every:
+        _, own, number = name.split(" ")[0], *name.partition(" ")[2].rsplit(" ", 1)
+        if (normalise_id(own), int(number)) == (task, attempt):
+            return take_back(root, name)
+    return None, ""
+
+
+def _judged(books: Store, tool: Tool) -> str:
+    why = toolbox.unfit(tool)
     if why and tool.status is ToolStatus.ENABLED:
         toolbox.disable(books, tool.name, why, toolbox.OURSELVES)
     return why

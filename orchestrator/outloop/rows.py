@@ -65,13 +65,13 @@ def operation(signature: str) -> Operation:
 
 @_of("adw_tools")
 def tool(row: Row) -> Tool:
-    name, script, does, phrases, writes, timeout, shipped, status, why, calls, successes, failed = (
-        row
-    )
+    name, script, does, phrases, writes, timeout, shipped, status, why, digest, *figures = row
+    calls, successes, calls_since, successes_since, failed = figures
     return Tool(
         name=name, script=script, does=tuple(json.loads(does)), phrases=tuple(json.loads(phrases)),
         writes=tuple(json.loads(writes)), timeout_s=timeout, shipped=bool(shipped),
-        status=ToolStatus(status), why=why, calls=calls, successes=successes, failed_in_a_row=failed,
+        status=ToolStatus(status), why=why, digest=digest, calls=calls, successes=successes,
+        calls_since=calls_since, successes_since=successes_since, failed_in_a_row=failed,
     )  # fmt: skip
 
 

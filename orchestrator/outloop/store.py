@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,10 @@ from orchestrator.model.outloop import (
     Occurrence,
     Pattern,
     PatternStatus,
-    Saving,
-    Tool,
-    ToolCall,
 )
-from orchestrator.outloop import patterns, rows
-from orchestrator.reader.near import hint
-from orchestrator.redact import formats
+from orchestrator.outloop import matching, patterns, rows
+from orchestrator.outloop.bookings import Bookings
+from orchestrator.redact import commands
 
 COMMAND = 200  # characters that are kept of one
 UNCOUNTED = "uncounted "  # patterns that wait for their figures, among what is read
@@ -36,6 +32,22 @@ FROM operation_patterns"""
 
 HOOK_EVENT = "SELECT id, event_type, session, at, payload FROM hook_events"
 NEWEST = (1 << 63) - 1
+FIGURES = "similarity_score, at, times, ok, tokens, cost_usd, command, live"
+# The newer ones. Of a session of which both its hooks (live) and its transcript tell, the most that is known.
+MERGED = """
+(SELECT excluded.similarity_score, excluded.at, excluded.times, excluded.ok, excluded.tokens, excluded.cost_usd, excluded.command, live
+ WHERE live = excluded.live UNION ALL
+ SELECT 0, max(at, excluded.at), max(times, excluded.times), iif(at > excluded.at, ok, excluded.ok), coalesce(excluded.tokens, tokens),
+        coalesce(excluded.cost_usd, cost_usd), excluded.command, 0
+ WHERE live != excluded.live)"""
+# What a tool saves is told against the tasks that a model did before: these stay longer where there is one. What was imported (not
+# live) is of earlier days anyhow, and would not be read again: it stays.
+OLD = (
+    ("hook_events", "id", "FROM hook_events WHERE processed AND at < :before"),
+    ("pattern_occurrences", "pattern_id, workflow_id, signature", """
+FROM pattern_occurrences WHERE at < :before AND live AND NOT (at >= :longest AND similarity_score > 0 AND tokens IS NOT NULL AND
+     EXISTS (SELECT 1 FROM operation_patterns WHERE id = pattern_id AND tool_name IS NOT NULL))"""),
+)  # fmt: skip
 STANDS = """
 SELECT (SELECT group_concat(concat) FROM (SELECT automation_status || occurrence_count || potential_monthly_savings ||
         coalesce(tool_name, '') || coalesce(avg_tokens_with_llm, '') || why AS concat FROM operation_patterns ORDER BY id)),
@@ -43,11 +55,8 @@ SELECT (SELECT group_concat(concat) FROM (SELECT automation_status || occurrence
        (SELECT max(id) FROM tool_calls), (SELECT max(id) FROM cost_savings_log), (SELECT max(id) FROM hook_events)"""
 
 
-class Store:
+class Store(Bookings):
     """Over one connection: what is written is one transaction, `writing`'s."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
 
     def stands(self) -> tuple[object, ...]:
         """Another value where anything of it is another; cheap beside reading all of it."""
@@ -68,7 +77,7 @@ class Store:
         if row is None:
             known = {one.signature for one in self.patterns()}
             raise UsageError(
-                f"there is no pattern {name!r}{hint(name, known)}; orchestrator patterns lists them"
+                f"there is no pattern {name!r}{matching.meant(name, known)} Next: orchestrator patterns"
             )
         return rows.pattern(row)
 
@@ -172,14 +181,40 @@ class Store:
             "SELECT 1 FROM pattern_occurrences WHERE pattern_id = ? AND workflow_id = ? AND signature = ?",
             key,
         ).fetchone()
-        command = formats.masked(redact.text(one.command))[:COMMAND]
+        command = commands.masked(redact.text(one.command))[:COMMAND]
         told = (one.similarity, one.at, one.times, one.ok, one.tokens, one.cost_usd, command)
         self._db.execute(
-            "INSERT OR REPLACE INTO pattern_occurrences (pattern_id, workflow_id, signature, similarity_score, "
-            "at, times, ok, tokens, cost_usd, command, live) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO pattern_occurrences (pattern_id, workflow_id, signature, {FIGURES}) "  # noqa: S608
+            f"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ({FIGURES}) = {MERGED}",
             (*key, *told, one.live),
         )
         return there is None
+
+    def drop(self, workflows: Mapping[str, Collection[str]]) -> None:
+        """What was imported of each but these of its operations: it is somebody else's. A pattern of nothing else that nobody decided on goes."""
+        found = self._db.execute(
+            "SELECT pattern_id, workflow_id, signature FROM pattern_occurrences "
+            "WHERE NOT live AND workflow_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(workflows)),),
+        )
+        gone = [row for row in found.fetchall() if row[2] not in workflows[row[1]]]
+        self._db.executemany(
+            "DELETE FROM pattern_occurrences WHERE pattern_id = ? AND workflow_id = ? AND signature = ?",
+            gone,
+        )
+        empty = "NOT EXISTS (SELECT 1 FROM pattern_occurrences WHERE pattern_id = id)"
+        for pattern in {row[0] for row in gone}:
+            self._db.execute(
+                f"DELETE FROM operation_patterns WHERE id = ? AND {empty} AND automation_status = ?",  # noqa: S608
+                (pattern, PatternStatus.DETECTED),
+            )
+            query = f"SELECT pattern_signature FROM operation_patterns WHERE id = ? AND NOT {empty}"  # noqa: S608
+            for (signature,) in self._db.execute(query, (pattern,)).fetchall():
+                is_same = patterns.verb(signature) in patterns.WHERE_ONLY
+                self.read(f"{UNCOUNTED}{pattern}", int(is_same))
+        unread = [(name,) for name, own in workflows.items() if not own]
+        query = "DELETE FROM hook_events WHERE event_type = 'FileAccess' AND session = ?"
+        self._db.executemany(query, unread)
 
     def _count(self, pattern: int, *, is_same: bool) -> None:
         """Its figures anew from all that was seen: in whatever portions it came. A workflow with two of its children counts once.
@@ -202,84 +237,6 @@ class Store:
             (patterns.confidence(agreeing or 0, seen or 0), pattern),
         )
 
-    # --- tools and what they saved
-
-    def tools(self) -> list[Tool]:
-        return [rows.tool(row) for row in self._db.execute(f"{TOOL} ORDER BY tool_name")]
-
-    def tool(self, name: str) -> Tool:
-        """UsageError with the nearest one."""
-        row = self._db.execute(f"{TOOL} WHERE tool_name = ?", (name,)).fetchone()
-        if row is None:
-            known = {one.name for one in self.tools()}
-            text = f"there is no tool {name!r}{hint(name, known)}; orchestrator tools list has them"
-            raise UsageError(text)
-        return rows.tool(row)
-
-    def keep_tool(self, tool: Tool) -> None:
-        """Its manifest anew; its record stays."""
-        self._db.execute(
-            "INSERT INTO adw_tools (tool_name, script_path, does, input_patterns, writes, timeout_s, shipped, "
-            "status, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tool_name) DO UPDATE SET script_path = "
-            "excluded.script_path, does = excluded.does, input_patterns = excluded.input_patterns, "
-            "writes = excluded.writes, timeout_s = excluded.timeout_s, shipped = excluded.shipped, status = excluded.status, why = excluded.why",
-            (tool.name, tool.script, json.dumps(tool.does), json.dumps(tool.phrases),
-             json.dumps(tool.writes), tool.timeout_s, tool.shipped, tool.status, tool.why),
-        )  # fmt: skip
-
-    def begin_anew(self, name: str) -> None:
-        """A person says that it works: its record begins again. The calls themselves stay."""
-        self._db.execute(
-            "UPDATE adw_tools SET calls = 0, successes = 0, failed_in_a_row = 0 WHERE tool_name = ?",
-            (name,),
-        )
-
-    def book_call(self, call: ToolCall) -> Tool:
-        """The tool as it stands then. A call that is booked already counts once."""
-        self.tool(call.tool)
-        before = self._db.total_changes
-        self._db.execute(
-            "INSERT INTO tool_calls (tool_name, pattern, workflow_id, at, duration_seconds, ok, tokens_saved, "
-            "cost_saved_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (workflow_id) DO NOTHING",
-            (call.tool, call.pattern, call.workflow, call.at, call.duration_s, call.ok, call.tokens_saved,
-             call.cost_saved_usd),
-        )  # fmt: skip
-        if self._db.total_changes > before:
-            self._db.execute(
-                "UPDATE adw_tools SET calls = calls + 1, successes = successes + ?1, failed_in_a_row = "
-                "CASE WHEN ?1 THEN 0 ELSE failed_in_a_row + 1 END WHERE tool_name = ?2",
-                (call.ok, call.tool),
-            )
-            self._db.execute(  # it asks no model
-                "UPDATE operation_patterns SET avg_tokens_with_tool = 0, avg_cost_with_tool_usd = 0 "
-                "WHERE pattern_signature = ?",
-                (call.pattern,),
-            )
-        return self.tool(call.tool)
-
-    def calls(self) -> list[ToolCall]:
-        found = self._db.execute(
-            "SELECT tool_name, pattern, workflow_id, at, duration_seconds, ok, tokens_saved, cost_saved_usd "
-            "FROM tool_calls ORDER BY at, id"
-        )
-        return [rows.call(row) for row in found]
-
-    def book_saving(self, saving: Saving) -> None:
-        """One that is booked already counts once."""
-        self._db.execute(
-            "INSERT INTO cost_savings_log (at, optimization_type, workflow_id, pattern, tokens_saved, cost_saved_usd, "
-            "baseline) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (saving.at, saving.kind, saving.workflow, saving.pattern, saving.tokens, saving.cost_usd,
-             saving.baseline),
-        )  # fmt: skip
-
-    def savings(self) -> list[Saving]:
-        found = self._db.execute(
-            "SELECT at, optimization_type, workflow_id, pattern, tokens_saved, cost_saved_usd, baseline "
-            "FROM cost_savings_log ORDER BY at, id"
-        )
-        return [rows.saving(row) for row in found]
-
     # --- what clients' hooks told, and how far was read
 
     def add_hook_events(self, events: Iterable[HookEvent]) -> None:
@@ -295,6 +252,18 @@ class Store:
         """The first of those that nobody has drained."""
         query = f"{HOOK_EVENT} WHERE NOT processed ORDER BY id LIMIT ?"
         return [rows.hook_event(row) for row in self._db.execute(query, (most,))]
+
+    def count_waiting_hook_events(self) -> int:
+        query = "SELECT count(*) FROM hook_events WHERE NOT processed"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def counted_upto(self, session: str) -> int:
+        """The last event of it that was drained; 0: none was."""
+        query = (
+            "SELECT coalesce(max(id), 0) FROM hook_events WHERE session = ? AND processed "
+            "AND event_type IN ('PreToolUse', 'PostToolUse', 'UserPromptSubmit')"
+        )
+        return int(self._db.execute(query, (session,)).fetchone()[0])
 
     def drain_hook_events(self, most: int = 10_000, upto: int = NEWEST) -> list[HookEvent]:
         """In their order; who gets them here is the only one that does. They stay until `prune`: their session may go on."""
@@ -320,10 +289,35 @@ class Store:
         )
         self.add_hook_events([access])
 
-    def prune(self, before: str) -> None:
-        """What was seen and read earlier goes; patterns, their figures and people's decisions stay."""
-        self._db.execute("DELETE FROM hook_events WHERE processed AND at < ?", (before,))
-        self._db.execute("DELETE FROM pattern_occurrences WHERE at < ?", (before,))
+    def has_older(self, before: str, longest: str) -> bool:
+        """Whether there is something to `prune`."""
+        given = {"before": before, "longest": longest}
+        return any(
+            self._db.execute(f"SELECT 1 {what} LIMIT 1", given).fetchone() for _, _, what in OLD
+        )
+
+    def prune(self, before: str, longest: str, most: int = 2000) -> None:
+        """Of what was seen and read earlier so many rows go, of baselines earlier than `longest`; figures and decisions stay."""
+        for table, key, what in OLD:
+            self._db.execute(
+                f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} {what} LIMIT :most)",  # noqa: S608
+                {"before": before, "longest": longest, "most": most},
+            )
+
+    def file_access(self, session: str) -> HookEvent | None:
+        """What this one read; None: nothing."""
+        query = f"{HOOK_EVENT} WHERE event_type = 'FileAccess' AND session = ? ORDER BY id DESC"
+        row = self._db.execute(query, (session,)).fetchone()
+        return rows.hook_event(row) if row else None
+
+    def measured(self, client: str) -> tuple[int, int]:
+        """Of how many of its sessions not only hooks told, and how many were seen."""
+        found = self._db.execute(
+            "SELECT count(DISTINCT workflow_id), count(DISTINCT iif(live, workflow_id, NULL)) "
+            "FROM pattern_occurrences WHERE substr(workflow_id, 1, ?) = ?",
+            (len(client) + 1, f"{client} "),
+        ).fetchone()
+        return found[0] - found[1], found[0]
 
     def file_accesses(self, sessions: Collection[str]) -> list[HookEvent]:
         """What these workflows read; the last word of each counts."""
@@ -352,15 +346,10 @@ class Store:
 def _clean(value: Any) -> Any:
     """Without secrets, however deep they lie."""
     if isinstance(value, str):
-        return formats.masked(redact.text(value))
+        return commands.masked(redact.text(value))
     if isinstance(value, Mapping):
         return {_clean(key): _clean(each) for key, each in value.items()}
     return [_clean(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-TOOL = """
-SELECT tool_name, script_path, does, input_patterns, writes, timeout_s, shipped, status, why, calls, successes, failed_in_a_row
-FROM adw_tools"""
 
 
 @contextmanager

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from orchestrator import redact
+from orchestrator.amounts import cost
 from orchestrator.disk import write_whole
 from orchestrator.errors import RecordError
 from orchestrator.journal import HOME
 from orchestrator.model.outloop import Occurrence, Pattern, Tool
-from orchestrator.redact import formats
+from orchestrator.redact import commands
 
 FOLDER = f"{HOME}/suggestions"
 LABELS = ("automation-candidate", "cost-optimization")
 HIGH_USD, MEDIUM_USD = 10.0, 2.0  # a month
-NAME = 240  # characters of a file's
+NAME, DIGEST = 200, 8  # characters of a file's
 MOST = 5  # commands, and examples
-UNKNOWN = "not measured"
+UNMEASURED = "not measured"
 MATCH = 70.0  # where nobody says another [patterns] match
 
 
@@ -45,7 +47,7 @@ def render(
         f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
         f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
         f"**Of these:** {extent(seen, floor)}  ",
-        f"**It would save:** at most ${pattern.monthly_usd:.2f} a month (${12 * pattern.monthly_usd:.2f} a year), as the last 30 days were",
+        f"**It would save:** at most {cost(pattern.monthly_usd)} a month ({cost(12 * pattern.monthly_usd)} a year), as the last 30 days were",
         "",
         "| Each time | With a model | With a script |",
         "|---|---|---|",
@@ -70,7 +72,7 @@ def render(
         f"Labels: {', '.join(LABELS)}  ",
         f"Priority: {priority(pattern)}",
     ]
-    return formats.masked(redact.text("\n".join(rows))) + "\n"
+    return commands.masked(redact.text("\n".join(rows))) + "\n"
 
 
 def extent(seen: Sequence[Occurrence], floor: float) -> str:
@@ -84,7 +86,11 @@ def extent(seen: Sequence[Occurrence], floor: float) -> str:
 
 
 def place(root: Path, pattern: Pattern) -> Path:
-    return root / FOLDER / f"{quote(pattern.signature, safe=':@+,=~')[:NAME]}.md"
+    """A name that every file system takes. Where it leaves a difference out, a digest tells it."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", pattern.signature)[:NAME].strip("-.")
+    if slug.replace("-", ":") != pattern.signature:
+        slug += f"-{hashlib.sha256(pattern.signature.encode()).hexdigest()[:DIGEST]}"
+    return root / FOLDER / f"{slug}.md"
 
 
 def write(root: Path, pattern: Pattern, text: str) -> bool:
@@ -110,7 +116,7 @@ def _per_use(pattern: Pattern, usd: float) -> str:
     if not pattern.mean_cost_usd:
         return "What one use costs was not measured."
     saved = pattern.mean_cost_usd - usd
-    return f"Saved each time: ${saved:.4f} ({saved / pattern.mean_cost_usd:.0%})."
+    return f"Saved each time: {cost(saved)} ({saved / pattern.mean_cost_usd:.0%})."
 
 
 def _commands(seen: Sequence[Occurrence]) -> list[str]:
@@ -138,8 +144,8 @@ def _steps(pattern: Pattern, tool: Tool | None) -> list[str]:
 
 
 def _tokens(count: float | None) -> str:
-    return UNKNOWN if count is None else f"{round(count):,}"
+    return UNMEASURED if count is None else f"{round(count):,}"
 
 
 def _usd(amount: float | None) -> str:
-    return UNKNOWN if amount is None else f"${amount:.4f}"
+    return UNMEASURED if amount is None else cost(amount)

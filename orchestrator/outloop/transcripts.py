@@ -1,93 +1,178 @@
-"""The files in which Claude Code and Codex keep their sessions -> what each session did and used. Reads lines; keeps no output and no word of a prompt, and passes over no broken line in silence."""
+"""The files in which Claude Code and Codex keep their sessions -> what each session did and used. Keeps sums, no output and no word of a prompt, and passes over no broken line in silence."""
 
 from __future__ import annotations
 
-import json
+import itertools
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
 
-from orchestrator.hook import without_texts
-from orchestrator.model import Step, StepKind, Usage
-from orchestrator.spoken import (
-    LONGEST_TARGET,
-    Event,
-    count_at,
-    decode,
-    find,
-    items_at,
-    step,
-    text_at,
-)
+from orchestrator import redact
+from orchestrator.hook import LONGEST_SCRIPT
+from orchestrator.model import Step, Usage
+from orchestrator.redact import commands
+from orchestrator.redact.heredocs import without_texts
+from orchestrator.spoken import TARGETS, Event, count_at, cut, decode, find, items_at, step, text_at
 
 LONGEST_LINE = 64_000_000  # bytes; pictures stand in them
 MOST_STEPS = 5000  # of one session; more are only counted
+MOST_OPEN = 200  # answers that may still get lines
+MOST_DAMAGED = 10  # lines that are named
+HEAD = 200  # lines in which it stands whose session it is
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[\d.]*Z")
-EXITED = re.compile(r'Process exited with code (\d+)|"exit_code": ?(\d+)|^Exit code:? (\d+)', re.M)
+EXITED = re.compile(r"^(?:Process exited with code|Exit code:?) (-?\d+)\s*$", re.M)
 PATCHED = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+)$", re.M)
 SHELLS = {"bash", "sh", "zsh"}
 
 
 @dataclass(slots=True)
 class Call:
-    """One answer of a model: what it used, and the steps that it asked for, by their keys."""
+    """One answer of a model: what it used, and the steps that it asked for. `new`: of those `told`, so many that were not known."""
 
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     steps: list[str] = field(default_factory=list)
+    told: int = 0
+    new: int = 0
 
 
 @dataclass(slots=True)
 class Session:
-    """`damaged`: the numbers of lines that nobody can read."""
+    """Sums, and the first steps: half a million answers need no more. `copied`: what other sessions have already, and `known` what this one has, as hashes. `book` is told what each answer of which model used."""
 
+    book: Callable[[Usage, str], None] = lambda _usage, _model: None
+    copied: Collection[int] = frozenset()
+    known: set[int] = field(default_factory=set)
     id: str = ""
     folder: str = ""
     at: str = ""
     steps: dict[str, Step] = field(default_factory=dict)
     left_out: int = 0
-    calls: dict[str, Call] = field(default_factory=dict)
-    damaged: list[int] = field(default_factory=list)
+    tokens: int | None = None  # read and written anew; None where no call tells
+    _open: dict[str, Call] = field(default_factory=dict)
+    _used: dict[str, float] = field(default_factory=dict)
 
-    def begin(self, call: str, key: str, found: Step) -> None:
+    def call(self, key: str) -> Call | None:
+        """None: it is counted already, here or in another session."""
+        if key not in self._open:
+            if not self._is_new(key):
+                return None
+            if len(self._open) >= MOST_OPEN:
+                self.settle(self._open.pop(next(iter(self._open))))
+            self._open[key] = Call()
+        return self._open[key]
+
+    def begin(self, call: Call, key: str, make: Callable[[], Step]) -> None:
         """A line can stand there twice."""
-        if key in self.steps:
+        call.told += 1
+        if not self._is_new(key):
             return
+        call.new += 1
         if len(self.steps) >= MOST_STEPS:
             self.left_out += 1
             return
+        found = make()
         target = found.target.replace(f"{self.folder}/", "") if self.folder else found.target
-        self.steps[key] = found.model_copy(update={"target": target[:LONGEST_TARGET]})
-        self.calls.setdefault(call, Call()).steps.append(key)
+        self.steps[key] = found.model_copy(update={"target": target})
+        call.steps.append(key)
 
     def end(self, key: str, ok: bool | None, exit_code: int | None = None) -> None:
         if key in self.steps:
             told = {"ok": ok, "exit_code": exit_code}
             self.steps[key] = self.steps[key].model_copy(update=told)
 
-    @property
-    def tokens(self) -> int | None:
-        """Read and written anew; None where no call tells."""
-        known = [one.usage.fresh_tokens for one in self.calls.values()]
-        return sum(one or 0 for one in known) if any(one is not None for one in known) else None
+    def settle(self, call: Call) -> None:
+        """It gets no more lines. What is a copy as a whole used nothing."""
+        if call.told and not call.new:
+            return
+        fresh = call.usage.fresh_tokens
+        if fresh is not None:
+            self.tokens = (self.tokens or 0) + fresh
+        for key in call.steps:
+            self._used[key] = (fresh or 0) / len(call.steps)
+        self.book(call.usage, call.model)
+
+    def close(self) -> None:
+        for call in self._open.values():
+            self.settle(call)
+        self._open.clear()
 
     @property
     def weights(self) -> list[float]:
         """What part of the tokens the call of each step used. Several steps of one call have equal parts."""
-        total, found = self.tokens, dict.fromkeys(self.steps, 0.0)
-        for call in self.calls.values():
-            for key in call.steps:
-                found[key] = (call.usage.fresh_tokens or 0) / len(call.steps) / (total or 1)
-        return list(found.values())
+        return [self._used.get(key, 0.0) / (self.tokens or 1) for key in self.steps]
+
+    def _is_new(self, key: str) -> bool:
+        mark = hash(key)
+        if mark in self.known or mark in self.copied:
+            return False
+        self.known.add(mark)
+        return True
 
 
-def claude(file: BinaryIO) -> Session:
-    """One answer has several lines with one id and the same usage; the last one counts."""
-    found = Session()
-    for event in _events(file, found):
-        found.id = text_at(event, "sessionId") or found.id
+class Lines:
+    """The events of one file. `damaged`: the first lines that nobody can read, of so many `broken` ones. `reached` is told the bytes of each line."""
+
+    def __init__(self, file: BinaryIO, reached: Callable[[int], None] = lambda _: None) -> None:
+        self._file, self._reached = file, reached
+        self.broken = 0
+        self.damaged: list[int] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        for number in itertools.count(1):
+            row = self._file.readline(LONGEST_LINE)
+            if not row:
+                return
+            event = decode(row.decode("utf-8", "replace")) if row.strip() else {}
+            if event:
+                yield event
+            elif row.strip() and (row.endswith(b"\n") or len(row) == LONGEST_LINE):
+                self._note(
+                    number
+                )  # the last line may still be written: without its end it is no damage
+            self._reached(len(row))
+            while len(row) == LONGEST_LINE and not row.endswith(b"\n"):
+                row = self._file.readline(LONGEST_LINE)
+                self._reached(len(row))
+
+    def _note(self, number: int) -> None:
+        self.broken += 1
+        if len(self.damaged) < MOST_DAMAGED:
+            self.damaged.append(number)
+
+
+class Begin(NamedTuple):
+    """How a file begins: whose it is, where that works, and the name of the first thing that a copy of it would have, too."""
+
+    id: str = ""
+    folder: str = ""
+    first: str = ""
+
+
+def begin(client: str, events: Iterable[Event]) -> Begin:
+    found = Begin()
+    for event in itertools.islice(events, HEAD):
+        kind = event.get("type")
+        if client == "claude":
+            first = text_at(event, "message.id") if kind == "assistant" else ""
+            told = Begin(text_at(event, "sessionId"), text_at(event, "cwd"), first)
+        elif kind == "session_meta":
+            told = Begin(text_at(event, "payload.id"), text_at(event, "payload.cwd"))
+        else:
+            told = Begin(first=text_at(event, "payload.call_id") if kind == "response_item" else "")
+        found = Begin(*(one or other for one, other in zip(found, told, strict=True)))
+        if all(found):
+            break
+    return found
+
+
+def claude(events: Iterable[Event], found: Session) -> None:
+    """One answer has several lines with one id and the same usage; the last one counts. Its sub-agents have files of their own with its name."""
+    for event in events:
+        found.id = found.id or text_at(event, "sessionId")
         found.folder = found.folder or text_at(event, "cwd")
         found.at = max(found.at, _time(event))
         match event.get("type"):
@@ -98,50 +183,33 @@ def claude(file: BinaryIO) -> Session:
                     if block.get("type") == "tool_result":
                         failed = block.get("is_error") is True
                         found.end(text_at(block, "tool_use_id"), not failed)
-    return found
+    found.close()
 
 
-def codex(file: BinaryIO) -> Session:
+def codex(events: Iterable[Event], found: Session) -> None:
     """Calls follow each other: what stands before a count of tokens used them."""
-    found, model, before, number = Session(), "", Usage(), 0
-    for event in _events(file, found):
+    call, model, before, own = Call(), "", Usage(), ""
+    for event in events:
         found.at = max(found.at, _time(event))
         kind = text_at(event, "payload.type")
         match event.get("type"):
             case "session_meta":
-                found.id = found.id or text_at(event, "payload.id")
+                told = text_at(event, "payload.id")
+                before, own = before if told == own else Usage(), told
+                found.id = found.id or told
                 found.folder = found.folder or text_at(event, "payload.cwd")
             case "turn_context":
                 model = text_at(event, "payload.model") or model
             case "response_item":
-                _item(kind, find(event, "payload", dict) or {}, found, str(number))
+                _item(kind, find(event, "payload", dict) or {}, found, call)
             case "event_msg" if kind == "token_count":
-                total = _codex_usage(find(event, "payload.info.total_token_usage", dict) or {})
-                used = _beyond(total, before)
+                total, used = _used(event, before)
                 if used.tokens:
-                    call = found.calls.setdefault(str(number), Call())
-                    call.model, call.usage = model, used
-                    before, number = total, number + 1
-    return found
-
-
-# --- lines ------------------------------------------------------------------------------------------
-
-
-def _events(file: BinaryIO, found: Session) -> Iterator[Event]:
-    """The last line may still be written: without its end it is no damage."""
-    number = 0
-    while row := file.readline(LONGEST_LINE):
-        number += 1
-        if not row.strip():
-            continue
-        event = decode(row.decode("utf-8", "replace"))
-        if event:
-            yield event
-        elif row.endswith(b"\n") or len(row) == LONGEST_LINE:
-            found.damaged.append(number)
-        while len(row) == LONGEST_LINE and not row.endswith(b"\n"):
-            row = file.readline(LONGEST_LINE)
+                    call.model, call.usage, before = model, used, total
+                    found.settle(call)
+                    call = Call()
+    if call.told:
+        found.settle(call)
 
 
 def _time(event: Event) -> str:
@@ -149,14 +217,27 @@ def _time(event: Event) -> str:
     return told if TIME.fullmatch(told) else ""
 
 
+def _step(tool: str, told: Mapping[str, Any]) -> Step:
+    """Cleaned before it is cut, and before the folder's name goes, which would bring what was cut into what is kept: half of a secret is found by nobody."""
+    words = {name: told[name] for name in TARGETS if isinstance(told.get(name), str)}
+    return step(tool, {**told, **{name: _clean(name, word) for name, word in words.items()}})
+
+
+def _clean(name: str, word: str) -> str:
+    text = cut(word, LONGEST_SCRIPT)
+    if name in ("command", "cmd"):
+        return commands.masked(redact.text(without_texts(text)))
+    return redact.text(text)
+
+
 # --- Claude Code ------------------------------------------------------------------------------------
 
 
 def _answer(event: Event, found: Session) -> None:
     model, key = text_at(event, "message.model"), text_at(event, "message.id")
-    if not key or model == "<synthetic>":
+    call = found.call(key) if key and model != "<synthetic>" else None
+    if call is None:
         return
-    call = found.calls.setdefault(key, Call())
     call.model = model
     call.usage = Usage(
         input_tokens=count_at(event, "message.usage.input_tokens"),
@@ -167,30 +248,26 @@ def _answer(event: Event, found: Session) -> None:
     )
     for block in items_at(event, "message.content"):
         if block.get("type") == "tool_use":
-            told = _without_texts(find(block, "input", dict) or {})
-            found.begin(key, text_at(block, "id"), step(text_at(block, "name"), told))
-
-
-def _without_texts(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    script = told.get("command")
-    return {**told, "command": without_texts(script)} if isinstance(script, str) else told
+            name, told = text_at(block, "name"), find(block, "input", dict) or {}
+            found.begin(call, text_at(block, "id"), partial(_step, name, told))
 
 
 # --- Codex ------------------------------------------------------------------------------------------
 
 
-def _item(kind: str, item: Event, found: Session, call: str) -> None:
+def _item(kind: str, item: Event, found: Session, call: Call) -> None:
     key, name = text_at(item, "call_id") or text_at(item, "id"), text_at(item, "name")
     match kind:
         case "function_call":
             told = decode(text_at(item, "arguments"))
-            found.begin(call, key, _called(name, told))
+            found.begin(call, key, partial(_called, name, told))
         case "local_shell_call":
-            found.begin(call, key, _called("local_shell", find(item, "action", dict) or {}))
+            told = find(item, "action", dict) or {}
+            found.begin(call, key, partial(_called, "local_shell", told))
         case "custom_tool_call":
             for place, path in enumerate(PATCHED.findall(text_at(item, "input"))):
-                known = Step(kind=StepKind.WRITE, tool=name, target=path.strip())
-                found.begin(call, f"{key} {place}" if place else key, known)
+                made = partial(step, name, {"path": redact.text(path.strip())})
+                found.begin(call, f"{key} {place}" if place else key, made)
         case "function_call_output" | "custom_tool_call_output":
             code = _exit_code(item.get("output"))
             found.end(key, None if code is None else code == 0, code)
@@ -203,17 +280,36 @@ def _called(tool: str, told: Mapping[str, Any]) -> Step:
         words = [one for one in command if isinstance(one, str)]
         in_shell = len(words) == 3 and words[0].rpartition("/")[2] in SHELLS and "c" in words[1]
         command = words[2] if in_shell else shlex.join(words)
-    text = without_texts(command) if isinstance(command, str) else ""
-    return step(tool, {**told, "command": text, "cmd": ""} if text else told)
+    is_text = isinstance(command, str) and command != ""
+    return _step(tool, {**told, "command": command, "cmd": ""} if is_text else told)
 
 
 def _exit_code(output: Any) -> int | None:
-    text = output if isinstance(output, str) else json.dumps(output)
-    told = EXITED.search(text[:2000])
-    return int(next(filter(None, told.groups()))) if told else None
+    """As its record has it, else as the lines before its output say. What a command prints says nothing of itself."""
+    record = decode(output) if isinstance(output, str) else output
+    if isinstance(record, Mapping) and record:
+        return find(record, "metadata.exit_code", int)
+    parts = [text_at(one, "text") for one in items_at({"all": record}, "all")]
+    text = output if isinstance(output, str) else "\n".join(parts)
+    head, ended, _ = text[:2000].partition("\nOutput:")
+    told = EXITED.search(head) if ended else EXITED.match(head.split("\n")[0])
+    return int(told[1]) if told else None
 
 
-def _codex_usage(told: Event) -> Usage:
+def _used(event: Event, before: Usage) -> tuple[Usage, Usage]:
+    """The total, and what came to it. Totals that fall, or that are no more than the last answer used, begin anew."""
+    total = _usage(find(event, "payload.info.total_token_usage", dict) or {})
+    last = find(event, "payload.info.last_token_usage", dict)
+    if total == before:
+        return total, Usage()
+    anew = last is not None and _usage(last) == total
+    names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+    if anew or (total.tokens or 0) < (before.tokens or 0):
+        before = Usage()
+    return total, Usage(**dict(_less(total, before, names)), requests=1)
+
+
+def _usage(told: Event) -> Usage:
     """What came from the cache, or went there, is a part of its input."""
     read, written = (
         count_at(told, "cached_input_tokens"),
@@ -225,14 +321,6 @@ def _codex_usage(told: Event) -> Usage:
         input_tokens=rest, cache_read_tokens=read, cache_write_tokens=written,
         output_tokens=count_at(told, "output_tokens"),
     )  # fmt: skip
-
-
-def _beyond(total: Usage, before: Usage) -> Usage:
-    """Totals that fall begin anew."""
-    names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-    if (total.tokens or 0) < (before.tokens or 0):
-        before = Usage()
-    return Usage(**dict(_less(total, before, names)), requests=1)
 
 
 def _less(total: Usage, before: Usage, names: Iterable[str]) -> Iterator[tuple[str, Any]]:

@@ -29,6 +29,25 @@ FORMS: Mapping[str, str] = {
     "having": "have", "made": "make", "making": "make", "passing": "pass", "passes": "pass", "passed": "pass", "succeeds": "succeed",
     "successfully": "succeed", "exits": "exit", "pytests": "pytest",
 }  # fmt: skip
+# In <done>, of which operation a result speaks: "Built", "Linted", "No type errors".
+RESULTS: Mapping[str, str] = {
+    "built": "build", "compiled": "compile", "tested": "test", "linted": "lint", "formatted": "format", "typechecked": "typecheck",
+    "type": "typecheck", "typescript": "typecheck",
+}  # fmt: skip
+# In <done>: the check says that itself.
+WELL = frozenset(
+    """
+    ok okay fine well work working clean cleanly successful run error failure warning issue problem finish complete
+    command check terminate end return
+    """.split()  # noqa: SIM905
+)
+UNFINISHED = re.compile(
+    r"\b(?:complete|finish|clean|check)(?= (?:the|all|any|every|each|this|these|those|our|your|it|them)\b)"
+)
+NOTHING_FAILS = re.compile(
+    r"\b(?:no|none|nothing|zero|0|without(?: any)?|free of)\b(?: of (?:them|it|the|these))?"
+    r"((?: [\w-]+)?) (?:fail(?:s|ed|ures?|ing)?|errors?|warnings?|issues?|problems?|broken)\b"
+)
 # They add nothing to what is to be done.
 STOP = frozenset(
     """

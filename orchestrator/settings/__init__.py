@@ -354,9 +354,18 @@ def _explain(detail: ErrorDetails, origins: _Origins) -> str:
         return _missing(keys, origins)
     given = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
     wrong = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if detail["type"] == "int_type" and isinstance(detail["input"], str):
+        wrong = f"should be a whole number{_written(detail['input'])}"
     if detail["type"] == "tuple_type":
         wrong = 'should be a list such as ["A", "B"]'
     return f"{_place(keys, origins)}{given}: {wrong}; correct it there"
+
+
+def _written(word: str) -> str:
+    """`300M` as a whole number is written."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgb]?)", word.strip().lower())
+    sizes = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
+    return f": {round(float(found[1]) * sizes[found[2]]):_}, without quotes" if found else ""
 
 
 def _missing(keys: _Keys, origins: _Origins) -> str:

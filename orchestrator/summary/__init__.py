@@ -42,9 +42,10 @@ def render(
     before: Mapping[TaskId, DoneBefore] = MappingProxyType({}),
     artifacts: Mapping[str, str] | None = None,
     context: Context | None = None,
+    saved: str | None = None,
 ) -> str:
-    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `graph`, `states` and `history` are of the whole run; a task without a state was not selected. `before`: what this run did not do again, in the order in which it landed; its state is succeeded."""
-    account = Account(plan, run, graph, states, history, artifacts or {}, context, before)
+    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `saved`: by its tools, in words. `graph`, `states` and `history` are of the whole run; a task without a state was not selected. `before`: what this run did not do again, in the order in which it landed; its state is succeeded."""
+    account = Account(plan, run, graph, states, history, artifacts or {}, context, before, saved)
     blocks = [opening.title(account), opening.one_liner(account)]
     for heading, say in SECTIONS.items():
         blocks += [f"## {heading}", "\n".join(say(account)).strip("\n")]

@@ -43,6 +43,7 @@ class Account:
     artifacts: Mapping[str, str]  # what is wrong with each file that must be there; "": nothing
     context: Context | None = None  # what its agents read
     before: Mapping[TaskId, DoneBefore] = field(default_factory=dict)  # done by earlier runs
+    saved: str | None = None  # by tools, in words
 
     # --- what it is called ------------------------------------------------------------------------
 
@@ -97,6 +98,13 @@ class Account:
         """The attempt that `last` is the outcome of."""
         told = [one for one in self.past(task).tried if one.outcome and not one.interrupted]
         return told[-1] if told else None
+
+    def judged(self, task: Task) -> bool:
+        """A command has looked at it, here or before."""
+        before, last = self.before.get(task.id), self.last(task)
+        if before is not None:
+            return before.result is not None
+        return last is not None and last.verdict is not None and bool(last.verdict.checks)
 
     def is_partial(self, task: Task) -> bool:
         last, before = self.last(task), self.before.get(task.id)

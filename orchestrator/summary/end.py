@@ -273,5 +273,8 @@ def self_check(account: Account) -> str:
     if not weak:
         return "By our own checks only: every task and the plan itself."
     if len(weak) == len(account.plan.tasks):
-        return "No check failed, but there was none: nothing proves these results."
+        why = (
+            "was red before the work" if any(account.judged(task) for task in weak) else "was there"
+        )
+        return f"No check failed, but none {why}: nothing proves these results."
     return f"By our own checks only; nothing proves {ordinals(weak).lower()}."

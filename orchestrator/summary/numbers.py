@@ -12,7 +12,7 @@ from orchestrator.model.outloop import Context
 from orchestrator.summary.account import Account
 from orchestrator.summary.figures import CLASSES, Spending, count_escalations, spend
 from orchestrator.summary.front import model
-from orchestrator.summary.text import cell, count, money, plural
+from orchestrator.summary.text import cell, count, money, plural, prose
 
 IDLE_S = 1.0  # a pause shorter than that is between two attempts
 
@@ -132,6 +132,7 @@ def token_efficiency(account: Account) -> Iterator[str]:
     rows = [task for task in account.plan.tasks if not task.is_checkpoint]
     if account.spending.tokens == 0 and not any(task.estimated_tokens for task in rows):
         yield f"0 tokens: no model was asked{_tools(account, rows)}."
+        yield from _saved(account)
         return
     yield "| Task | Model | Tokens | Estimated | Result |"
     yield "| --- | --- | ---: | ---: | --- |"
@@ -141,6 +142,12 @@ def token_efficiency(account: Account) -> Iterator[str]:
     yield f"| **All** | | **{total}** | {_estimated_sum(rows)} | |"
     if account.context is not None and account.context.loaded:
         yield f"\n{_read(account.context)}"
+    yield from _saved(account)
+
+
+def _saved(account: Account) -> Iterator[str]:
+    if account.saved:
+        yield f"\nSaved by tools: {prose(account.saved, 400)}."
 
 
 def _read(context: Context) -> str:

@@ -135,7 +135,8 @@ def _task_checks(task: Task, tried: Tried, base: Sequence[Check]) -> Iterator[st
     assert tried.outcome is not None
     verdict = tried.outcome.verdict
     assert verdict is not None
-    before = {check.command: BEFORE[check.result] for check in (tried.before or base)}
+    seen = {check.command: BEFORE[check.result] for check in (tried.before or base)}
+    before = dict.fromkeys(task.commands, ALL_OF_IT) if tried.route.tool else seen
     before |= {check.command: WITHOUT[check.result] for check in tried.probed}
     strength = f"strength {verdict.strength:g}"
     human = ", a person must still look" if verdict.verified is Verified.HUMAN else ""
@@ -152,6 +153,7 @@ BEFORE = {
     CheckResult.GREEN: ", **green before too, so it proves nothing**",
     CheckResult.INCONCLUSIVE: ", not to be judged before",
 }
+ALL_OF_IT = ", to be green is all that the task asks for"
 WITHOUT = {
     CheckResult.RED: ", red without the work",
     CheckResult.GREEN: ", **green without the work too, so it proves nothing**",

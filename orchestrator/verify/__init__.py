@@ -169,20 +169,25 @@ def weigh(
     warnings: Sequence[str] = (),
     *,
     elsewhere: bool = False,
+    is_all: bool = False,
     probed: Sequence[Check] = (),
 ) -> Verdict:
     """What the checks prove. `earlier` is what `before` found, `probed` what was found when the work was undone;
-    `elsewhere`: a command left the workspace, so nothing."""
+    `elsewhere`: a command left the workspace, so nothing. `is_all`: to be green is all that the task asks for, whatever was before.
+    """
     both = (*earlier, *probed)
     past = {redact.text(check.command): check.result for check in both}  # perhaps of the journal
     without = {check.command for check in probed}
-    strengths = [STRENGTH[_then(past, check)] if is_green(check) else 0.0 for check in after]
+    strengths = [
+        (1.0 if is_all else STRENGTH[_then(past, check)]) if is_green(check) else 0.0
+        for check in after
+    ]
     green_before = [
         f"it is green without the work, too, so it proves nothing: {check.command}"
         if check.command in without
         else f"green before the work, so it proves nothing: {check.command}"
         for check in after
-        if is_green(check) and _then(past, check) is CheckResult.GREEN
+        if is_green(check) and _then(past, check) is CheckResult.GREEN and not is_all
     ]
     return Verdict(
         verified=name_judge(task, after),

@@ -6,17 +6,20 @@ import os
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from orchestrator import redact
+from orchestrator.amounts import UNKNOWN as UNKNOWN  # amounts are said here, too
+from orchestrator.amounts import cost as cost
+from orchestrator.amounts import dollars as dollars
 from orchestrator.model import Diagnostic, Severity
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-UNKNOWN = "?"
 LEAST_CELL = 12  # characters: no name is cut to less
+LEAST_NAME = 28  # rather are other columns left out
 NEXT = " Next: "  # between what is wrong and what to do, in one message
 
 
@@ -61,10 +64,6 @@ def tokens(count: int | None) -> str:
     return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.2f}M"
 
 
-def cost(usd: float | None) -> str:
-    return UNKNOWN if usd is None else f"${usd:.2f}" if usd >= 0.1 or not usd else f"${usd:.4f}"
-
-
 def counted(count: int, noun: str, many: str | None = None) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
 
@@ -99,6 +98,48 @@ def _fit(widths: list[int], room: int, names: Sequence[int]) -> bool:
             return False
         widths[widest] -= 1
     return True
+
+
+def fitted(
+    rows: Sequence[tuple[str, ...]], width: int | None, *, name: int, less: Sequence[int] = ()
+) -> list[str]:
+    """A table that no screen wraps: on a narrow one the columns of `less` are left out, as many of them as must be, from the first on.
+
+    Then the names in the column `name` are cut in their middle: their ends tell them apart.
+    """
+    kept = list(range(len(rows[0])))
+    longest = max(len(row[name]) for row in rows)
+
+    def left() -> int:
+        others = sum(max(len(row[n]) for row in rows) for n in kept if n != name)
+        return (width or 0) - others - 2 * (len(kept) - 1)
+
+    for column in less:
+        if width is not None and left() < min(longest, LEAST_NAME):
+            kept.remove(column)
+    limit = longest if width is None else max(left(), LEAST_CELL)
+    return columns(
+        [tuple(_middle(row[n], limit) if n == name else row[n] for n in kept) for row in rows],
+        width=width,
+    )
+
+
+def _middle(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    end = (limit - 1) * 2 // 3
+    return f"{text[: limit - 1 - end]}…{text[-end:]}"
+
+
+def wrapped(rows: Iterable[tuple[str, str]], width: int | None) -> Iterator[str]:
+    """Names and their words, which go on below themselves where the screen ends."""
+    table = list(rows)
+    wide = max(len(name) for name, _ in table) + 2
+    for name, words in table:
+        least = len(words) + 1 if width is None else max(width - wide, LEAST_CELL)
+        first, *more = textwrap.wrap(words, least, break_on_hyphens=False) or [""]
+        yield f"{name.ljust(wide)}{first}".rstrip()
+        yield from (f"{' ' * wide}{row}" for row in more)
 
 
 def cut(text: str, limit: int) -> str:

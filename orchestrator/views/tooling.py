@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.model.outloop import Tool, ToolStatus
-from orchestrator.views.text import columns, plain
+from orchestrator.outloop import toolbox
 
 
 def document(tool: Tool) -> dict[str, Any]:
     return {
         **tool.model_dump(mode="json"),
         "success_rate": tool.success_rate,
+        "trouble": toolbox.trouble(tool),
         "health": health(tool),
     }
-
-
-def lines(tools: Iterable[Tool]) -> list[str]:
-    rows = [("tool", "does", "health", "from")]
-    for one in tools:
-        where = "shipped" if one.shipped else one.script
-        rows.append((one.name, ", ".join(one.does), plain(health(one)), plain(where)))
-    return columns(rows)
 
 
 def health(tool: Tool) -> str:
     if tool.status is ToolStatus.DISABLED:
         return f"disabled: {tool.why}"
+    if why := toolbox.trouble(tool):
+        return f"not used: {why}"
     if tool.success_rate is None:
         return "enabled, not used yet"
     row = f", {tool.failed_in_a_row} failed in a row" if tool.failed_in_a_row else ""

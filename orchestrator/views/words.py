@@ -237,6 +237,8 @@ def _used(outcome: Outcome) -> str:
 
 
 def who(route: Route) -> str:
+    if route.tool:
+        return f"{route.tool} (tool)"
     return f"{route.worker}/{route.model or route.tier}" if route.tier else route.worker
 
 

@@ -9,7 +9,7 @@ from orchestrator import clock
 from orchestrator.errors import UsageError
 from orchestrator.intelligence import reporting
 from orchestrator.model.outloop import Pattern, PatternStatus, ToolStatus
-from orchestrator.outloop import discovery, forecast, quota, store, toolbox
+from orchestrator.outloop import analysis, discovery, forecast, quota, store, toolbox
 from orchestrator.outloop.store import Store
 from orchestrator.views import saved, tooling
 from orchestrator.views.asking import person
@@ -22,7 +22,7 @@ from orchestrator.web.table import Call, Endpoint
 async def patterns(call: Call) -> models.Patterns:
     def work() -> models.Patterns:
         with store.reading(call.seen.daemon.root) as book:
-            return models.Patterns(patterns=tuple(book.patterns()) if book else ())
+            return models.Patterns(patterns=tuple(analysis.current(book)) if book else ())
 
     return await call.seen.study(work)
 
@@ -94,8 +94,7 @@ async def disable(call: Call) -> models.Done:
     sent: asked.NoteSent = call.body
 
     def work(book: Store, name: str) -> models.Done:
-        why = sent.note or "a person disabled it"
-        again = toolbox.told(toolbox.disable(book, name, why, person()))
+        again = toolbox.told(toolbox.disable(book, name, sent.note, person()))
         return models.Done(done=f"{name} is disabled{again}")
 
     return await _of_tool(call, ToolStatus.DISABLED, work)

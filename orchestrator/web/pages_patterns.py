@@ -17,7 +17,7 @@ from orchestrator.model.outloop import (
     Tool,
     ToolStatus,
 )
-from orchestrator.outloop import discovery, forecast, quota, store, toolbox
+from orchestrator.outloop import analysis, discovery, forecast, quota, store, toolbox
 from orchestrator.outloop.patterns import wilson
 from orchestrator.outloop.store import Store
 from orchestrator.settings import Settings
@@ -54,7 +54,7 @@ def version(root: Path) -> object:
 
 def page(root: Path, chosen: Settings) -> dict[str, Any]:
     with store.reading(root) as book:
-        every = book.patterns() if book else []
+        every = analysis.current(book) if book else []
         told = _of(book, every, chosen) if book else _nothing()
         tools = [_health(one) for one in toolbox.known(book)]
         told_saved = saved.report(book, chosen.patterns.match)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from orchestrator import redact
 from orchestrator.reader import markdown
 from orchestrator.views import text
+from orchestrator.views.text import dollars
 from orchestrator.web import shapes, shapes_quota
 
 HERE = Path(__file__).parent
@@ -100,14 +101,6 @@ def percent(share: float | None) -> str:
 
 def number(count: float | None) -> str:
     return text.UNKNOWN if count is None else f"{count:,.0f}"
-
-
-def dollars(usd: float | None) -> str:
-    """With as many digits as it takes to compare it."""
-    if usd is None:
-        return text.UNKNOWN
-    sign, size = "-" if usd < 0 else "", abs(usd)
-    return f"{sign}${size:,.2f}" if size >= 1 or not size else f"{sign}${size:.3g}"
 
 
 def diff_lines(diff: str) -> list[tuple[str, str]]:

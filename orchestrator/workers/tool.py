@@ -25,6 +25,10 @@ def enabled(_tool: str) -> str:
     return ""
 
 
+def sound(_own: Offload) -> str:
+    return ""
+
+
 class ToolWorker(ScriptWorker):
     name = NAME
 
@@ -33,14 +37,25 @@ class ToolWorker(ScriptWorker):
         given: Mapping[TaskId, Offload],
         moved: Moved = as_it_is,
         disabled: Callable[[str], str] = enabled,
+        unsound: Callable[[Offload], str] = sound,
     ) -> None:
-        """`disabled`: why a tool may not work now; empty: it may. A person's word comes at any time."""
-        self._given, self._moved, self._disabled = given, moved, disabled
+        """`disabled`: why a tool may not work now, `unsound`: why its script is not run as it lies there; empty: all is well."""
+        self._given, self._moved = given, moved
+        self._disabled, self._unsound = disabled, unsound
         self.stopped: dict[str, str] = {}  # tools that this run itself disabled, and why
 
     def halted(self, tool: str) -> str:
-        """Why it is not started any more; empty: it is."""
-        return self.stopped.get(tool) or self._disabled(tool)
+        """Why it is not started any more; empty: it is. A script that is gone or another one now is no failure of the tool."""
+        if why := self.stopped.get(tool) or self._disabled(tool):
+            return f"the tool {tool} is disabled: {why}"
+        own = next((one for one in self._given.values() if one.tool == tool), None)
+        gone = f"no task is matched to the tool {tool} any more"
+        return self._unsound(own) if own else gone
+
+    def is_the_check(self, task: Task) -> bool:
+        """It runs all of the task's own check and changes nothing: how that stood before says nothing that it does not."""
+        own = self._given.get(task.id)
+        return own is not None and not own.writes and set(task.commands) <= set(own.commands)
 
     def outside(self, task: TaskId, files: Iterable[str]) -> list[str]:
         """Those of the files that its tool does not say it writes."""
@@ -53,10 +68,11 @@ class ToolWorker(ScriptWorker):
     async def run(self, attempt: Attempt, report: Report) -> Outcome:
         """Whatever keeps it from working, a model takes over: nothing here may stop the run."""
         tool, one = attempt.route.tool or "", self._given.get(attempt.task)
-        halted = self.halted(tool)
-        if one is None or one.tool != tool or halted:
-            why = halted or "it is not what this task is matched to any more"
-            return _not_run(Failure.REFUSED, f"the tool {tool} was not run: {why}")
+        if one is None or one.tool != tool:
+            why = f"the tool {tool} is not what this task is matched to any more"
+            return _not_run(Failure.REFUSED, why)
+        if halted := self.halted(tool):
+            return _not_run(Failure.REFUSED, halted)
         least = min(attempt.timeout_s, one.timeout_s)
         attempt = attempt.model_copy(update={"timeout_s": least})
         try:

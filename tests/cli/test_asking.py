@@ -41,10 +41,20 @@ def test_s3_02_without_a_terminal_it_ends_with_5_and_says_how_much_and_what_to_d
         in ended.stderr
     )
     assert "next: give it --ask-usd N" in ended.stderr
+    assert "or raise budget.ask_usd in .orchestrator/config.toml" in ended.stderr
     assert not (here.root / ".orchestrator" / "journal.db").exists()  # nothing has begun
     told = json.loads(here.call("run", NAME, "--ask-usd", "0.01", "--json").stdout)
     assert told["exit_code"] == WAITS
     assert "budget.ask_usd" in told["error"]
+    (one,) = told["refusals"]
+    assert {key: one[key] for key in ("by", "setting", "limit", "expected", "option")} == {
+        "by": "approval",
+        "setting": "budget.ask_usd",
+        "limit": 0.01,
+        "expected": told["expected"]["cost_usd"],
+        "option": "--ask-usd",
+    }
+    assert round(one["expected"], 2) == usd
     passed = here.call("run", NAME, "--ask-usd", f"{usd:.2f}")
     assert passed.returncode == 0, passed.stdout + passed.stderr
 
@@ -56,6 +66,22 @@ def test_s3_02_yes_passes_and_0_never_asks(tmp_path: Path, words: tuple[str, ...
     done = here.call("run", NAME, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("note: its first tries are expected to cost" in done.stderr) == (words == ("--yes",))
+    assert ("; --yes says that it may" in done.stderr) == (words == ("--yes",))
+
+
+def test_a_dry_run_says_that_a_run_would_ask_and_what_answers(tmp_path: Path):
+    here = place(tmp_path, "[budget]\nask_usd = 0.01\n")
+    dry = here.call("run", "--dry-run", NAME)
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    assert "note: a run would ask first: its first tries are expected to cost $" in dry.stdout
+    assert "(budget.ask_usd); give it --ask-usd N (asks above that only), or --yes" in dry.stdout
+    assert "or raise budget.ask_usd in .orchestrator/config.toml" in dry.stdout
+    found = json.loads(here.call("run", "--dry-run", NAME, "--json").stdout)["start"]
+    assert [one["setting"] for one in found["refusals"]] == ["budget.ask_usd"]
+    said = here.call("run", "--dry-run", NAME, "--yes").stdout
+    assert "would ask first" not in said
+    assert "; --yes says that it may" in said
+    assert "to cost" not in here.call("run", "--dry-run", NAME, "--ask-usd", "0").stdout
 
 
 def test_the_tokens_of_the_settings_ask_and_those_of_the_command_line_do_not(tmp_path: Path):
@@ -119,8 +145,8 @@ def test_s3_01_a_task_that_asks_for_much_is_named_at_the_start_and_its_split_by_
     project.write(LARGE)
     told = project.told("estimate", "demo-PLAN.md")
     assert (
-        "demo/1 asks for much at once: 3 concerns (more than 2); as tasks of their own: "
-        "Fix the login form; add a CSV export; document the API" in told
+        "demo/1 asks for much at once: 3 concerns (more than 2); as tasks of their own:\n"
+        "  - Fix the login form\n  - add a CSV export\n  - document the API\n" in told
     )
     found = project.json("estimate", "demo-PLAN.md")["start"]["large_tasks"]["demo/1"]
     assert [one["kind"] for one in found["concerns"]] == ["fix", "make", "document"]
@@ -169,7 +195,15 @@ def test_a_run_that_a_person_starts_is_told_of_the_month_and_starts(tmp_path: Pa
     ledger.append(folder, [line(at=datetime.now(UTC), tokens=told)])
     done = here.call("run", NAME)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "note: behind quota: the month's limit of 1k tokens is used up" in done.stderr
+    note = "note: behind quota: the month's limit of 1k tokens is used up"
+    assert f"{note}; it starts all the same, as a person starts it: only plans of a daemon" in (
+        done.stderr
+    )
+    assert note.removeprefix("note: ") in here.call("run", "--again", "--dry-run", NAME).stdout
+    waits = here.call("run", "--again", NAME, "--ask-usd", "0.01")
+    assert waits.returncode == WAITS
+    assert note in waits.stderr
+    assert "it starts all the same" not in waits.stderr
     here.environment["ORCHESTRATOR_QUOTA__THROTTLE"] = "false"
     quiet = here.call("run", "--again", NAME)
     assert "behind quota" not in quiet.stdout + quiet.stderr

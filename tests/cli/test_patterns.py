@@ -51,7 +51,7 @@ def test_nothing_is_said_to_be_nothing(tmp_path: Path):
 
 def test_patterns_are_listed_and_one_is_shown(project: Project):
     listed = project.told("patterns")
-    assert listed.splitlines()[0].split() == ["PATTERN", "SEEN", "SURE", "TOKENS", "COST", "A", "MONTH", "STATUS", "TOOL"]  # fmt: skip
+    assert listed.splitlines()[0].split() == ["NO", "PATTERN", "SEEN", "SURE", "TOKENS", "COST", "30", "DAYS", "STATUS", "TOOL"]  # fmt: skip
     assert {one["signature"] for one in project.json("patterns")["patterns"]} == {
         "test:pytest:backend",
         "test:pytest",
@@ -71,8 +71,8 @@ def test_from_candidate_to_active_and_back(project: Project):
     found = project.json("patterns", "analyze")
     assert [one["signature"] for one in found["candidates"]] == ["test:pytest:backend", "lint:ruff:all"]  # fmt: skip
     assert found["written"] == [
-        ".orchestrator/suggestions/test:pytest:backend.md",
-        ".orchestrator/suggestions/lint:ruff:all.md",
+        ".orchestrator/suggestions/test-pytest-backend.md",
+        ".orchestrator/suggestions/lint-ruff-all.md",
     ]
     assert project.json("patterns", "analyze")["written"] == []
     told = project.told("patterns", "approve", "test:pytest:backend")
@@ -97,9 +97,115 @@ def test_from_candidate_to_active_and_back(project: Project):
 
 def test_switched_off_nothing_is_looked_for(project: Project):
     (project.root / ".orchestrator" / "config.toml").write_text("[patterns]\ndiscover = false\n")
-    assert "patterns.discover is false" in project.told("patterns", "analyze")
+    told = project.told("patterns", "analyze")
+    assert "nothing was looked for: patterns.discover is false" in told
+    assert "  next: set discover = true below [patterns] in .orchestrator/config.toml\n" in told
     assert {one["status"] for one in project.json("patterns")["patterns"]} == {"detected"}
     assert not (project.root / ".orchestrator" / "suggestions").exists()
+
+
+def test_with_detection_off_it_is_said_and_how_to_switch_it_on(project: Project, tmp_path: Path):
+    (project.root / ".orchestrator" / "config.toml").write_text("[patterns]\ndetect = false\n")
+    told = project.told("patterns", "analyze")
+    assert (
+        "nothing was counted: patterns.detect is false in the settings\n  next: set detect" in told
+    )
+    assert "operations seen" not in told
+    found = project.json("patterns", "analyze")
+    assert (found["detect"], found["discover"]) == (False, True)
+    (tmp_path / "other").mkdir()
+    empty = Project(tmp_path / "other")
+    (empty.root / ".orchestrator" / "config.toml").write_text("[patterns]\ndetect = false\n")
+    assert "none will be: patterns.detect is false" in empty.told("patterns")
+
+
+def test_what_is_in_use_is_counted_where_nothing_is_new(project: Project):
+    for signature in ("test:pytest", "lint:ruff"):
+        project.told("patterns", "approve", signature)
+    told = project.told("patterns", "analyze")
+    assert "no new pattern is worth a script" in told
+    assert told.rstrip().endswith("; 2 are in use")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("patterns",),
+        ("patterns", "show", "lint:ruff"),
+        ("patterns", "analyze"),
+        ("patterns", "approve", "lint:ruff"),
+        ("patterns", "reject", "lint:ruff"),
+        ("patterns", "deprecate", "lint:ruff"),
+        ("patterns", "propose", "lint:ruff"),
+        ("tools", "list"),
+        ("tools", "enable", "run_test_workflow"),
+        ("tools", "disable", "run_test_workflow"),
+        ("tools", "add", "x.toml"),
+        ("tools", "test", "run_test_workflow"),
+        ("context", "profile", "lint:ruff"),
+        ("quota",),
+    ],
+    ids=" ".join,
+)
+def test_broken_settings_are_refused_before_anything_is_shown_or_changed(
+    project: Project, words: tuple[str, ...]
+):
+    config = project.root / ".orchestrator" / "config.toml"
+    config.write_text("[patterns]\nmin_confidence = 200\n")
+    done = project.call(*words)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"{config}: patterns.min_confidence = 200: should be" in done.stderr
+    config.unlink()
+    assert {one["status"] for one in project.json("patterns")["patterns"]} == {"detected"}
+
+
+def test_the_last_30_days_are_those_of_now_and_what_a_tool_does_costs_no_model(project: Project):
+    found = {one["signature"]: one for one in project.json("patterns")["patterns"]}
+    assert (found["test:pytest:backend"]["monthly_usd"], found["lint:ruff"]["monthly_usd"]) == (3.0, 1.2)  # fmt: skip
+    assert found["lint:ruff"]["decided_by"] is None
+    shown = project.told("patterns", "show", "test:pytest:backend")
+    assert "$3.00 was used for it with a model: the most that a tool would have saved" in shown
+    assert project.json("patterns", "approve", "test:pytest:backend")["pattern"]["monthly_usd"] == 3
+    shown = project.told("patterns", "show", "test:pytest:backend")
+    assert "$3.00 was used for it with a model; run_test_workflow does it now, without one" in shown
+    assert "nothing is booked yet" in shown
+
+
+def test_who_approved_it_stays_whatever_becomes_of_its_tool(project: Project):
+    who = project.json("patterns", "approve", "test:pytest:backend")["pattern"]["decided_by"]
+    assert who
+    for words, state in (("disable", "implemented"), ("enable", "active")):
+        project.told("tools", words, "run_test_workflow")
+        one = project.json("patterns", "show", "test:pytest:backend")["pattern"]
+        assert (one["status"], one["decided_by"]) == (state, who)
+        listed = {one["signature"]: one for one in project.json("patterns")["patterns"]}
+        assert listed["test:pytest:backend"]["decided_by"] == who
+    assert f"by {who}" in project.told("patterns", "show", "test:pytest:backend")
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_on_a_narrow_screen_no_row_goes_on_below_itself_and_names_differ(
+    project: Project, width: int
+):
+    rows = [
+        Occurrence(
+            workflow="r p/9 1", operation=Operation(verb="test", tool="npm", scope="a-package-with-a-long-name", variant=name),
+            at=now(), ok=True, tokens=1_000_000, cost_usd=1.0, command="npm test",
+        )
+        for name in ("all-the-units-of-it", "all-that-is-integrated")
+    ]  # fmt: skip
+    with store.writing(project.root) as book:
+        book.record(rows)
+    count = len(project.json("patterns")["patterns"])
+    with project.terminal("patterns", size=(24, width)) as seen:
+        assert seen.end() == 0
+        lines = [one for one in seen.text.replace("\r", "").split("\n") if one]
+    assert len(lines) == count + 1
+    assert all(len(one) <= width for one in lines)
+    names = [one.split()[1] for one in lines]
+    assert len(set(names)) == len(names)
+    assert {"units-of-it", "-integrated"} <= {one[-11:] for one in names}
+    assert {one.index("detected") for one in lines[1:]} == {lines[0].index("STATUS")}
 
 
 def test_by_default_nobody_but_a_person_activates_one(project: Project):
@@ -125,6 +231,32 @@ def test_with_github_each_candidate_is_an_issue_once(project: Project, tmp_path:
     called = [json.loads(line)[:2] for line in (folder / "calls").read_text().splitlines()]
     assert called.count(["issue", "create"]) == 2
     assert project.json("patterns", "show", "lint:ruff:all")["pattern"]["issue"].endswith("/102")
+
+
+def test_what_was_found_is_told_also_where_gh_fails(project: Project, tmp_path: Path):
+    """The first issue is opened, the second one is not."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    once = "if [ $1 = issue ] && [ $2 = list ]; then test -e once && { echo HTTP 502 >&2; exit 1; }; touch once; echo []; fi"
+    (folder / "gh").write_text(
+        f"#!/bin/sh\ncd {folder} || exit 9\n{once}\n"
+        "[ $1 = issue ] && [ $2 = create ] && echo https://github.example/o/r/issues/1\nexit 0\n"
+    )
+    (folder / "gh").chmod(0o755)
+    project.environment["PATH"] = f"{folder}:{os.environ['PATH']}"
+    done = project.call("patterns", "analyze", "--github", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert [one["signature"] for one in found["candidates"]] == ["test:pytest:backend", "lint:ruff:all"]  # fmt: skip
+    assert len(found["written"]) == 2
+    assert [one["pattern"] for one in found["opened"]] == ["test:pytest:backend"]
+    assert found["trouble"].startswith("gh issue list failed: HTTP 502")
+    assert found["trouble"].partition(" Next: ")[0] in done.stderr
+    done = project.call("patterns", "analyze", "--github")
+    assert done.returncode == 3
+    assert "lint:ruff:all" in done.stdout
+    assert "error: gh issue list failed: HTTP 502" in done.stderr
+    assert "gh is asked" in done.stderr
 
 
 def test_without_github_gh_is_not_called(project: Project, tmp_path: Path):

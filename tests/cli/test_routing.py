@@ -307,7 +307,7 @@ def test_s1_07_the_report_of_routing(project: Project):
     assert "60 tasks of models, 60 attempts, in the last 30 days" in told
     assert "haiku-9" in told
     assert "100.0% of 30 (95%: 88.6% to 100.0%)" in told
-    assert "saved against always sonnet: $0.27 of $0.6, 45.0% (95%:" in told
+    assert "saved against always sonnet: $0.27 of $0.60, 45.0% (95%:" in told
     assert "compared with each of the same 60 tasks on sonnet alone" in told
     assert "routing was sure: 90.0% in the mean of 60" in told
     found = project.json("report", "routing")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.views.text import LEAST_CELL, UNKNOWN, columns, cost
+from orchestrator.views.text import LEAST_CELL, UNKNOWN, columns, cost, dollars
 from tests.cli.projects import Project, task
 from tests.cli.test_routing import remember
 from tests.reports.lines import line
@@ -16,6 +16,13 @@ def test_s3_38_a_cost_has_four_digits_where_two_would_say_nothing():
     told = {0.0123: "$0.0123", 0.09999: "$0.1000", 0.1: "$0.10", 1.239: "$1.24", 0: "$0.00"}
     assert {usd: cost(usd) for usd in told} == told
     assert cost(None) == UNKNOWN
+
+
+def test_a_figure_to_compare_has_three_digits_and_at_least_its_cents():
+    told = {0.8: "$0.80", 0.325: "$0.325", 0.026: "$0.026", 0.00001: "$0.00001", 1.5: "$1.50"}
+    assert {usd: dollars(usd) for usd in told} == told
+    assert (dollars(0), dollars(-0.1), dollars(1234.567)) == ("$0.00", "-$0.10", "$1,234.57")
+    assert dollars(None) == UNKNOWN
 
 
 ROWS = (("a-model-with-a-long-name-of-its-own", "$1.00"), ("short", "$20.00"))
@@ -83,6 +90,6 @@ def test_a_report_without_its_kind_is_one_error_and_one_next_step(project: Proje
     done = project.call("report")
     assert done.returncode == 64
     assert done.stderr.splitlines() == [
-        "error: Missing argument 'kind'. Choose from: routing, cost, models, validate, savings",
+        "error: Missing argument 'KIND'. Choose from: routing, cost, models, validate, savings",
         "  next: orchestrator report --help",
     ]

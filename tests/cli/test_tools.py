@@ -25,8 +25,10 @@ def project(tmp_path: Path) -> Project:
 
 def test_without_anything_there_are_the_two_that_ship_and_nothing_is_written(project: Project):
     lines = project.told("tools", "list").splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [[BUILD, "build"], [TEST, "test"]]
-    assert all("enabled, not used yet" in line for line in lines[1:])
+    assert [line.split() for line in lines[1:]] == [
+        [BUILD, "enabled", "none", "yet", "build", "shipped"],
+        [TEST, "enabled", "none", "yet", "test", "shipped"],
+    ]
     assert not (project.root / ".orchestrator" / "journal.db").exists()
 
 
@@ -35,7 +37,10 @@ def test_each_has_an_off_switch_that_is_remembered(project: Project):
         said = project.json("tools", "disable", name, "--why", "too slow")["tool"]
         assert (said["status"], said["health"]) == ("disabled", "disabled: too slow")
     assert [one["status"] for one in project.json("tools", "list")["tools"]] == ["disabled"] * 2
-    assert project.told("tools", "enable", TEST).strip() == f"{TEST} is enabled"
+    told = project.told("tools", "list")
+    assert f"{TEST} is disabled: too slow\n  next: orchestrator tools enable {TEST}\n" in told
+    told = project.told("tools", "enable", TEST).strip()
+    assert told == f"{TEST} is enabled; it was disabled: too slow"
     states = {one["name"]: one["status"] for one in project.json("tools", "list")["tools"]}
     assert states == {BUILD: "disabled", TEST: "enabled"}
 

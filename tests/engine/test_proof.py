@@ -140,6 +140,14 @@ def test_the_strength_of_a_failure_is_that_of_its_tasks_check():
     assert strengths.known(alone) is None
 
 
+def test_what_a_tool_was_proven_by_says_nothing_of_what_a_model_made():
+    by_tool = line(number=1, worker="tool", model_version=None, verify_strength=1.0)
+    strengths = Strengths([by_tool, line(number=2, verify_strength=0.5)])
+    failed = red(1, run_id="r2", verified="command")
+    assert strengths.known(failed) is None
+    assert strengths.weight(failed) == 0.5  # as passes of models are
+
+
 def test_a_line_of_a_failure_says_what_its_check_would_have_proved_and_what_was_asked(
     tmp_path: Path,
 ):

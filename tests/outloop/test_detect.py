@@ -22,9 +22,10 @@ from orchestrator.model import (
     Work,
 )
 from orchestrator.model.outloop import Occurrence
-from orchestrator.outloop import detect
+from orchestrator.outloop import detect, rows
 from orchestrator.outloop.detect import Worked
 from orchestrator.outloop.matching import Words
+from orchestrator.outloop.words import LONGEST
 
 AT = "2026-11-28T12:00:00.000Z"
 FLOOR = 70.0
@@ -199,3 +200,10 @@ def test_without_a_check_the_last_command_that_failed_is_blamed():
 )
 def test_what_errors_are_called(text: str, name: str | None):
     assert detect.error_name(text) == name
+
+
+def test_a_failure_has_a_bounded_signature_that_reads_back_as_itself():
+    seen = found(ran("pytest", ok=False), error=f"{'Very' * 40}LongError: 3")
+    (signature,) = [one for one in seen if one.startswith("fail:")]
+    assert rows.operation(signature) == seen[signature].operation
+    assert len(signature) <= len("fail:pytest:") + LONGEST

@@ -21,6 +21,6 @@ async def test_at_its_time_candidates_are_found_and_their_suggestions_written(tm
     holder = Holder(lambda: (), anyio.Lock())
     own = duties.of(tmp_path, lambda: chosen, holder)
     assert await own["patterns"]() == "0 operations seen, 1 pattern worth a script (orchestrator patterns)"  # fmt: skip
-    assert (tmp_path / ".orchestrator/suggestions/test:pytest:backend.md").exists()
+    assert (tmp_path / ".orchestrator/suggestions/test-pytest-backend.md").exists()
     schedule = Schedule({"patterns": chosen.daemon.patterns}, own, lambda _: None)
     assert "patterns" in schedule.due

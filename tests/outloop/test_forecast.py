@@ -14,6 +14,7 @@ from orchestrator.model import QuotaWindow
 from orchestrator.outloop.forecast import RANK, Seen, by_day, document, forecast, rows, throttle
 
 M = 1_000_000
+HOUR_S, DAY_S = 3600, 86_400
 NOON = datetime(2026, 4, 16, 12, tzinfo=UTC)
 
 
@@ -22,15 +23,22 @@ def days(until: date, *tokens: int) -> dict[date, int]:
     return {until - timedelta(days=back): count for back, count in enumerate(reversed(tokens), 1)}
 
 
-def window(used: float, *, resets_at: float | None = None, refused: bool = False) -> Seen:
+def window(
+    used: float,
+    *,
+    resets_at: float | None = None,
+    refused: bool = False,
+    name: str = "five_hour",
+    ago_s: float = 600,
+) -> Seen:
     told = QuotaWindow(
         provider="anthropic",
-        name="five_hour",
+        name=name,
         utilization=used,
         resets_at=resets_at,
         is_refused=refused,
     )
-    return Seen(told, NOON.timestamp() - 600)
+    return Seen(told, NOON.timestamp() - ago_s)
 
 
 def test_s3_28_the_seeds_figures_give_what_the_formula_says_and_not_its_own():
@@ -152,6 +160,16 @@ def test_s3_29_the_risk_is_of_the_mean_and_of_the_band(limit: int, risk: str):
         (window(0.1, refused=True), "high"),
         (window(1.0, resets_at=NOON.timestamp()), "low"),  # it is open again
         (window(1.0, resets_at=NOON.timestamp() + 1), "high"),
+        (window(1.0, ago_s=5 * HOUR_S - 1), "high"),
+        (window(1.0, ago_s=5 * HOUR_S), "low"),  # that long ago it was told at last
+        (window(1.0, ago_s=5 * HOUR_S, refused=True), "low"),
+        (window(1.0, ago_s=6 * HOUR_S, resets_at=NOON.timestamp() + HOUR_S), "low"),
+        (window(1.0, name="seven_day_opus", ago_s=7 * DAY_S - 1), "high"),
+        (window(1.0, name="seven_day_opus", ago_s=7 * DAY_S), "low"),
+        (window(1.0, name="seven_day", ago_s=20 * DAY_S), "low"),
+        (window(1.0, name="overage", ago_s=6 * DAY_S), "high"),  # nobody knows how long it is
+        (window(1.0, name="overage", ago_s=7 * DAY_S), "low"),
+        (window(1.0, name="month", ago_s=20 * DAY_S, resets_at=NOON.timestamp() + 1), "high"),
     ],
 )
 def test_the_risk_is_the_worst_of_the_month_and_the_windows(seen: Seen, risk: str):

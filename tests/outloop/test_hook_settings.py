@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator import hook
 from orchestrator.errors import SettingsError
 from orchestrator.outloop import installing
 from tests.cli.projects import Project
+from tests.outloop import hooks
+from tests.outloop.hooks import before
 
 OTHERS = """{
     // "model"
@@ -36,6 +39,9 @@ TEXTS = (
     '{\n\t"env": {\n\t\t"A": "ü"\n\t}\n}',
     '{"hooks": {"PostToolUse": [{"hooks": []}, {"hooks": [{"type": "command", "command": "x"}]}]}}\n',
     "{\r\n  \"model\": \"x\"\r\n}\r\n",
+    # What says nothing is theirs, too.
+    "", " \n", "{}", "{ }\n", '{"hooks": {}}', '{"hooks": {}, "a": 1}', '{"hooks": {"PreToolUse": []}}',
+    '{"a": 1, "hooks": {"Stop": [], "PostToolUse": []}, "b": 2}', '{"hooks": {"PreToolUse": [{"hooks": []}]}}',
 )  # fmt: skip
 
 
@@ -72,7 +78,7 @@ def test_where_nothing_is_the_file_comes_and_goes(tmp_path: Path):
 def test_all_other_bytes_are_as_they_were(tmp_path: Path, text: str):
     path = place(tmp_path, text)
     path.chmod(0o640)
-    before = json.loads(text)
+    before = json.loads(text) if text.strip() else {}
     assert installing.install(tmp_path)
     assert sorted(ours(path)) == sorted(installing.EVENTS)
     after = json.loads(path.read_bytes())
@@ -85,6 +91,67 @@ def test_all_other_bytes_are_as_they_were(tmp_path: Path, text: str):
     assert installing.remove(tmp_path)
     assert path.read_bytes() == text.encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert not (tmp_path / installing.NOTED).exists()
+
+
+def test_lines_end_as_those_of_the_file(tmp_path: Path):
+    path = place(tmp_path, TEXTS[5])
+    installing.install(tmp_path)
+    assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n") > 30
+
+
+@pytest.mark.parametrize("text", ["{}\n", '{"hooks": {}}\n', '{"model": "x"}\n', None])
+def test_a_link_stays_and_what_it_leads_to_is_as_it_was(tmp_path: Path, text: str | None):
+    target = tmp_path / "dotfiles.json"
+    if text is not None:
+        target.write_text(text)
+    path = tmp_path / installing.FILE
+    path.parent.mkdir()
+    path.symlink_to(target)
+    assert installing.install(tmp_path)
+    assert sorted(ours(target)) == sorted(installing.EVENTS)
+    assert installing.remove(tmp_path)
+    assert path.is_symlink()
+    assert (target.read_text() if target.exists() else None) == text
+
+
+def test_where_nobody_noted_who_made_it_the_file_stays(tmp_path: Path):
+    """As in a clone into which it came with ours."""
+    path = place(tmp_path, "{}\n")
+    installing.install(tmp_path)
+    (tmp_path / installing.NOTED).unlink()
+    assert installing.remove(tmp_path)
+    assert path.read_text() == "{}\n"
+
+
+def test_what_came_beside_ours_later_stays_and_ours_put_there_anew_forget_nothing(tmp_path: Path):
+    path = tmp_path / installing.FILE
+    installing.install(tmp_path, installing.command("/gone/python"))
+    assert installing.install(tmp_path)  # of another Python: who made the file is known as before
+    assert installing.remove(tmp_path)
+    assert not path.parent.exists()
+    installing.install(tmp_path)
+    (path.parent / "agents").mkdir()
+    assert installing.remove(tmp_path)
+    assert [one.name for one in path.parent.iterdir()] == ["agents"]
+    installing.install(tmp_path)
+    later = {"model": "x", **json.loads(path.read_text())}
+    path.write_text(json.dumps(later))
+    assert installing.remove(tmp_path)
+    assert json.loads(path.read_text()) == {"model": "x"}
+
+
+def test_ours_are_there_once_however_often_somebody_copied_them(tmp_path: Path):
+    installing.install(tmp_path)
+    path = tmp_path / installing.FILE
+    sound = path.read_text()
+    found = json.loads(sound)
+    groups = found["hooks"]["PreToolUse"]
+    groups += [groups[0], {"matcher": "Bash", "hooks": groups[0]["hooks"] * 2}]
+    path.write_text(json.dumps(found, indent=2) + "\n")
+    assert installing.install(tmp_path)
+    assert path.read_text() == sound
+    assert not installing.install(tmp_path)
 
 
 def test_an_older_command_of_ours_is_replaced(tmp_path: Path):
@@ -101,6 +168,53 @@ def test_one_of_ours_among_others_goes_alone(tmp_path: Path):
     assert installing.remove(tmp_path)
     kept = [{"command": "mine"}, {"command": "yours"}]
     assert json.loads(path.read_text()) == {"hooks": {"Stop": [{"hooks": kept}]}}
+
+
+def test_beside_one_of_ours_no_byte_changes(tmp_path: Path):
+    ours = json.dumps({"command": f"x {installing.MARK}"})
+    text = '{"hooks":{"Stop" :[{"hooks":[{"command":  "\\ud83d \\u00e4"}, %s]} , {"z":  1.10}]}}'
+    path = place(tmp_path, text % ours)
+    assert installing.remove(tmp_path)
+    assert path.read_text() == text.replace(", %s", "")
+
+
+def test_half_of_a_pair_in_the_command_of_another_is_kept(tmp_path: Path):
+    path = place(
+        tmp_path, '{"hooks": {"PreToolUse": [{"hooks": [{"command": "\\ud83d"}]}], "x": []}}'
+    )
+    assert installing.install(tmp_path)
+    assert installing._encoded(["\ud83d", "ü"]) == '["\\ud83d", "ü"]'
+    assert json.loads(path.read_text())["hooks"]["PreToolUse"][0]["hooks"] == [
+        {"command": "\ud83d"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mine", "shared", "local", "said"),
+    [
+        ("{}", "{}", "{}", ""),
+        ('{"disableAllHooks": true}', "{}", "{}", "mine"),
+        ('{"disableAllHooks": true}', '{"disableAllHooks": false}', "{,}", ""),
+        ("{}", '{"disableAllHooks": true}', "{}", "shared"),
+        ("", '{"disableAllHooks": true}', '{"disableAllHooks": false}', ""),
+        ("", "", '{"disableAllHooks": true}', "local"),
+    ],
+)
+def test_where_no_hook_runs_at_all_it_is_said_with_its_place(
+    tmp_path: Path, mine: str, shared: str, local: str, said: str
+):
+    project = Project(tmp_path)
+    home = Path(project.environment["HOME"]) / ".claude"
+    home.mkdir(parents=True)
+    places = {"mine": home / "settings.json", "shared": place(project.root, shared)}
+    places["local"] = places["shared"].with_name("settings.local.json")
+    places["mine"].write_text(mine)
+    places["local"].write_text(local)
+    for _ in range(2):
+        done = project.call("init", "--hooks", CLAUDE_CONFIG_DIR="")
+        assert done.returncode == 0
+        words = " ".join(done.stderr.split())
+        assert (f'{places[said]} says "disableAllHooks": true' in words) if said else not words
 
 
 @pytest.mark.parametrize(
@@ -136,7 +250,8 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path, in_the_way: str):
 
 
 NAMES = st.sampled_from(["PreToolUse", "PostToolUse", "Stop", "x"])
-HOOK = st.fixed_dictionaries({"type": st.just("command"), "command": st.text(max_size=5)})
+WORD = st.text(st.characters(), max_size=5)  # with halves of pairs
+HOOK = st.fixed_dictionaries({"type": st.just("command"), "command": WORD})
 GROUP = st.fixed_dictionaries({"hooks": st.lists(HOOK, max_size=2)}) | st.integers()
 VALUE = st.recursive(
     st.none() | st.integers() | st.text(max_size=4) | st.just(1.5),
@@ -161,10 +276,7 @@ def test_whatever_is_there_comes_back(
     after = json.loads(path.read_text())
     assert {name: one for name, one in after.items() if name != "hooks"} == others
     assert installing.remove(root)
-    if not path.exists():
-        assert not others
-    elif hooks and all(hooks.values()):
-        assert path.read_text() == text
+    assert path.read_text() == text
 
 
 def test_the_program_puts_them_there_and_takes_them_away(tmp_path: Path):
@@ -172,16 +284,32 @@ def test_the_program_puts_them_there_and_takes_them_away(tmp_path: Path):
     told = project.told("init", "--hooks")
     assert "config.toml" in told
     assert "hooks are in" in told
+    (project.root / hook.HOME / ".gitignore").unlink()  # as in a clone
     assert "nothing to do" in project.told("init", "--hooks")
+    assert (project.root / hook.HOME / ".gitignore").exists()
     place = project.root / installing.FILE
     assert len(ours(place)) == 4
-    assert "no hook of ours" in project.told("init", "--no-hooks")
-    assert not place.exists()
+    event = json.dumps(before("t", "Bash", command="a")).encode()
+    hooks.run(project.root, event)
+    gone = project.told("init", "--no-hooks")
+    assert "no hook of ours" in gone
+    assert "1 of their events are not counted yet" in gone
+    assert "patterns analyze" in gone
+    assert not place.parent.exists()
+    project.told("patterns", "analyze")
     assert "nothing to do" in project.told("init", "--no-hooks")
+    place.parent.mkdir()
     place.write_text("{,}")
     done = project.call("init", "--hooks")
     assert done.returncode == 3
     assert "settings.json:1:2" in done.stderr
+
+
+def test_the_help_names_both_words(tmp_path: Path):
+    project = Project(tmp_path)
+    told = project.told("init", "--help")
+    assert "  --hooks, --no-hooks " in told
+    assert "or no more" not in told
 
 
 @pytest.mark.parametrize(

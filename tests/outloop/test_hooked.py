@@ -20,6 +20,7 @@ from orchestrator import hook
 from orchestrator.journal import HOME
 from orchestrator.model.outloop import HookEvent, Occurrence
 from orchestrator.outloop import hooked, store, sync
+from orchestrator.outloop.spool import take
 from tests.outloop.hooks import after, before, failed, spool, told
 
 FLOOR = 70.0
@@ -130,6 +131,7 @@ def test_nothing_of_a_link_is_read(root: Path):
     spool(root).symlink_to(outside)
     assert sync.sync(root, FLOOR) == 0
     assert outside.exists()
+    assert files(root) == {"hooks-1.aside"}
 
 
 def test_without_any_event_no_journal_is_made(root: Path):
@@ -158,29 +160,69 @@ def test_cut_off_after_the_commit_it_is_not_taken_again(root: Path):
 
 def test_taken_by_somebody_who_was_ended_then_it_is_counted_all_the_same(root: Path):
     tell(root, *session("s", "pytest"))
-    hooked.take(root)
+    take(root)
     assert files(root) == set()
     assert sync.sync(root, FLOOR) == 1
 
 
-def waits_for_a_lock(process: subprocess.Popen[bytes]) -> bool:
-    rows = Path("/proc/locks").read_text().splitlines()
-    return any("-> FLOCK" in row and row.split()[5] == str(process.pid) for row in rows)
+LATE = """
+import sys; from orchestrator import hook
+hook.LOCK_S = 30.0
+hook.append(sys.argv[1], b"late")
+"""
+
+
+def has_open(process: subprocess.Popen[bytes], path: Path) -> bool:
+    own = Path(f"/proc/{process.pid}/fd")
+    return any(os.path.realpath(one) == str(path) for one in own.iterdir())
 
 
 def test_a_hook_that_opened_a_spool_before_it_was_taken_writes_into_the_next(root: Path):
     tell(root, *session("s", "pytest"))
-    words = [sys.executable, "-c", "import sys; from orchestrator import hook; hook.append(sys.argv[1], b'late')"]  # fmt: skip
     with spool(root).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        late = subprocess.Popen([*words, str(spool(root))])
-        while not waits_for_a_lock(late):
+        late = subprocess.Popen([sys.executable, "-c", LATE, str(spool(root))])
+        while not has_open(late, spool(root)):
             assert late.poll() is None
             time.sleep(0.01)
         spool(root).rename(root / "taken")
     assert late.wait(timeout=30) == 0
-    assert spool(root).read_bytes() == b"\nlate\n"
+    assert spool(root).read_bytes().strip() == b"late"
     assert b"late" not in (root / "taken").read_bytes()
+
+
+COUNT = """
+import sys; from pathlib import Path
+from orchestrator.outloop import hooked
+for _ in range(int(sys.argv[2])): hooked.sync(Path(sys.argv[1]), 70.0)
+"""
+
+
+def test_an_older_look_at_a_session_is_not_put_over_a_newer(root: Path):
+    tell(root, *session("s", "pytest"))
+    take(root)
+    older = hooked.look(root, FLOOR)
+    assert older is not None
+    later = [{**after(f"later-{n}", "Bash", command="pytest"), "session_id": "s"} for n in range(3)]
+    tell(root, *later)
+    subprocess.run([sys.executable, "-c", COUNT, str(root), "1"], check=True, timeout=30)
+    assert hooked.keep(root, older) == 0
+    assert hooked.sync(root, FLOOR) == 0
+    assert [one.times for one in occurrences(root, "test:pytest:all")] == [4]
+
+
+def test_what_is_told_between_a_look_and_its_end_waits_for_the_next(root: Path):
+    tell(root, *session("s", "pytest"))
+    take(root)
+    seen = hooked.look(root, FLOOR)
+    assert seen is not None
+    later = {**after("later", "Bash", command="pytest"), "session_id": "s"}
+    tell(root, later, *session("t", "pytest"))
+    take(root)
+    assert hooked.keep(root, seen) == 1
+    assert hooked.sync(root, FLOOR) == 1
+    found = {one.workflow: one.times for one in occurrences(root, "test:pytest:all")}
+    assert found == {"claude s": 2, "claude t": 1}
 
 
 DRAIN = """
@@ -193,12 +235,11 @@ sync.sync(Path(sys.argv[1]), 70.0)
 
 def test_killed_at_any_time_each_event_is_there_once(root: Path):
     """Each round is killed a little later, and hooks write meanwhile."""
-    told, number = 0, 0
+    number = 0
     for round in range(14):
         for _ in range(40):
             number += 1
             tell(root, before(f"k{number}", "Bash", command=f"pytest -q x{number}.py"))
-        told = number
         with subprocess.Popen(
             [sys.executable, "-c", DRAIN, str(root)], stdout=subprocess.PIPE
         ) as drain:
@@ -214,7 +255,6 @@ def test_killed_at_any_time_each_event_is_there_once(root: Path):
     ids = [one.payload["id"] for one in events(root)]
     assert len(ids) == len(set(ids)) == number
     assert set(ids) == {f"k{n + 1}" for n in range(number)}
-    assert told <= number
     assert files(root) == set()
 
 
@@ -227,11 +267,14 @@ def test_hooks_and_who_counts_at_the_same_time_lose_nothing(root: Path):
     writers = [
         subprocess.Popen([sys.executable, "-c", script, str(spool(root)), name]) for name in "abc"
     ]
+    counters = [subprocess.Popen([sys.executable, "-c", COUNT, str(root), "30"]) for _ in range(2)]
     while any(one.poll() is None for one in writers):
         hooked.sync(root, FLOOR)
+    assert [one.wait(timeout=60) for one in (*writers, *counters)] == [0] * 5
     hooked.sync(root, FLOOR)
     ids = [one.payload["id"] for one in events(root)]
     assert sorted(ids) == sorted(f"{name}-{n}" for name in "abc" for n in range(400))
+    assert [one.times for one in occurrences(root, "test:pytest:all")] == [1200]
 
 
 def test_secrets_of_this_process_are_no_words_of_the_store(root: Path):

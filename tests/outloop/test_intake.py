@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ def test_s3_01_two_concerns_are_one_task_and_three_are_split_by_name(
 ):
     found = analyse(text)
     assert len(found.concerns) == (len(names) or 2)
-    assert (found.parts, found.is_large) == (names, bool(names))
+    assert (tuple(one.name for one in found.parts), found.is_large) == (names, bool(names))
 
 
 def test_s3_01_items_are_told_apart_by_where_they_are():
@@ -46,10 +48,43 @@ def test_s3_01_items_are_told_apart_by_where_they_are():
     )
     assert [one.area for one in found.concerns] == ["services", "web", "tools"]
     assert found.parts == (
-        "Create the table in services/orders/schema.sql",
-        "Update web/pages/orders.tsx",
-        "Remove tools/import.sh",
+        (
+            "Create the table in services/orders/schema.sql",
+            (
+                "Create the table in services/orders/schema.sql",
+                "Add the columns to services/orders/model.py",
+            ),
+        ),
+        (
+            "Update web/pages/orders.tsx",
+            ("Update web/pages/orders.tsx", "Write tests/orders/test_model.py"),
+        ),
+        ("Remove tools/import.sh", ("Remove tools/import.sh",)),
     )
+    assert found.parts[1].others == ("Write tests/orders/test_model.py",)
+
+
+@pytest.mark.parametrize("first", ["Set up", "Roll out", "Spin up"])
+def test_s3_01_a_verb_of_two_words_is_a_step_as_any_other(first: str):
+    found = analyse(
+        f"- {first} the deployment in infra/d.tf\n- Implement the API in backend/a.py\n"
+        "- Build the page in web/p.tsx\n- Document it in docs/a.md\n- Remove tools/x.sh\n"
+        "- Configure ci/y.yml\n"
+    )
+    assert len(found.concerns) == 6
+    assert found.parts[0].name == f"{first} the deployment in infra/d.tf"
+
+
+def test_s3_01_a_step_of_no_known_verb_is_with_its_neighbour_also_as_the_first():
+    rest = "- Fix core/a.py\n- Update web/p.tsx\n- Concoct api/b.py\n- Remove tools/x.sh\n"
+    found = analyse(f"- Conjure infra/d.tf\n{rest}")
+    assert [one.steps for one in found.parts] == [
+        ("Conjure infra/d.tf", "Fix core/a.py"),
+        ("Update web/p.tsx", "Concoct api/b.py"),
+        ("Remove tools/x.sh",),
+    ]
+    assert found.parts[0].name == "Fix core/a.py"
+    assert found.parts[0].others == ("Conjure infra/d.tf",)
 
 
 def test_to_add_change_and_remove_things_in_one_place_is_one_concern():
@@ -71,23 +106,39 @@ def test_a_long_task_with_one_concern_is_split_by_its_steps():
     steps = [f"{n}. Add step{n} to core/a.py " + "word " * 150 for n in range(4)]
     found = analyse("\n".join(steps))
     assert len(found.concerns) == 1
-    assert [one.split()[1] for one in found.parts] == ["step0", "step1", "step2", "step3"]
+    assert [one.name.split()[1] for one in found.parts] == ["step0", "step1", "step2", "step3"]
 
 
 def test_what_has_no_places_to_split_says_so():
     told = intake.note("demo/1", analyse("word " * 301))
-    assert told == (
-        "demo/1 asks for much at once: 301 words (more than 300); nothing in it shows where to split it"
+    assert (
+        told
+        == "demo/1 asks for much at once: 301 words (more than 300); nothing in it shows where to split it"
     )
-    assert intake.note("demo/1", analyse("word")) is None
+    assert intake.note("demo/1", analyse("word")) == ""
 
 
-def test_a_note_names_the_parts():
+def test_a_note_says_that_parts_follow():
     told = intake.note("demo/1", analyse(THREE))
-    assert told == (
-        "demo/1 asks for much at once: 3 concerns (more than 2); as tasks of their own: "
-        "Fix the login form; add a CSV export; document the API"
+    assert told == "demo/1 asks for much at once: 3 concerns (more than 2); as tasks of their own:"
+
+
+def test_names_of_files_stay_as_they_are_and_stress_goes():
+    found = analyse(
+        "- _Fix_ **the** `core/my_mod.py`\n- Add __init__.py to web_ui/\n- Remove tools/x.sh\n"
+        "- Document api/_a_b.py\n"
     )
+    assert [one.name for one in found.parts] == [
+        "Fix the core/my_mod.py",
+        "Add __init__.py to web_ui/",
+        "Remove tools/x.sh",
+        "Document api/_a_b.py",
+    ]
+
+
+def test_a_long_name_ends_with_a_word_and_says_that_there_is_more():
+    found = analyse(f"{THREE}\n- Rename a b c d e f g h i\n- Fix it\n- Document x")
+    assert found.parts[0].name == "Rename a b c d e f g …"
 
 
 def test_many_tasks_have_one_short_note():
@@ -102,3 +153,31 @@ def test_any_text_has_an_answer_and_only_what_is_large_a_split(text: str):
     found = analyse(text)
     assert found.is_large or not found.parts
     assert sum(one.words for one in found.concerns) <= len(text.split())
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["Set up", "Conjure", "Fix", "Document", "Run", "Explore", "**Add**", "***"]),
+        st.sampled_from(["infra/d.tf", "core/a.py", "web/p.tsx", "it", "the api", "x " * 120]),
+    ),
+    min_size=2,
+    max_size=12,
+)  # fmt: skip
+
+
+@given(STEPS, st.sampled_from(["- {}", "{}. {}"]), st.booleans())
+def test_every_step_of_the_outermost_list_is_in_exactly_one_part(
+    steps: list[tuple[str, str]], bullet: str, details: bool
+):
+    rows = list[str]()
+    for number, (verb, what) in enumerate(steps):
+        numbered = (number,) if bullet.count("{}") == 2 else ()
+        rows.append(bullet.format(*numbered, f"{verb} s{number} {what}"))
+        rows += ["  - a detail"] if details else []
+    found = analyse("\n".join(rows))
+    if not found.is_large:
+        return
+    told = [re.findall(r"\bs\d+\b", step) for part in found.parts for step in part.steps]
+    assert [one for names in told for one in names] != []
+    assert sorted(one for names in told for one in names) == sorted(f"s{n}" for n in range(len(steps)))  # fmt: skip
+    assert all(part.name in part.steps for part in found.parts)

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from orchestrator import reader
 from orchestrator.model import Element, PlanId, Position, Task, TaskId, Tier
 from orchestrator.model.outloop import Pattern, PatternStatus, Tool, ToolStatus
-from orchestrator.outloop.matching import Match, Words, match, outside, refuses, score, serving
+from orchestrator.outloop.matching import (
+    Match,
+    Words,
+    match,
+    outside,
+    refuses,
+    score,
+    serving,
+    wants,
+)
 
 TESTS = ("run tests", "test suite", "pytest", "vitest")
 BUILDS = ("build", "typecheck", "compile")
@@ -161,6 +170,65 @@ def test_one_word_that_is_not_explained_is_enough_to_leave_a_title_alone(
 ) -> None:
     title, action, command, signature = case
     assert score(Words(f"{title} {word}", action, [command]), signature, phrases(signature)) < 70
+
+
+# What a check says by itself, in the words of people.
+RESULTS = [
+    "", "ok", "OK.", "Done.", "Green", "It passes", "All pass", "They pass.", "exit 0", "Exits with 0.", "It exits with code 0.",
+    "Everything works.", "No errors.", "No failures", "Nothing fails.", "Successful", "It is finished.", "Completed without errors",
+]  # fmt: skip
+OWN_RESULTS = {
+    "test": ["All tests pass.", "The test suite is green.", "No failing tests", "No test fails.", "Tested", "0 failed"],
+    "build": ["Built", "The build succeeds.", "The project compiles.", "It compiled.", "No type errors", "The build is complete."],
+    "lint": ["Linted.", "No lint errors.", "No warnings"],
+    "format": ["Formatted", "Everything is formatted."],
+}  # fmt: skip
+MORE = [
+    "Coverage is above 90%", "All 42 tests pass", "The report is in docs/report.md", "Fix what fails.", "The tests pass and are documented.",
+    "It is deployed.", "All tests pass and none is skipped", "The bundle is smaller than 2 MB", "修复失败的测试", "It takes less than 5 minutes",
+    "Make the login page work.", "There are tests for the parser.", "No performance regressions", "All tests pass, not only these", "CI is green",
+    "Complete the tests.", "Finish all tests",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("title", "action", "command", "signature"), SAYS)
+def test_done_in_any_words_of_a_check_decides_nothing(
+    title: str, action: str, command: str, signature: str
+) -> None:
+    bare = score(Words(title, action, [command]), signature, phrases(signature))
+    for done in (*RESULTS, *OWN_RESULTS[signature.partition(":")[0]]):
+        words = Words(title, action, [command], done)
+        assert score(words, signature, phrases(signature)) == bare, done
+
+
+@pytest.mark.parametrize("done", MORE)
+@pytest.mark.parametrize(("title", "action", "command", "signature"), SAYS)
+def test_done_that_wants_more_ends_it(
+    title: str, action: str, command: str, signature: str, done: str
+) -> None:
+    words = Words(title, action, [command], done)
+    assert score(words, signature, phrases(signature)) == 0
+    assert wants(words, signature, phrases(signature))
+
+
+@given(
+    st.sampled_from([*SAYS, *SAYS_MORE]),
+    st.one_of(
+        st.text(max_size=80),
+        st.lists(st.sampled_from("run the backend tests pass build pytest ok".split())).map(
+            " ".join
+        ),
+    ),
+)
+def test_done_never_adds_to_a_score(case: tuple[str, str, str, str], done: str) -> None:
+    title, action, command, signature = case
+    bare = score(Words(title, action, [command]), signature, phrases(signature))
+    assert score(Words(title, action, [command], done), signature, phrases(signature)) in (0, bare)
+
+
+def test_of_a_task_done_is_apart_from_its_words() -> None:
+    one = Words.of(task(action="Run pytest.", done="It passes."))
+    assert (one.action, one.done) == ("Run pytest.", "It passes.")
 
 
 # --- which pattern ---------------------------------------------------------------------------------

@@ -429,7 +429,7 @@ def test_figures_that_are_left_for_later_are_those_of_at_once(tmp_path: Path):
 def test_what_is_old_goes_and_patterns_and_decisions_stay(tmp_path: Path):
     with store.writing(tmp_path) as book:
         book.record([seen("old", at="2026-01-01T00:00:00.000Z"), seen("new")])
-        book.prune("2026-02-01T00:00:00.000Z")
+        book.prune("2026-02-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
         (found,) = [one for one in book.patterns() if one.signature == PYTEST.signature]
         assert found.occurrences == 2
         assert [one.workflow for one in book.occurrences(found.id)] == ["new"]

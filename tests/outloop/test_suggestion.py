@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from orchestrator.errors import SettingsError, UsageError
 from orchestrator.model.outloop import Occurrence, Operation, Pattern, PatternStatus, Tool
-from orchestrator.outloop import drafting, github, suggestion, toolbox
+from orchestrator.outloop import drafting, github, matching, suggestion, toolbox
 
 PATTERN = Pattern(
     id=7, signature="test:pytest:backend", occurrences=12, measured=10, mean_tokens=48000.4,
@@ -40,9 +41,9 @@ GOLDEN = """# Automation candidate: test:pytest:backend
 | Each time | With a model | With a script |
 |---|---|---|
 | Tokens | 48,000 | 0 |
-| Cost | $0.1440 | $0.0000 |
+| Cost | $0.14 | $0.00 |
 
-Saved each time: $0.1440 (100%). Means are of the 10 tasks that told their tokens.
+Saved each time: $0.14 (100%). Means are of the 10 tasks that told their tokens.
 
 ## What is run
 
@@ -100,7 +101,7 @@ def test_the_more_it_saves_the_higher_is_its_priority(monthly: float, word: str)
 def test_it_is_written_once_and_a_persons_notes_stay(tmp_path: Path):
     (tmp_path / ".orchestrator").mkdir()
     assert suggestion.write(tmp_path, PATTERN, "text\n")
-    path = tmp_path / ".orchestrator" / "suggestions" / "test:pytest:backend.md"
+    path = tmp_path / ".orchestrator" / "suggestions" / "test-pytest-backend.md"
     path.write_text("text\nmy notes\n")
     assert not suggestion.write(tmp_path, PATTERN, "other\n")
     assert path.read_text() == "text\nmy notes\n"
@@ -112,6 +113,20 @@ def test_no_signature_leads_out_of_the_folder(tmp_path: Path):
     assert suggestion.write(tmp_path, odd, "text\n")
     (path,) = (tmp_path / ".orchestrator" / "suggestions").iterdir()
     assert path.read_text() == "text\n"
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["test:npm:web:unit", "test:npm:web-unit", "test:npm:web/unit", "test:npm:Web-unit"],
+)
+def test_a_name_has_nothing_that_a_file_system_refuses_and_is_its_own(
+    signature: str, tmp_path: Path
+):
+    others = {"test:npm:web:unit", "test:npm:web-unit", "test:npm:web/unit"} - {signature}
+    names = {suggestion.place(tmp_path, PATTERN.model_copy(update={"signature": one})).name for one in others}  # fmt: skip
+    name = suggestion.place(tmp_path, PATTERN.model_copy(update={"signature": signature})).name
+    assert re.fullmatch(r"test-npm-[wW]eb-unit(-[0-9a-f]{8})?\.md", name)
+    assert name.casefold() not in {one.casefold() for one in names}
 
 
 # --- issues -------------------------------------------------------------------------------------------
@@ -173,6 +188,48 @@ async def test_what_gh_says_is_told_with_a_next_step(gh: Path, tmp_path: Path):
         await github.open_issue(tmp_path, "t", "b", ("one",))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "no issues match\n",
+        "{}",
+        '[{"title": "t"}]',
+        '["t"]',
+        '[{"title": 1, "url": "u"}]',
+        "null",
+    ],
+)
+async def test_an_answer_that_nobody_understands_is_told_with_a_next_step(
+    said: str, gh: Path, tmp_path: Path
+):
+    (gh / "issues").write_text(said)
+    with pytest.raises(SettingsError, match=r"gh issue list said .*Next: .*leave out --github"):
+        await github.open_issue(tmp_path, "t", "b", ())
+    (gh / "gh").write_text(f"#!/bin/sh\ncat <<'E'\n{said}\nE\n")
+    with pytest.raises(SettingsError, match=r"gh issue view said .*Next: .*leave out --comment"):
+        await github.comment(tmp_path, "7", "mark", "b")
+
+
+@pytest.mark.parametrize(
+    ("words", "step"),
+    [
+        ("HTTP 410: Issues are disabled for this repo", "switch issues on"),
+        ("To get started with GitHub CLI, please run:  gh auth login", "gh auth status"),
+        ("HTTP 404: Not Found", "gh repo view"),
+        ("no git remotes found", "gh repo view"),
+        ("something else.", "try what it says by hand"),
+    ],
+)
+async def test_the_next_step_is_that_of_what_gh_said(
+    words: str, step: str, gh: Path, tmp_path: Path
+):
+    (gh / "gh").write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    with pytest.raises(SettingsError) as told:
+        await github.open_issue(tmp_path, "t", "b", ())
+    assert str(told.value).partition(". Next: ")[2].startswith(step)
+
+
 async def test_without_gh_it_is_said_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -197,8 +254,34 @@ def test_a_draft_is_a_tool_that_runs_what_was_run_most(tmp_path: Path):
 
 def test_a_draft_that_is_there_stays(tmp_path: Path):
     drafting.write(tmp_path, drafting.draft(PATTERN, SEEN))
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match=r"is there already.*tools add .*--force"):
         drafting.write(tmp_path, drafting.draft(PATTERN, SEEN))
+    manifest, _ = drafting.write(tmp_path, drafting.draft(PATTERN, SEEN), anew=True)
+    assert toolbox.read(manifest).does == (PATTERN.signature,)
+
+
+@pytest.mark.parametrize(
+    ("signature", "check", "asked"),
+    [
+        ("test:pytest:backend", "pytest backend -q", "Run the backend tests"),
+        ("test:npm:all", "npm test", "Run the tests"),
+        ("build:tsc:frontend", "tsc -p frontend", "Run the frontend build"),
+        ("lint:ruff:all", "ruff check .", "Lint the code"),
+        ("format:prettier:web", "prettier --check web", "Format the web"),
+        ("run:docker:all", "docker compose up", "Run docker"),
+        ("test:npm:web:unit", "cd web && npm run unit", "Run the web tests of unit"),
+    ],
+)
+def test_the_phrases_of_a_draft_are_what_tasks_say(
+    signature: str, check: str, asked: str, tmp_path: Path
+):
+    pattern = PATTERN.model_copy(update={"signature": signature})
+    manifest, _ = drafting.write(tmp_path, drafting.draft(pattern, SEEN))
+    said = toolbox.read(manifest).phrases
+    assert asked.lower() in said
+    for phrase in said:
+        words = matching.Words(f"{phrase.capitalize()}.", "", (check,))
+        assert matching.score(words, signature, said) == 100, phrase
 
 
 def test_a_command_that_is_not_known_whole_is_not_run():

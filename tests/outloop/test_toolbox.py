@@ -9,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.model.outloop import Occurrence, PatternStatus, Tool, ToolCall, ToolStatus
-from orchestrator.outloop import store, toolbox
-from orchestrator.outloop.offload import Baseline, baseline
+from orchestrator.model.outloop import (
+    Occurrence,
+    Optimization,
+    PatternStatus,
+    Saving,
+    Tool,
+    ToolCall,
+    ToolStatus,
+)
+from orchestrator.outloop import offload, store, toolbox
+from orchestrator.outloop.bookings import Baseline
 from orchestrator.outloop.rows import operation
+from orchestrator.outloop.store import Store
 
 TEST, BUILD = "run_test_workflow", "run_build_workflow"
 MANIFEST = 'name = "mine"\nscript = "mine.sh"\ndoes = ["test:pytest"]\ntimeout_s = 5\n'
@@ -102,22 +111,69 @@ def test_a_shipped_tool_is_where_it_is_today_and_an_own_one_of_its_name_stands(
         (MANIFEST.replace("timeout_s = 5", "timeout_s = 0"), "timeout_s: "),
         (MANIFEST.replace('["test:pytest"]', "[]"), "does: "),
         (MANIFEST + "more = 1\n", "more: "),
-        ("", "name: Field required"),
+        ("", "name: is missing"),
+        (
+            MANIFEST.replace("test:pytest", "testt:pytest"),
+            r"3: does: 'testt:pytest' begins with no verb .*did you mean test\?",
+        ),
+        (MANIFEST.replace("test:pytest", "Test:pytest"), "does: 'Test:pytest' begins with no verb"),
+        (MANIFEST.replace("test:pytest", "test:PyTest:"), "does: 'test:PyTest:' is no beginning"),
+        (MANIFEST.replace("test:pytest", "test::"), "does: 'test::' is no beginning"),
+        (MANIFEST.replace("test:pytest", "test:a:b:c:d"), "does: 'test:a:b:c:d' is no beginning"),
+        (MANIFEST.replace("test:pytest", "test:pytest:a b"), "does: 'test:pytest:a b' has blanks"),
+        (MANIFEST.replace("test:pytest", "fail:pytest"), "does: 'fail:pytest' is a failure"),
+        (MANIFEST.replace("test:pytest", "read:cat"), "does: 'read:cat' is for a model"),
+        (MANIFEST.replace("mine.sh", "/etc/passwd"), "2: script: /etc/passwd is outside of"),
+        (MANIFEST.replace("mine.sh", "../x.sh"), "script: .*/x.sh is outside of"),
+        (MANIFEST.replace("mine.sh", "empty.sh"), "script: .*/empty.sh is empty"),
+        (
+            MANIFEST + 'writes = ["../../etc/*"]\n',
+            r"5: writes: '../../etc/\*' leads out of the workspace",
+        ),
+        (MANIFEST + 'writes = ["ok/*", "/abs", "a/../b"]\n', "writes: '/abs' leads out"),
+        (MANIFEST + 'phrases = [" "]\n', "phrases: ' ' has no word"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_refused_by_its_place(
     tmp_path: Path, manifest: str, why: str
 ) -> None:
     path = written(tmp_path, manifest)
+    (path.parent / "empty.sh").write_text("#!/bin/sh\n# to be written\n\n")
     with pytest.raises(UsageError, match=why) as refused:
         toolbox.read(path)
     assert str(path) in str(refused.value)
 
 
+def test_a_script_may_lie_elsewhere_in_the_project(tmp_path: Path) -> None:
+    own = tmp_path / "project" / "tools"
+    own.mkdir(parents=True)
+    path = written(own, MANIFEST.replace("mine.sh", "../scripts/mine.sh"))
+    (tmp_path / "project" / "scripts").mkdir()
+    (tmp_path / "project" / "scripts" / "mine.sh").write_text("echo mine\n")
+    with pytest.raises(UsageError, match="outside of the manifest's folder and of the project"):
+        toolbox.read(path)
+    assert toolbox.read(path, root=tmp_path / "project").name == "mine"
+
+
+def test_all_that_is_wrong_with_a_manifest_is_told_at_once_each_with_its_line(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, 'name = "Mine"\n\nscript = "gone.sh"\ntimeout_s = "5"\nphrase = []\n')
+    with pytest.raises(UsageError) as refused:
+        toolbox.read(path)
+    assert str(refused.value).splitlines() == [
+        f"{path}: does: is missing",
+        f"{path}:1: name: should have small letters, digits, - and _ only, and begin with a letter",
+        f"{path}:3: script: there is no {tmp_path / 'gone.sh'}",
+        f"{path}:4: timeout_s: should be a valid number",
+        f"{path}:5: phrase: no such key; did you mean phrases? Next: correct it, then: orchestrator tools add {path}",
+    ]
+
+
 def tool(calls: int, successes: int, row: int) -> Tool:
     base = {"name": "t", "script": "/t", "does": ("test",), "phrases": (), "timeout_s": 1}
     return Tool.model_validate(
-        {**base, "calls": calls, "successes": successes, "failed_in_a_row": row}
+        {**base, "calls_since": calls, "successes_since": successes, "failed_in_a_row": row}
     )
 
 
@@ -165,12 +221,109 @@ def test_disabled_its_patterns_wait_and_enabled_they_go_on_with_a_new_record(
         left = toolbox.disable(book, TEST, "it failed", toolbox.OURSELVES)
         assert toolbox.told(left) == "; a model does test:x again"
         waits = book.find("test:x")
-        assert (waits.status, waits.decided_by) == (PatternStatus.IMPLEMENTED, "orchestrator")
+        assert (waits.status, waits.decided_by) == (PatternStatus.IMPLEMENTED, "me")
         assert waits.why == f"{TEST} is disabled: it failed"
         assert toolbox.told(toolbox.enable(book, TEST, "me")) == f"; {TEST} does test:x from now on"
         assert book.find("test:x").status is PatternStatus.ACTIVE
-        assert (book.tool(TEST).calls, book.tool(TEST).failed_in_a_row) == (0, 0)
-        assert len(book.calls()) == 3
+        found = book.tool(TEST)
+        assert (found.calls_since, found.failed_in_a_row) == (0, 0)
+        assert (found.calls, found.successes) == (3, 0), "what it did is not forgotten"
+    for number in range(3, 5):
+        call(tmp_path, number, ok=False)
+    with store.writing(tmp_path) as book:
+        found = book.tool(TEST)
+        assert (found.calls, found.calls_since, found.failed_in_a_row) == (5, 2, 2)
+        assert not toolbox.unfit(found)
+
+
+def active(book: Store, signature: str, name: str) -> None:
+    seen = Occurrence(workflow="w", operation=operation(signature), at="2026")
+    toolbox.register(book)
+    book.record([seen])
+    steps = (PatternStatus.CANDIDATE, PatternStatus.APPROVED, PatternStatus.IMPLEMENTED)
+    for step in (*steps, PatternStatus.ACTIVE):
+        book.move(signature, step, "me", tool=name)
+
+
+def test_added_again_a_disabled_tool_stays_so_with_its_reason(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with store.writing(tmp_path) as book:
+        toolbox.add(book, path)
+        toolbox.disable(book, "mine", "it hangs", "me")
+        for text in (MANIFEST, MANIFEST.replace("timeout_s = 5", "timeout_s = 9")):
+            found = toolbox.add(book, written(tmp_path, text))
+            assert (found.status, found.why) == (ToolStatus.DISABLED, "it hangs")
+        assert found.timeout_s == 9
+        toolbox.enable(book, "mine", "me")
+        assert toolbox.add(book, path).status is ToolStatus.ENABLED
+
+
+def test_added_again_as_it_is_what_it_failed_still_counts(tmp_path: Path) -> None:
+    with store.writing(tmp_path) as book:
+        toolbox.add(book, written(tmp_path))
+    assert call(tmp_path, 1, ok=False, name="mine").calls_since == 1
+    with store.writing(tmp_path) as book:
+        assert toolbox.add(book, written(tmp_path)).calls_since == 1
+        changed = written(tmp_path)
+        (tmp_path / "mine.sh").write_text("echo changed\n")
+        assert toolbox.add(book, changed).calls_since == 0
+
+
+def test_disabled_twice_it_keeps_its_reason_until_there_is_another(tmp_path: Path) -> None:
+    with store.writing(tmp_path) as book:
+        toolbox.disable(book, TEST, "too slow", "me")
+        toolbox.disable(book, TEST, "", "me")
+        assert book.tool(TEST).why == "too slow"
+        toolbox.disable(book, TEST, "it hangs", "me")
+        assert book.tool(TEST).why == "it hangs"
+        toolbox.enable(book, TEST, "me")
+        toolbox.disable(book, TEST, "", "me")
+        assert book.tool(TEST).why == "me disabled it"
+
+
+def test_removed_its_patterns_go_to_another_or_wait_and_its_calls_and_savings_stay(
+    tmp_path: Path,
+) -> None:
+    alone = MANIFEST.replace('["test:pytest"]', '["test:pytest", "run:greet"]')
+    saving = Saving(
+        at="2026", kind=Optimization.PATTERN_OFFLOAD, workflow="r 1/1 1", pattern="test:pytest:all",
+        tokens=5, cost_usd=0.5, baseline=1,
+    )  # fmt: skip
+    with store.writing(tmp_path) as book:
+        toolbox.add(book, written(tmp_path, alone))
+        active(book, "test:pytest:all", "mine")
+        active(book, "run:greet", "mine")
+        book.book_saving(saving)
+    call(tmp_path, 1, ok=True, name="mine")
+    with store.writing(tmp_path) as book:
+        told = toolbox.told(toolbox.remove(book, "mine", "me"))
+        assert told == f"; a model does run:greet again; {TEST} does test:pytest:all from now on"
+        assert [one.name for one in toolbox.known(book)] == [BUILD, TEST]
+        waits = book.find("run:greet")
+        assert (waits.status, waits.tool) == (PatternStatus.IMPLEMENTED, None)
+        assert waits.why == "mine is removed by me"
+        assert (len(book.calls()), len(book.savings())) == (1, 1)
+        for change in (toolbox.enable, toolbox.remove):
+            with pytest.raises(UsageError, match="there is no tool 'mine'"):
+                change(book, "mine", "me")
+    late = call(tmp_path, 2, ok=False, name="mine")  # it was at work when that was said
+    assert (late.calls, late.successes) == (2, 1)
+    assert offload.disabled(tmp_path, "mine") == "it is removed"
+    with store.writing(tmp_path) as book:
+        again = toolbox.add(book, written(tmp_path, alone))
+        assert (again.status, again.calls, again.calls_since) == (ToolStatus.ENABLED, 2, 0)
+
+
+def test_what_ships_is_not_removed_and_comes_back_where_an_own_one_stood(tmp_path: Path) -> None:
+    with store.writing(tmp_path) as book:
+        with pytest.raises(UsageError, match=f"part of the program.*tools disable {TEST}"):
+            toolbox.remove(book, TEST, "me")
+        toolbox.add(book, written(tmp_path, MANIFEST.replace('"mine"', f'"{TEST}"')))
+        active(book, "test:pytest:all", TEST)
+        assert toolbox.covers(TEST)
+        assert not toolbox.remove(book, TEST, "me"), "the pattern has the same tool as before"
+        assert book.tool(TEST).shipped
+        assert book.find("test:pytest:all").status is PatternStatus.ACTIVE
 
 
 def test_the_pattern_of_a_disabled_tool_goes_to_another_that_is_enabled_the_most_specific_first(
@@ -207,18 +360,26 @@ def occurrence(workflow: str, **more: object) -> Occurrence:
     return Occurrence.model_validate({**given, **more})
 
 
-def test_a_baseline_is_of_live_whole_tasks_with_known_tokens_and_counts_each_once() -> None:
+def test_a_baseline_is_of_live_whole_tasks_with_known_tokens_and_counts_each_once(
+    tmp_path: Path,
+) -> None:
+    nested = operation("test:x:y")
     seen = [
         occurrence("a", cost_usd=0.1),
-        occurrence("a", cost_usd=0.1),  # the same workflow by another signature
+        occurrence("a", operation=nested, cost_usd=0.1),  # the same workflow by another signature
         occurrence("b", tokens=201, cost_usd=0.3),
         occurrence("c", tokens=None),
         occurrence("d", similarity=69.9, tokens=9000),
         occurrence("e", live=False, tokens=9000),
     ]
-    assert baseline(seen, 70) == Baseline(150, pytest.approx(0.2), 2)
-    assert baseline(seen[3:], 70) is None
-    assert baseline([occurrence("f")], 70) == Baseline(100, 0.0, 1)
+    with store.writing(tmp_path) as book:
+        book.record(seen[3:])
+        assert book.baseline("test:x", 70) is None
+        assert book.baseline("test:unknown", 70) is None
+        book.record(seen)
+        assert book.baseline("test:x", 70) == Baseline(150, pytest.approx(0.2), 2)
+        book.record([occurrence("f", operation=operation("test:z"))])
+        assert book.baseline("test:z", 70) == Baseline(100, 0.0, 1)
 
 
 # --- the scripts that ship -------------------------------------------------------------------------

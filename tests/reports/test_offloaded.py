@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model.outloop import Occurrence, Optimization, Saving, ToolCall
-from orchestrator.outloop import offload, store, toolbox
+from orchestrator.outloop import store, toolbox
 from orchestrator.outloop.rows import operation
 from orchestrator.reports import offloaded
 from orchestrator.reports.rates import foreseen, student
@@ -39,7 +39,7 @@ def offload_(root: Path, name: str, *days: str, ok: bool = True) -> None:
     """As a run books it."""
     with store.writing(root) as book:
         toolbox.register(book)
-        before = offload.baseline(book.occurrences(book.find(name).id), 70) if ok else None
+        before = book.baseline(name, 70) if ok else None
         for day in days:
             workflow, at = f"run {name} {day}", f"{day}T00:00:00.000Z"
             call = ToolCall(
@@ -161,7 +161,17 @@ def test_report_savings_on_the_command_line(tmp_path: Path):
     text = project.told("report", "savings")
     assert "saved in 2 tasks: 2200 tokens (95%: " in text
     assert "$0.022 (95%: " in text
-    assert "n 5" in text
+    by_pattern = text.partition("BY PATTERN")[2].splitlines()
+    assert by_pattern[0].split() == ["TASKS", "TOKENS", "95%", "COST", "95%", "N"]
+    assert (by_pattern[1].split()[1], by_pattern[1].split()[-1]) == ("2", "5")
+    for width in (60, 80):
+        with project.terminal("report", "savings", size=(24, width)) as screen:
+            assert screen.end() == 0
+        table = screen.text.partition("BY PATTERN")[2].partition("\r\n\r\nN:")[0]
+        assert all(len(row) <= width for row in table.split("\r\n"))
+        assert all(
+            row.strip() and not row.startswith(" ") for row in table.split("\r\n")[1:] if row
+        )
     assert "after Student" in text
     found = project.json("report", "savings")
     assert (found["version"], found["report"], found["window_days"]) == (1, "savings", None)

@@ -148,13 +148,14 @@ class Story:
     def end(self, at: float, exit_code: int = 0) -> None:
         self.tell(EventKind.RUN_FINISHED, at, {"exit_code": exit_code})
 
-    def render(self, plan: Plan | None = None) -> str:
+    def render(self, plan: Plan | None = None, saved: str | None = None) -> str:
         return summary.render(
             plan or self.first,
             run=RUN,
             graph=self.graph,
             states=self.tracker.states,
             history=self.history,
+            saved=saved,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.model import EventKind, Failure, Option, Outcome, Usage, Verdict, Verified
+from orchestrator.model import EventKind, Failure, Option, Outcome, Route, Usage, Verdict, Verified
 from orchestrator.reader import frontmatter, goals
 from tests.build import plan, task
 from tests.summary.story import (
@@ -251,6 +251,35 @@ def test_a_check_that_was_green_before_proves_nothing():
     )
     assert "1 without proof" in text
     assert text.endswith("nothing proves these results.\n")
+
+
+def test_a_check_that_is_all_of_a_tools_task_proves_it_and_what_was_saved_is_told():
+    by_tool = Route(
+        worker="tool", confidence=1, reason="its words", tool="run_tests", pattern="t:p"
+    )
+    verdict = Verdict(verified=Verified.COMMAND, strength=1, checks=(green("make"),))
+    story = Story(plan(task(1, commands=("make",))), ladder=(by_tool,))
+    story.work(1, 0, 1, Outcome(usage=FREE, verdict=verdict), [green("make")])
+    text = story.render(saved="about 1,300 tokens")
+    assert section(text, "Checks").startswith(
+        "- **Task 1:** green (exit 0), to be green is all that the task asks for, strength 1: `make`"
+    )
+    assert "proves nothing" not in text
+    assert "every check green" in text
+    assert section(text, "Token Efficiency").endswith("\n\nSaved by tools: about 1,300 tokens.")
+    assert "Saved by tools" not in story.render()
+
+
+def test_green_before_and_no_check_at_all_are_told_apart():
+    story = Story(plan(task(1)))
+    story.work(1, 0, 1, Outcome(usage=FREE, verdict=Verdict(verified=Verified.NONE, strength=0)))
+    assert story.render().endswith("none was there: nothing proves these results.\n")
+    verdict = Verdict(verified=Verified.COMMAND, strength=0, checks=(green("make"),))
+    story = Story(plan(task(1, commands=("make",))))
+    story.work(1, 0, 1, Outcome(usage=FREE, verdict=verdict), [green("make")])
+    assert story.render().endswith(
+        "No check failed, but none was red before the work: nothing proves these results.\n"
+    )
 
 
 def test_what_only_a_person_can_check_is_left_unticked():

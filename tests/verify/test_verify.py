@@ -183,6 +183,16 @@ def test_a_pass_is_worth_what_it_was_before(was: CheckResult, strength: float) -
     assert all("proves nothing: c" in warning for warning in verdict.warnings[1:])
 
 
+@pytest.mark.parametrize("earlier", [[made(GREEN)], [made(UNCLEAR)], []])
+def test_where_to_be_green_is_all_that_is_asked_nothing_counts_that_was_before(
+    earlier: Sequence[Check],
+) -> None:
+    verdict = weigh(earlier, [made(GREEN)], task(), is_all=True)
+    assert (verdict.strength, verdict.warnings) == (1.0, ())
+    assert weigh(earlier, [made(RED)], task(), is_all=True).strength == 0.0
+    assert weigh(earlier, [made(GREEN)], task(), is_all=True, elsewhere=True).strength == 0.0
+
+
 def test_a_command_that_was_not_run_before_is_worth_half() -> None:
     assert weigh([], [made(GREEN)], task()).strength == 0.5
 

@@ -14,7 +14,7 @@ from orchestrator.model.outloop import (
     Saving,
     ToolCall,
 )
-from orchestrator.outloop import discovery, offload, profiles, store, toolbox
+from orchestrator.outloop import discovery, profiles, store, toolbox
 from orchestrator.outloop.rows import operation
 from orchestrator.outloop.store import Store
 from orchestrator.settings import ledger_folder
@@ -68,7 +68,7 @@ def _read(book: Store, name: str, count: int, chance: random.Random) -> None:
 
 
 def _offloaded(book: Store, times: int) -> None:
-    tool, before = "run_test_workflow", offload.baseline(book.occurrences(book.find(ACTIVE).id), 70)
+    tool, before = "run_test_workflow", book.baseline(ACTIVE, 70)
     assert before
     for n in range(times):
         workflow, when = f"261020-offld demo/{n} 1", at(times - n)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,6 +200,32 @@ def test_broken_hooks_change_nothing_for_who_talks_to_it(place: Place, break_it:
     before = without(place)
     break_it(place.root)
     assert place.talk() == before
+
+
+@pytest.mark.timeout(180)
+def test_what_a_stdin_that_stays_open_costs_has_an_end(place: Place):
+    """Of ours: the client would wait a minute for each of the nine events."""
+    before, took = timed(place)
+    stream, slow = place.root.parent / "stdin", place.root.parent / "slow.sh"
+    os.mkfifo(stream)
+    slow.write_text(f'#!/bin/sh\nexec {sys.executable} "$@" <{stream}\n')
+    slow.chmod(0o755)
+    installing.install(place.root, installing.command(str(slow)))
+    file = place.root / installing.FILE
+    patient = file.read_text().replace(f'"timeout": {installing.TIMEOUT_S}', '"timeout": 60')
+    file.write_text(patient)
+    held = os.open(stream, os.O_RDWR)  # as long as we have it open, nobody sees its end
+    try:
+        after, took_then = timed(place)
+    finally:
+        os.close(held)
+    assert after == before
+    assert hook.PATIENCE_S < took_then - took < 60
+
+
+def timed(place: Place) -> tuple[Talk, float]:
+    began = time.monotonic()
+    return place.talk(), time.monotonic() - began
 
 
 @pytest.mark.timeout(120)

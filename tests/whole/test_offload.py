@@ -172,6 +172,7 @@ def test_a_broken_tool_hands_over_to_the_model_and_the_third_failure_disables_it
     run(place)
     assert calls(place) == 5
     script.write_text("echo the tool is broken; exit 3\n")
+    assert place.call("tools", "add", f"tools/{TOOL}.toml").returncode == 0
     task, told = run(place)
     assert (task["state"], task["worker"], task["model"], task["attempts"]) == (
         "succeeded",
@@ -198,10 +199,82 @@ def test_a_broken_tool_hands_over_to_the_model_and_the_third_failure_disables_it
     before = calls(place)
     task, _ = run(place)
     assert (task["attempts"], task["worker"], calls(place)) == (1, "claude", before + 1)
+    said = place.call("tools", "enable", TOOL).stdout
+    assert (
+        f"{TOOL} does {SIGNATURE} from now on; it was disabled: it failed 3 times in a row" in said
+    )
+    assert "; it failed last in demo/1 of " in said
+    assert "the tool is broken" in said
+    assert "next: orchestrator explain " in said
     shutil.copy(toolbox.SHIPPED / "run_command.sh", script)
-    assert place.call("tools", "enable", TOOL).returncode == 0
+    assert place.call("tools", "add", f"tools/{TOOL}.toml").returncode == 0
     task, _ = run(place)
     assert (task["worker"], task["tokens"], calls(place)) == ("tool", 0, before + 1)
+
+
+def test_a_kill_between_the_end_of_the_try_and_its_booking_loses_and_doubles_nothing(
+    place: Place,
+) -> None:
+    """By a resume, and by the next run of somebody who did not resume."""
+    learn(place)
+    for goes_on in ("resume", "run"):
+        before = books(place)
+        died = place.call("run", "--again", PLAN, "--yes", crash="after:attempt_finished")
+        assert died.returncode == -9, died.stderr
+        assert place.events()[-1].kind is EventKind.ATTEMPT_FINISHED
+        assert books(place) == before, "not booked yet"
+        lost = f"{place.run} demo/1 1"
+        if goes_on == "resume":
+            assert place.call("resume", "--yes").returncode == 0
+        else:
+            run(place)
+        run(place)
+        calls_now, savings = books(place)
+        assert (calls_now.count(lost), savings.count(lost)) == (1, 1)
+        assert len(calls_now) == len(set(calls_now)) == len(savings)
+    assert calls(place) == 5, "no model was asked"
+    with store.reading(place.root) as book:
+        assert book is not None
+        tool = book.tool(TOOL)
+        assert (tool.calls, tool.successes) == (5, 5)
+
+
+def books(place: Place) -> tuple[list[str], list[str]]:
+    """The workflows of calls and of savings."""
+    with store.reading(place.root) as book:
+        assert book is not None
+        return [one.workflow for one in book.calls()], [one.workflow for one in book.savings()]
+
+
+def test_what_is_amended_as_a_false_accept_saved_nothing(place: Place) -> None:
+    learn(place)
+    run(place)
+    words = ("ledger", "amend", place.run, "1", "--outcome", "failed", "--by", "CI")
+    done = place.call(*words)
+    assert f"what the tool {TOOL} saved by it is no longer booked" in done.stdout
+    assert "is booked here (any more)" in place.call(*words).stdout, "a second time changes nothing"
+    with store.reading(place.root) as book:
+        assert book is not None
+        ((call,), savings, tool) = book.calls(), book.savings(), book.tool(TOOL)
+    assert (call.ok, savings, tool.failed_in_a_row) == (False, [], 1)
+    said(place, "patterns", "analyze", "--json")
+    assert books(place) == ([call.workflow], [])
+
+
+def test_a_script_that_changed_is_not_run_until_a_person_adds_it_anew(place: Place) -> None:
+    learn(place)
+    script = own_tool(place)
+    script.write_text(script.read_text() + "# changed\n")
+    why = f"the script of {TOOL} changed since it was added"
+    task, told = run(place)
+    assert (task["worker"], calls(place)) == ("claude", 6)
+    assert why in told
+    assert why in place.call("tools", "list").stdout
+    tried = place.call("tools", "test", TOOL, "--", "echo 1 passed")
+    assert (tried.returncode, why in tried.stderr) == (0, True)
+    assert place.call("tools", "add", f"tools/{TOOL}.toml").returncode == 0
+    task, told = run(place)
+    assert (task["worker"], calls(place), why in told) == ("tool", 6, False)
 
 
 def test_switched_off_the_model_does_it_as_if_there_were_no_pattern(place: Place) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.cli.terminal import out
@@ -13,6 +14,7 @@ from orchestrator.model import Plan, Task, TaskId
 from orchestrator.views.text import columns, counted, duration, plain
 
 TITLE = 44
+NO_TOOLS: Mapping[TaskId, str] = MappingProxyType({})
 SHOWN_EDGES = 8  # of one task in the text; --json has all
 SHOWN_EXAMPLES = 3
 ADVICE = {
@@ -27,13 +29,17 @@ ADVICE = {
 }
 
 
-def show_text(graph: TaskGraph) -> None:
-    """Who starts when, as a picture; each task with what it waits for and why."""
+def show_text(graph: TaskGraph, tools: Mapping[TaskId, str] = NO_TOOLS) -> None:
+    """Who starts when, as a picture; each task with what it waits for and why. `tools`: of tasks that ask no model."""
     if len(graph.plans) > 1:
         _show_plans(graph)
     into = edges_into(graph)
     rows = {
-        task.id: (f"  {task.id}", plain(task.title, TITLE), _waits(into[task.id]))
+        task.id: (
+            f"  {task.id}",
+            plain(task.title, TITLE),
+            _waits(into[task.id]) + _by(tools, task.id),
+        )
         for task in graph.tasks.values()
     }
     aligned = dict(zip(rows, columns(rows.values()), strict=True))
@@ -44,6 +50,10 @@ def show_text(graph: TaskGraph) -> None:
         out().print(f"Batch {number}{parallel}: {', '.join(batch)}", style="bold")
         for task in batch:
             out().print(aligned[task])
+
+
+def _by(tools: Mapping[TaskId, str], task: TaskId) -> str:
+    return f", by {tools[task]} (tool, 0 tokens)" if task in tools else ""
 
 
 def _show_plans(graph: TaskGraph) -> None:
@@ -116,11 +126,11 @@ def clashing(graph: TaskGraph) -> list[tuple[TaskId, TaskId, str]]:
     ]
 
 
-def document(graph: TaskGraph) -> dict[str, Any]:
+def document(graph: TaskGraph, tools: Mapping[TaskId, str] = NO_TOOLS) -> dict[str, Any]:
     path = graph.critical_path()
     return {
         "version": 1,
-        "tasks": [_task(graph, task) for task in graph.tasks.values()],
+        "tasks": [_task(graph, task, tools.get(task.id)) for task in graph.tasks.values()],
         "edges": [edge.model_dump(mode="json") for edge in graph.edges()],
         "batches": graph.batches(),
         "plans": [
@@ -164,7 +174,7 @@ def _note(edge: Edge) -> str:
     return f": {plain(edge.note)}" if edge.note else ""
 
 
-def _task(graph: TaskGraph, task: Task) -> dict[str, Any]:
+def _task(graph: TaskGraph, task: Task, tool: str | None) -> dict[str, Any]:
     return {
         "id": task.id,
         "plan": graph.plan_of(task.id).path,
@@ -172,4 +182,5 @@ def _task(graph: TaskGraph, task: Task) -> dict[str, Any]:
         "name": task.title,
         "type": task.type,
         "files": None if task.files is None else list(task.files),
+        "tool": tool,
     }

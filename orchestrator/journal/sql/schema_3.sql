@@ -12,7 +12,8 @@ CREATE TABLE adw_tools (
     why            TEXT NOT NULL DEFAULT '',
     calls          INTEGER NOT NULL DEFAULT 0,
     successes      INTEGER NOT NULL DEFAULT 0,
-    failed_in_a_row INTEGER NOT NULL DEFAULT 0,
+    judged_from    INTEGER NOT NULL DEFAULT 0,             -- calls behind this one are what may disable it
+    digest         TEXT NOT NULL DEFAULT '',               -- of the script as a person added it; that of what ships is in the program
     avg_cost_usd   REAL NOT NULL DEFAULT 0,
     success_rate   REAL GENERATED ALWAYS AS (CASE WHEN calls THEN 1.0 * successes / calls END) VIRTUAL
 ) STRICT;
@@ -66,6 +67,8 @@ CREATE TABLE tool_calls (
     tokens_saved     INTEGER NOT NULL,
     cost_saved_usd   REAL NOT NULL
 ) STRICT;
+
+CREATE INDEX tool_calls_of ON tool_calls (tool_name, ok);
 
 CREATE TABLE hook_events (
     id         INTEGER PRIMARY KEY,
