@@ -16,6 +16,11 @@ def dollars(usd: float | None) -> str:
     if usd is None:
         return UNKNOWN
     sign, size = "-" if usd < 0 else "", abs(usd)
-    digits = 2 if size >= 1 or not size else 2 - math.floor(math.log10(size))
-    whole, _, part = f"{size:,.{digits}f}".partition(".")
+    whole, _, part = f"{size:,.{places(usd)}f}".partition(".")
     return f"{sign}${whole}.{part[:2]}{part[2:].rstrip('0')}"
+
+
+def places(usd: float) -> int:
+    """Digits behind the point that people see of it: cents, and three that count of what is less than a dollar."""
+    size = abs(usd)
+    return 2 if size >= 1 or not size else 2 - math.floor(math.log10(size))

@@ -20,6 +20,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
+from orchestrator.amounts import dollars
 from orchestrator.history import History, Tried
 from orchestrator.model import Failure, Limit, Limits, Outcome, PlanId, Reserve, TaskId, Usage
 
@@ -368,6 +369,6 @@ def _told(room: Room, asked: Asked, rest: Money, how: str, usd: bool) -> str:
 
 def _shown(usd: bool, *amounts: Money) -> list[str]:
     return [
-        f"${max(0.0, one.usd):.2f}" if usd else f"{max(0.0, one.tokens):,.0f} tokens"
+        dollars(max(0.0, round(one.usd, 6))) if usd else f"{max(0.0, one.tokens):,.0f} tokens"
         for one in amounts
     ]

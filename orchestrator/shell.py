@@ -73,6 +73,22 @@ def sound_commands(script: str) -> list[Command]:
     ]
 
 
+def statements(script: str) -> list[str]:
+    """What it does one after the other, apart at `;`, `&&` and the ends of lines; all of it as one where nobody can say that."""
+    root = _tree(script)
+    every = list(_all(root))
+    if root.has_error or any(one.type.startswith("heredoc") or one.type == "&" for one in every):
+        return [script]
+    pending, found = list(reversed(_statements(root))), list[str]()
+    while pending:
+        node = pending.pop()
+        if node.type == "list" and not _is_either(node):
+            pending.extend(reversed(_statements(node)))
+        else:
+            found.append(_text(node, script))
+    return found
+
+
 def why_it_cannot_fail(script: str) -> str | None:
     """The part that makes it pass whatever happens; None where it can fail, or nobody can say."""
     tree = _tree(script)

@@ -60,7 +60,8 @@ def show(name: str, *, as_json: bool) -> int:
         show_json({"version": 1, "pattern": document(found), "served_by": served, "latest": told})
         return 0
     extent = ("of these", suggestion.extent(seen, chosen.patterns.match))
-    for row in wrapped([*_rows(found, tool, saved), extent], room()):
+    whole = suggestion.wholes(seen, chosen.patterns.match)
+    for row in wrapped([*_rows(found, tool, saved, whole), extent], room()):
         out().print(row)
     for step in _steps(found, tool):
         out().print(f"  next: {step}")
@@ -101,18 +102,27 @@ def _row(one: Pattern) -> tuple[str, ...]:
         _mean(one),
         cost(one.mean_cost_usd),
         cost(one.monthly_usd),
-        one.status,
-        one.tool or "",
+        word(one),
+        "" if one.status is PatternStatus.DEPRECATED else one.tool or "",
     )
+
+
+def word(one: Pattern) -> str:
+    """Its status as people say it: what no tool ever did was rejected."""
+    is_rejected = one.status is PatternStatus.DEPRECATED and not one.tool
+    return "rejected" if is_rejected else str(one.status)
 
 
 def _mean(one: Pattern) -> str:
     return tokens(None if one.mean_tokens is None else round(one.mean_tokens))
 
 
-def _rows(one: Pattern, tool: Tool | None, saved: Sequence[Saving]) -> Iterator[tuple[str, str]]:
+def _rows(
+    one: Pattern, tool: Tool | None, saved: Sequence[Saving], whole: int
+) -> Iterator[tuple[str, str]]:
     yield "pattern", f"{plain(one.signature)} (number {one.id})"
-    yield "status", f"{one.status}{f': {plain(one.why)}' if one.why else ''}"
+    why = "" if one.why in ("", word(one)) else f": {plain(one.why)}"
+    yield "status", f"{word(one)}{why}"
     if one.decided_by:
         yield (
             "approved" if one.status in discovery.IN_USE else "decided",
@@ -122,22 +132,30 @@ def _rows(one: Pattern, tool: Tool | None, saved: Sequence[Saving]) -> Iterator[
     yield "", f"{when(one.first_seen)} to {when(one.last_seen)}"
     yield "sure", f"{one.confidence:.0f} of 100 that it is the same each time"
     yield "each", f"{_mean(one)} tokens, {cost(one.mean_cost_usd)} with a model"
-    yield "30 days", f"{cost(one.monthly_usd)} was used for it with a model{_lately(one)}"
+    yield "30 days", f"{cost(one.monthly_usd)} was used for it with a model{_lately(one, whole)}"
     if one.tool:
         yield "saved", _saved(saved)
     yield "run most", plain(one.command)
-    yield "tool", one.tool or (f"{tool.name} could do it" if tool else "none")
+    yield "tool", _tool(one, tool)
     if one.issue:
         yield "issue", plain(one.issue)
 
 
-def _lately(one: Pattern) -> str:
-    """What that means for one that a tool does by now."""
+def _tool(one: Pattern, tool: Tool | None) -> str:
+    if one.tool:
+        return f"{one.tool} did it" if one.status is PatternStatus.DEPRECATED else one.tool
+    return f"{tool.name} could do it" if tool else "none"
+
+
+def _lately(one: Pattern, whole: int) -> str:
+    """What that means for one that a tool does by now, and for one of which a tool would have had nothing."""
     if one.status is PatternStatus.ACTIVE:
         return f"; {one.tool} does it now, without one"
-    return (
-        "" if one.status is PatternStatus.DEPRECATED else ": the most that a tool would have saved"
-    )
+    if one.status is PatternStatus.DEPRECATED:
+        return ""
+    if not whole:
+        return ", all of it as parts of larger tasks: a tool takes only whole ones"
+    return ": the most that a tool would have saved"
 
 
 def _saved(saved: Sequence[Saving]) -> str:

@@ -53,7 +53,10 @@ def _analysed(
         "new": found.new,
         "detect": chosen.patterns.detect,
         "discover": chosen.patterns.discover,
-        "candidates": [document(one) for one in found.candidates],
+        "candidates": [
+            document(one) | {"whole_tasks": found.whole.get(one.signature, 0)}
+            for one in found.candidates
+        ],
         "written": [path.relative_to(root).as_posix() for path in found.written],
         "activated": [one.signature for one in found.activated],
         "opened": [{"pattern": one.signature, "issue": where} for one, where in published.opened],
@@ -64,7 +67,7 @@ def _analysed(
 def _show_analysed(root: Path, chosen: Settings, found: analysis.Analysed) -> None:
     if chosen.patterns.detect:
         out().print(f"{counted(found.new, 'operation')} seen since the last time")
-        for told in blind.notes(root):
+        for told in (*blind.notes(root), *hooked.notes(root)):
             out().print(f"note: {told}")
     else:
         _say_off(UNCOUNTED, "detect")
@@ -92,16 +95,20 @@ def reject(name: str, note: str, *, as_json: bool) -> int:
 
 
 def deprecate(name: str, note: str, *, as_json: bool) -> int:
-    found = _changed(
-        lambda book: book.move(name, PatternStatus.DEPRECATED, person(), note or "deprecated"),
-        as_json=as_json,
-    )
-    return _tell(f"{found.signature} is deprecated: a model does it again", as_json=as_json)
+    was = list[PatternStatus]()
+
+    def change(book: Store) -> Pattern:
+        was.append(book.find(name).status)
+        return discovery.deprecate(book, name, person(), note)
+
+    found = _changed(change, as_json=as_json)
+    return _tell(discovery.ended(found, was[0]), as_json=as_json)
 
 
 def propose(name: str, *, force: bool, as_json: bool) -> int:
     with _reading() as (root, book):
         found = book.find(name)
+        discovery.refuse_unscriptable(found)
         seen = book.occurrences(found.id)
     manifest, script = drafting.write(root, drafting.draft(found, seen), anew=force)
     shown = [near(root, one.relative_to(root).as_posix()) for one in (manifest, script)]
@@ -129,7 +136,18 @@ def _show_found(root: Path, found: analysis.Analysed) -> None:
         out().print(f"no new pattern is worth a script ([patterns] says from when on one is){more}")
         return
     print_table(found.candidates)
-    out().print(f"  next: {command('patterns', 'approve', found.candidates[0].signature)}")
+    whole = [one for one in found.candidates if found.whole.get(one.signature)]
+    parts = len(found.candidates) - len(whole)
+    if parts:
+        told = "was only a part" if parts == 1 else "were only parts"
+        out().print(
+            f"note: {parts} of these {told} of larger tasks, and a tool takes only whole tasks"
+        )
+    if whole:
+        out().print(f"  next: {command('patterns', 'approve', whole[0].signature)}")
+    else:
+        step = command("patterns", "show", found.candidates[0].signature)
+        out().print(f"  next: plan it as a task of its own; {step} says what was run")
 
 
 def _used(root: Path) -> int:

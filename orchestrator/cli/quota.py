@@ -8,7 +8,8 @@ from orchestrator.cli.options import Json
 def quota(as_json: Json = False) -> int:
     """Forecast the month's tokens, with the quotas that agents have told of.
 
-    The month so far and the days left at the mean of the last seven, of all runs of yours as the ledger has them.
+    The month so far and the days left at the mean of the last seven, of all runs that were made here as the ledger
+    has them; what was imported counts for nothing.
     At high risk a daemon keeps plans with a priority below 0 waiting (quota.throttle).
     """
     from orchestrator import clock, settings

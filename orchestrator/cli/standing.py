@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 
+from orchestrator.cli import tools_look
 from orchestrator.settings import WorkspaceSettings
 from orchestrator.views.text import counted, plain
 from orchestrator.workspace import Choice, Entry, Facts, Repository
@@ -48,7 +49,12 @@ def notes(
         )
     told += _supplies(root, repository, settings)
     entries = anyio.run(repository.differs)
-    passed = {*plans, OWN}
+    tools = [] if include_dirty else tools_look.files(root, [one.path for one in entries])
+    if tools:
+        names = ", ".join(plain(one, 60) for one in tools[:SHOWN])
+        more = f" and {len(tools) - SHOWN} more" if len(tools) > SHOWN else ""
+        told.append(f"tools are run as they lie here, committed or not: {names}{more}")
+    passed = {*plans, OWN, *tools}
     return told + _dirt([one for one in entries if one.path not in passed], include_dirty)
 
 

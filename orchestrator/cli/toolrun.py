@@ -32,6 +32,16 @@ def run(root: Path, name: str, words: Sequence[str]) -> Ended:
         raise UsageError(f"the tool {name} did not begin: {refused}") from refused
 
 
+def told(root: Path, name: str, ended: Ended) -> str:
+    """How it ended."""
+    if ended.timed_out:
+        limit = named(root, name).timeout_s
+        return f"not done in {limit:g} s (timeout_s of its manifest)"
+    if ended.exit_code is None:
+        return f"ended by {ended.signal_name}"
+    return f"exit {ended.exit_code}"
+
+
 def named(root: Path, name: str) -> Tool:
     with store.reading(root) as book:
         every = {one.name: one for one in toolbox.known(book)}

@@ -52,7 +52,7 @@ def remove(name: Name, as_json: Json = False) -> int:
 
     One with the name of a shipped tool makes way for that.
     """
-    from orchestrator.cli import past, tools_look
+    from orchestrator.cli import past
     from orchestrator.cli.terminal import out, show_json
     from orchestrator.outloop import discovery, store, toolbox
     from orchestrator.views.asking import person
@@ -122,12 +122,20 @@ def try_(
     if changed := toolbox.trouble(toolrun.named(past.here(), name)):
         tell("warning", changed, "yellow")
     ended = toolrun.run(past.here(), name, [_command(words)] if words else [])
-    said = ended.stdout.rstrip()
+    said, how = ended.stdout.rstrip(), toolrun.told(past.here(), name, ended)
     if as_json:
-        show_json({"version": 1, "tool": name, "exit_code": ended.exit_code, "output": said})
+        show_json(
+            {
+                "version": 1,
+                "tool": name,
+                "exit_code": ended.exit_code,
+                "timed_out": ended.timed_out,
+                "why": "" if ended.exit_code == 0 else how,
+                "output": said,
+            }
+        )
     else:
         out().print(said, markup=False, highlight=False)
-        how = "not done in time" if ended.timed_out else f"exit {ended.exit_code}"
         out().print(f"{name}: {how}, {ended.duration_s:.1f} s")
     return 0 if ended.exit_code == 0 else 1
 

@@ -13,7 +13,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.history import fold
 from orchestrator.model import RunId, TaskId
 from orchestrator.model.outloop import Tool, ToolStatus
-from orchestrator.outloop import store, toolbox
+from orchestrator.outloop import manifests, store, toolbox
 from orchestrator.views import tooling
 from orchestrator.views.text import command, near, plain
 from orchestrator.views.text import fitted as fit
@@ -50,6 +50,23 @@ def say(root: Path, name: str, text: str, steps: Iterable[str] = (), *, as_json:
     for step in steps:
         out().print(f"  next: {step}")
     return 0
+
+
+def files(root: Path, paths: Iterable[str]) -> list[str]:
+    """Those of them that are the script or the manifest of an own tool, which no run takes from a commit. None where that cannot be read."""
+    paths = list(paths)
+    if not paths:
+        return []
+    with suppress(OrchestratorError, OSError), store.reading(root) as book:
+        own = {one.name: one.script for one in toolbox.known(book) if not one.shipped}
+        scripts = {Path(one).resolve() for one in own.values()}
+        return [
+            one
+            for one in paths
+            if (root / one).resolve() in scripts
+            or (one.endswith(".toml") and manifests.name_of(root / one, root) in own)
+        ]
+    return []
 
 
 def added(tool: Tool) -> tuple[str, list[str]]:
@@ -89,12 +106,17 @@ def _said(root: Path, run: RunId, task: TaskId, number: int) -> Iterator[str]:
                 yield tried.latest.detail
 
 
+def _is_idle(one: Tool) -> bool:
+    """Enabled, and its script is not run as it lies there."""
+    return one.status is ToolStatus.ENABLED and bool(toolbox.trouble(one))
+
+
 def _row(root: Path, one: Tool) -> tuple[str, ...]:
     script = Path(one.script)
     where = near(root, one.script) if script.is_relative_to(root) else one.script
     return (
         one.name,
-        one.status,
+        "not used" if _is_idle(one) else str(one.status),
         f"{one.successes} of {one.calls} well" if one.calls else "none yet",
         ", ".join(one.does),
         "shipped" if one.shipped else plain(where),

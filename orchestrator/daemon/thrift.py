@@ -9,6 +9,7 @@ from pathlib import Path
 from anyio import to_thread
 
 from orchestrator import clock
+from orchestrator.amounts import dollars
 from orchestrator.daemon import trust
 from orchestrator.daemon.queue import Found, Refusal
 from orchestrator.engine import Crew
@@ -81,8 +82,8 @@ def refuse_unapproved(root: Path, sources: Sequence[Source], graph: TaskGraph, c
             continue
         whole = f"its first tries are expected to cost {own.told}"
         if len(sources) > 1:
-            whole = f"its phase is expected to cost {total.told}, ${usd:.2f} of that for it"
-        over = f"more than ${budget.ask_usd:.2f} (budget.ask_usd)"
+            whole = f"its phase is expected to cost {total.told}, {dollars(own.usd)} of that for it"
+        over = f"more than {dollars(budget.ask_usd)} (budget.ask_usd)"
         step = command("trust", "--usd", f"{usd:.2f}", one.path)
         why = f"{whole}, {over}; a person must say so: {step}, or on its page"
         parts[one.path] = Refusal(why, waits=True, asks_usd=usd)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -88,8 +89,8 @@ def prepare(
     if workers is None:
         workers = registry.known(settings)
         asked = registry.order(settings, workers)
-    unable = registry.unable(graph.tasks.values(), workers, asked)
-    if unable:
+    tools = partial(offloading.first, root, settings, quality)
+    if unable := registry.unable(graph.tasks.values(), workers, asked, tools):
         raise WorkerNotInstalled("\n".join(unable))
     scores = {
         task: complexity.score(graph.tasks[task], settings.complexity.model_dump())

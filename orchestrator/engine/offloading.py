@@ -36,6 +36,12 @@ def find(root: Path, tasks: Iterable[Task], settings: Settings, quality: Quality
     return offload.find(root, tasks, settings.patterns)
 
 
+def first(root: Path, settings: Settings, quality: Quality, task: Task) -> str | None:
+    """The tool that would try this one task before any model; None: none would."""
+    match = find(root, [task], settings, quality).matches.get(task.id)
+    return match and match.tool.name
+
+
 def worker(found: Found, root: Path) -> ToolWorker:
     def moved(command: str, workspace: str) -> str:
         return move_root(command, str(root), workspace)

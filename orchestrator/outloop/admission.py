@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from orchestrator.amounts import dollars, places
 from orchestrator.model import Route
 from orchestrator.outloop.forecast import Forecast, throttle
 
@@ -27,7 +28,7 @@ class Expected(NamedTuple):
             if self.unpriced
             else ""
         )
-        return f"${self.usd:.2f}{guess}"
+        return f"{dollars(self.usd)}{guess}"
 
 
 class Limits(NamedTuple):
@@ -108,13 +109,13 @@ def refusals(
         figures = ("budget.run_tokens", limits.run_tokens, expected.tokens)
         yield Refusal("budget", f"{told}, and {over}", *figures)
     elif limits.run_usd and _is_above(expected.usd, limits.run_usd):
-        over = f"budget.run_usd is ${limits.run_usd:.2f}: some of its tasks would not start"
+        over = f"budget.run_usd is {dollars(limits.run_usd)}: some of its tasks would not start"
         told = f"its first tries are expected to cost {expected.told}"
         yield Refusal(
             "budget", f"{told}, and {over}", "budget.run_usd", limits.run_usd, expected.usd
         )
     if must_ask(expected, limits.ask_usd):
-        over = f"more than ${limits.ask_usd:.2f} (budget.ask_usd)"
+        over = f"more than {dollars(limits.ask_usd)} (budget.ask_usd)"
         told = f"its first tries are expected to cost {expected.told}, {over}"
         yield Refusal("approval", told, "budget.ask_usd", limits.ask_usd, expected.usd)
 
@@ -124,8 +125,9 @@ def must_ask(expected: Expected, ask_usd: float) -> bool:
 
 
 def _is_above(usd: float, limit: float) -> bool:
-    """As people read both: to the cent."""
-    return round(usd, 2) > round(limit, 2)
+    """As people read both: to the cent, or to three digits that count where the limit is less than a dollar."""
+    digits = places(limit)
+    return round(usd, digits) > round(limit, digits)
 
 
 def approve(refused: Sequence[Refusal]) -> Sequence[Refusal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +17,16 @@ from orchestrator.settings.outloop import PatternSettings
 
 
 class Analysed(NamedTuple):
-    """`new`: occurrences. `written`: suggestions that were not there yet. `activated`: patterns whose tool is used from now on."""
+    """`new`: occurrences. `written`: suggestions that were not there yet. `activated`: patterns whose tool is used from now on.
+
+    `whole`: of each candidate's signature, how many of its tasks asked for nothing else; a tool takes only those.
+    """
 
     new: int = 0
     candidates: tuple[Pattern, ...] = ()
     written: tuple[Path, ...] = ()
     activated: tuple[Pattern, ...] = ()
+    whole: Mapping[str, int] = {}
 
 
 def analyze(root: Path, chosen: Settings) -> Analysed:
@@ -42,10 +46,17 @@ def analyze(root: Path, chosen: Settings) -> Analysed:
         candidates = [one for one in found if one.signature not in {a.signature for a in activated}]
     with store.reading(root) as kept:
         texts = [(one, _text(kept, one, words.match)) for one in candidates] if kept else []
+        whole = (
+            {one.signature: wholes(kept, one, words.match) for one in candidates} if kept else {}
+        )
     written = [
         suggestion.place(root, one) for one, text in texts if suggestion.write(root, one, text)
     ]
-    return Analysed(new, tuple(candidates), tuple(written), tuple(activated))
+    return Analysed(new, tuple(candidates), tuple(written), tuple(activated), whole)
+
+
+def wholes(book: Store, one: Pattern, match: float) -> int:
+    return suggestion.wholes(book.occurrences(one.id), match)
 
 
 def current(book: Store) -> list[Pattern]:
@@ -102,7 +113,7 @@ def _activated(book: Store, found: list[Pattern], words: PatternSettings) -> lis
 
 def _text(book: Store, one: Pattern, match: float) -> str:
     served = discovery.served_by(book, one)
-    return suggestion.render(one, book.occurrences(one.id), served, match)
+    return suggestion.render(one, book.occurrences(one.id), served, match, sync.ago(MONTH))
 
 
 def _least(words: PatternSettings) -> Thresholds:

@@ -60,6 +60,9 @@ def nominate(book: Store, chosen: Iterable[str], since: str) -> list[Pattern]:
     book.foresee(since)
     wanted = set(chosen)
     for one in book.patterns():
+        if one.status in DECIDED:
+            _settle(book, one)  # also what was decided before its children were known
+    for one in book.patterns():
         if one.signature in wanted and one.status is PatternStatus.DETECTED:
             book.move(one.signature, PatternStatus.CANDIDATE, "", _why(one))
     found = (one for one in book.patterns() if one.signature in wanted)
@@ -85,12 +88,32 @@ def approve(book: Store, name: str, by: str) -> Pattern:
         raise UsageError(f"{text}. Next: orchestrator tools enable {found.tool}")
     if found.status in IN_USE:
         raise UsageError(f"{found.signature} is {found.status} already")
-    if patterns.verb(found.signature) == "fail":
-        raise UsageError(f"{found.signature} is a failure: there is nothing that a tool could do")
+    refuse_unscriptable(found)
     way = (PatternStatus.DEPRECATED, *NEW, PatternStatus.APPROVED)
     for step in way[way.index(found.status) + 1 :]:
-        found = book.move(found.signature, step, by, "approved")
+        found = book.move(found.signature, step, by)
+    _settle(book, found)
     return serve(book, found, by)
+
+
+def refuse_unscriptable(pattern: Pattern) -> None:
+    """UsageError for what is a model's own work, or none."""
+    verb = patterns.verb(pattern.signature)
+    if verb == "fail":
+        raise UsageError(f"{pattern.signature} is a failure: there is nothing that a tool could do")
+    if verb in patterns.NO_SCRIPT:
+        what = "writes" if verb == "edit" else "looks at"
+        text = f"{pattern.signature} is no work for a tool: what a model {what} is its own work"
+        raise UsageError(f"{text}. Next: orchestrator patterns analyze finds what could be one")
+
+
+def _settle(book: Store, decided: Pattern) -> None:
+    """What is below it waits for no word any more; it can still be approved by name."""
+    below = f"{decided.signature}:"
+    for one in book.patterns():
+        if one.signature.startswith(below) and one.status is PatternStatus.CANDIDATE:
+            why = f"decided with {decided.signature}"
+            book.move(one.signature, PatternStatus.DETECTED, "", why)
 
 
 def reject(book: Store, name: str, by: str, why: str = "") -> Pattern:
@@ -99,7 +122,26 @@ def reject(book: Store, name: str, by: str, why: str = "") -> Pattern:
     if found.status in (PatternStatus.IMPLEMENTED, PatternStatus.ACTIVE):
         step = f"orchestrator patterns deprecate {found.signature}"
         raise UsageError(f"{found.signature} is {found.status}. Next: {step} ends that")
-    return book.move(found.signature, PatternStatus.DEPRECATED, by, why or "rejected")
+    return deprecate(book, name, by, why or "rejected")
+
+
+def deprecate(book: Store, name: str, by: str, why: str = "") -> Pattern:
+    """No tool does it, and nobody is asked whether one should."""
+    found = book.find(name)
+    if found.status is PatternStatus.DEPRECATED:
+        ended = "deprecated" if found.tool else "rejected"
+        said = f": {found.why}" if found.why not in ("", ended) else ""
+        step = f"orchestrator patterns approve {found.signature} takes that back"
+        raise UsageError(f"{found.signature} is {ended} already{said}. Next: {step}")
+    moved = book.move(found.signature, PatternStatus.DEPRECATED, by, why or "deprecated")
+    _settle(book, moved)
+    return moved
+
+
+def ended(pattern: Pattern, was: PatternStatus) -> str:
+    """What that means for tasks."""
+    means = "a model does it again" if was is PatternStatus.ACTIVE else "it is suggested no more"
+    return f"{pattern.signature} is deprecated: {means}"
 
 
 def serve_waiting(book: Store) -> list[Pattern]:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator import redact
+from orchestrator import redact, shell
 from orchestrator.disk import write_whole
 from orchestrator.errors import RecordError, UsageError
 from orchestrator.journal import HOME
 from orchestrator.model.outloop import Occurrence, Pattern
+from orchestrator.outloop.operation import operations
 from orchestrator.outloop.store import COMMAND
 from orchestrator.outloop.words import ALL
 from orchestrator.redact import commands
@@ -23,6 +24,7 @@ FOLDER = f"{HOME}/tools/draft"
 TIMEOUT_S = 1800
 MOST = 10  # other commands that are listed
 NAME = 60  # characters
+TELLING = frozenset({"echo", "printf", "sleep", "true", ":", "date"})
 HIDDEN = "•"  # in place of a key: such a command cannot be run
 
 
@@ -35,16 +37,46 @@ class Draft(NamedTuple):
 def draft(pattern: Pattern, seen: Sequence[Occurrence]) -> Draft:
     """UsageError where no command is known whole."""
     counts = Counter(commands.masked(redact.text(one.command)) for one in seen if one.command)
-    usual = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    whole = [command for command, _ in usual if len(command) < COMMAND and HIDDEN not in command]
+    own = Counter[str]()
+    for command, count in counts.items():
+        if len(command) < COMMAND and HIDDEN not in command:
+            own[own_part(command, pattern.signature)] += count
+    whole = [command for command, _ in _by_count(own)]
     if not whole:
         raise UsageError(
             f"no command of {pattern.signature} was recorded whole: a script cannot be drafted from it"
         )
     name = re.sub(r"[^a-z0-9]+", "_", pattern.signature.lower()).strip("_")[:NAME]
-    name = name if name[:1].isalpha() else f"do_{name}"
-    others = [(command, count) for command, count in usual if command != whole[0]]
+    others = [(command, count) for command, count in _by_count(counts) if command != whole[0]]
     return Draft(name, _script(pattern, whole[0], others), _manifest(pattern, name))
+
+
+def own_part(command: str, signature: str) -> str:
+    """What of it is this operation, with what sets its stage: somebody ran more than that at once. All of it, where that is in no part of it."""
+    parts = shell.statements(command)
+    for wanted in (signature, ":".join(signature.split(":")[:2])):
+        kept, stage, last = list[str](), list[str](), 0
+        for part in parts:
+            found = operations("\n".join([*stage, part]))
+            if any(wanted in one.levels for one in found):
+                kept.append(part)
+                last = len(kept)
+            elif not found and not _only_tells(part):
+                kept.append(part)
+                stage.append(part)
+        if last:
+            return command if kept[:last] == parts else "\n".join(kept[:last])
+    return command
+
+
+def _only_tells(part: str) -> bool:
+    """Words on the screen are no stage."""
+    said = shell.commands(part)
+    return bool(said) and all(one.words[0] in TELLING for one in said)
+
+
+def _by_count(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
 
 
 def write(root: Path, made: Draft, *, anew: bool = False) -> tuple[Path, Path]:

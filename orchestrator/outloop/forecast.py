@@ -63,6 +63,12 @@ class Forecast(NamedTuple):
     reason: str  # of the risk
     recommendations: tuple[str, ...]
 
+    @property
+    def risk_told(self) -> str:
+        """As people read it: where nothing has a limit, there is nothing that could be low."""
+        is_known = self.quota_limit is not None or self.windows
+        return self.risk_level if is_known else "not known"
+
 
 def first_day(today: date) -> date:
     """From when on uses are needed."""
@@ -219,7 +225,8 @@ def rows(
             f"{window.provider} {window.name}",
             f"{window.utilization:.0%} used{refused}{opens} (told {ago(seen.at)} ago)",
         )
-    yield "risk", f"{found.risk_level.upper()}: {found.reason}"
+    told = found.risk_told
+    yield "risk", f"{told.upper() if told in RANK else told}: {found.reason}"
     if found.risk_level == "high":
         low = (
             "plans with a priority below 0 wait in the daemon"

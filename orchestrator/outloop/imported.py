@@ -250,6 +250,11 @@ def _session(one: Part) -> tuple[str, ...]:
     return one.file.client, one.begin.id
 
 
+def _age(one: Part) -> tuple[object, ...]:
+    """What they share is the oldest one's: its hooks told of it."""
+    return one.begin.at, not one.before, str(one.file.path)
+
+
 # --- reading ----------------------------------------------------------------------------------------
 
 
@@ -260,10 +265,10 @@ def _read(
     for family in _families(_parts(root, files)):
         if all(one.size == one.before for one in family):
             continue
-        copied: set[int] = set()
         by_session: dict[tuple[str, ...], list[Part]] = {}
-        for one in sorted(family, key=lambda one: not one.before):
+        for one in sorted(family, key=_age):
             by_session.setdefault(_session(one), []).append(one)
+        copied: set[int] | None = set() if len(by_session) > 1 else None
         for parts in by_session.values():
             parts.sort(key=lambda one: str(one.file.path))
             yield _found(root, parts, known, chosen, copied, bar)
@@ -271,8 +276,9 @@ def _read(
 
 def _found(
     root: Path, parts: Sequence[Part], known: Collection[str], chosen: Settings,
-    copied: set[int], bar: Bar,
+    copied: set[int] | None, bar: Bar,
 ) -> Found:  # fmt: skip
+    """`copied`: what older sessions have of which this one, or a younger one, may be a copy; None where none is."""
     file, begin = parts[0].file, parts[0].begin
     workflow = f"{file.client} {begin.id}"
     folder = next((one.begin.folder for one in parts if one.begin.folder), "")
@@ -280,14 +286,18 @@ def _found(
     read = {_names(one.file)[0 if is_here else -1]: one.size for one in parts}
     if not is_here:
         return Found(workflow, read, Counted(elsewhere=1))
-    if begin.id in known:
-        return Found(workflow, read, Counted(recorded=1))
+    recorded = Found(workflow, read, Counted(recorded=1))
+    if begin.id in known and copied is None:
+        return recorded
     bill = Bill(PROVIDERS[file.client], chosen.prices)
-    session = Session(book=bill.add, copied=copied, id=begin.id, folder=folder)
+    session = Session(book=bill.add, copied=copied or (), id=begin.id, folder=folder)
     told = Counted()
     for one in parts:
         told = _with(told, one.file, session, bar)
-    copied |= session.known
+    if copied is not None:
+        copied |= session.known
+    if begin.id in known:
+        return recorded
     if not session.steps:
         return Found(workflow, read, told)
     seen = _seen(workflow, session, bill, chosen, _written(parts))

@@ -65,7 +65,7 @@ def remove(root: Path) -> bool:
     text, settings = _read(path)
     before = settings.get("hooks", {})
     noted = _noted(root)
-    after: Table | None = _merged(before, {}, noted.get("events") or ())
+    after: Table | None = _merged(before, {}, noted.get("events", ()))
     if _plain(after) == before:
         return False
     if not after and not noted.get("hooks"):
@@ -108,12 +108,14 @@ def _note(root: Path, text: str, settings: Table) -> None:
 
 
 def _noted(root: Path) -> Table:
-    """Nothing, where nobody noted it: then no file goes."""
+    """Nothing, where nobody noted it, or not we: then no file goes."""
     try:
         found = json.loads((root / NOTED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        text = found.get("text") or ""
+        is_ours = isinstance(found["events"], list) and not _object(root / NOTED, text)
+    except (OSError, ValueError, LookupError, AttributeError, SettingsError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if is_ours else {}
 
 
 def _put_back(path: Path, noted: Table) -> None:

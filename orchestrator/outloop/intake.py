@@ -18,8 +18,8 @@ CHECKING = "check"
 KINDS = {  # of work, by the verb that a step begins with; to add, change and remove things are steps of one job
     "make": "adapt add adjust build bump change clean configure convert create deduplicate define delete deploy deprecate drop enable "
     "establish export expose extend extract implement improve install integrate introduce make merge migrate modify move "
-    "optimise optimize prepare provide provision prune publish put rebuild redesign refactor refine register release remove rename "
-    "reorganise reorganize replace restructure rewrite roll scaffold schedule set setup simplify spin split strip support switch tune "
+    "optimise optimize prepare provide provision prune publish rebuild redesign refactor refine register release remove rename "
+    "reorganise reorganize replace restructure rewrite scaffold schedule setup simplify split strip support switch tune "
     "update upgrade wire write",
     "fix": "correct debug fix mend patch repair resolve",
     "document": "describe document explain",
@@ -27,6 +27,7 @@ KINDS = {  # of work, by the verb that a step begins with; to add, change and re
     CHECKING: "assert check confirm ensure run test validate verify",
 }
 KIND = {verb: kind for kind, verbs in KINDS.items() for verb in verbs.split()}
+KIND |= dict.fromkeys(("set up", "roll out", "spin up", "hook up", "get rid", "put in"), "make")
 AREAS = {  # where, by the first of these words in a step that names no folder
     "frontend": "frontend front-end ui page pages button css component components modal form stylesheet",
     "backend": "backend back-end server api endpoint endpoints middleware",
@@ -175,8 +176,12 @@ def _is_asked(kind: str) -> bool:
 
 
 def _kind(step: str) -> str:
-    first = re.match(r"[\W_]*([A-Za-z-]+)", step.partition("\n")[0])
-    return KIND.get(first[1].lower(), "") if first else ""
+    """By its first word or two; `fix_applied` is none."""
+    first = re.match(r"[\W_]*([A-Za-z-]+)\b(?:\s+([A-Za-z]+)\b)?", _head(step))
+    if not first:
+        return ""
+    word = first[1].lower()
+    return KIND.get(f"{word} {(first[2] or '').lower()}", KIND.get(word, ""))
 
 
 def _folder(step: str) -> str:
@@ -202,11 +207,15 @@ def _region(step: str) -> str:
 
 def _name(step: str) -> str:
     """Its first words, as far as the first stop."""
-    head = STRESS.sub(r"\2", re.sub(r"[*`#]+", "", step.partition("\n")[0]))
-    head = re.split(r"(?<=\w)[.:;](?:\s|$)|\s[-\u2013\u2014]\s|\s\(", head)[0]
+    head = re.split(r"(?<=\w)[.:;](?:\s|$)|\s[-\u2013\u2014]\s|\s\(", _head(step))[0]
     words = head.split()
     told = " ".join(words[:LONGEST_NAME]).rstrip(",.:;")
     return f"{told} …" if len(words) > LONGEST_NAME else told
+
+
+def _head(step: str) -> str:
+    """Its first line, without what only shows in another face."""
+    return STRESS.sub(r"\2", re.sub(r"[*`#]+", "", step.partition("\n")[0]))
 
 
 def _parts(intake: Intake, steps: Sequence[str]) -> Iterator[Part]:

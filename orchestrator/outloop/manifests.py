@@ -53,8 +53,8 @@ def read(path: Path, root: Path | None = None) -> tuple[Manifest | None, list[st
     except UnicodeDecodeError as wrong:
         return None, [f"{path}: is not UTF-8 (byte {wrong.start})"]
     except tomllib.TOMLDecodeError as wrong:
-        found = AT.search(str(wrong))
-        where = f":{found[1]}:{found[2]}" if found else ""
+        at = AT.search(str(wrong))
+        where = f":{at[1]}:{at[2]}" if at else ""
         return None, [f"{path}{where}: is no TOML: {AT.sub('', str(wrong))}"]
     told, errors = None, list[ErrorDetails]()
     try:
@@ -73,6 +73,15 @@ def read(path: Path, root: Path | None = None) -> tuple[Manifest | None, list[st
     problems = sorted([*_wrong(text, errors), *found])
     said = [f"{path}{f':{line}' if line else ''}: {what}" for line, what in problems]
     return (None if problems else told), said
+
+
+def name_of(path: Path, root: Path) -> str | None:
+    """Of a sound manifest; None: it is none."""
+    try:
+        told, _ = read(path, root)
+    except UsageError:
+        return None
+    return told.name if told else None
 
 
 def _wrong(text: str, errors: list[ErrorDetails]) -> Iterator[tuple[int, str]]:

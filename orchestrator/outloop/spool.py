@@ -177,7 +177,7 @@ def _aside(home: Path, number: int) -> Path:
 
 def _events(descriptor: int) -> Iterator[HookEvent]:
     with open(descriptor, "rb") as file, suppress(OSError):
-        for row in file.read(hook.MOST_SPOOL + hook.MOST_LINE).split(b"\n"):
+        for row in file.read(2 * hook.MOST_SPOOL).split(b"\n"):
             if (event := _event(row)) is not None:
                 yield event
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -36,10 +37,15 @@ def priority(pattern: Pattern) -> str:
 
 
 def render(
-    pattern: Pattern, seen: Sequence[Occurrence], tool: Tool | None, floor: float = MATCH
+    pattern: Pattern,
+    seen: Sequence[Occurrence],
+    tool: Tool | None,
+    floor: float = MATCH,
+    since: str = "",
 ) -> str:
-    """`seen`: all of its occurrences, oldest first. `tool`: an enabled one that could do it today."""
+    """`seen`: all of its occurrences, oldest first. `tool`: an enabled one that could do it today. `since`: a month ago."""
     tokens, usd = _with_tool(pattern)
+    whole = [one for one in seen if one.similarity >= floor]
     rows = [
         f"# {title(pattern)}",
         "",
@@ -47,14 +53,14 @@ def render(
         f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
         f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
         f"**Of these:** {extent(seen, floor)}  ",
-        f"**It would save:** at most {cost(pattern.monthly_usd)} a month ({cost(12 * pattern.monthly_usd)} a year), as the last 30 days were",
+        f"**It would save:** {_savings(pattern, seen, whole, since)}",
         "",
         "| Each time | With a model | With a script |",
         "|---|---|---|",
         f"| Tokens | {_tokens(pattern.mean_tokens)} | {_tokens(tokens)} |",
         f"| Cost | {_usd(pattern.mean_cost_usd)} | {_usd(usd)} |",
         "",
-        f"{_per_use(pattern, usd)} Means are of the {pattern.measured} tasks that told their tokens.",
+        f"{_per_use(pattern, usd, bool(whole))} Means are of the {pattern.measured} tasks that told their tokens.",
         "",
         "## What is run",
         "",
@@ -62,7 +68,7 @@ def render(
         "",
         "## What to do",
         "",
-        *_steps(pattern, tool),
+        *_steps(pattern, tool, bool(whole)),
         "",
         "## Latest examples",
         "",
@@ -77,12 +83,15 @@ def render(
 
 def extent(seen: Sequence[Occurrence], floor: float) -> str:
     """What a tool could take over, and what it could not: a tool does whole tasks."""
-    whole = len({one.workflow for one in seen if one.similarity >= floor})
+    whole = wholes(seen, floor)
     shares = len({one.workflow for one in seen}) - whole
-    return (
-        f"{whole} whole tasks that asked for nothing else; {shares} only shares of larger tasks "
-        "(their cost is what a script would save at most, and no tool does it)"
-    )
+    told = f"{whole} whole tasks that asked for nothing else"
+    return f"{told}; {shares} only shares of larger tasks, which no tool takes over" if shares else told  # fmt: skip
+
+
+def wholes(seen: Sequence[Occurrence], floor: float) -> int:
+    """How many of these tasks a tool could have done: those that asked for nothing else."""
+    return len({one.workflow for one in seen if one.similarity >= floor})
 
 
 def place(root: Path, pattern: Pattern) -> Path:
@@ -112,11 +121,33 @@ def _with_tool(pattern: Pattern) -> tuple[float, float]:
     return pattern.tool_tokens or 0.0, pattern.tool_cost_usd or 0.0
 
 
-def _per_use(pattern: Pattern, usd: float) -> str:
+def _savings(
+    pattern: Pattern, seen: Sequence[Occurrence], whole: Sequence[Occurrence], since: str
+) -> str:
+    """As tasks are planned now, and as they could be: a tool takes no part of a task."""
+    every, done = ({one.workflow for one in some} for some in (seen, whole))
+    less = _with_tool(pattern)[1]
+    recent = [one.cost_usd - less for one in whole if one.cost_usd is not None and one.at >= since]
+    now = min(pattern.monthly_usd, max(0.0, math.fsum(recent)))
+    most = f"at most {_monthly(pattern.monthly_usd)}, as the last 30 days were"
+    if len(done) == len(every):
+        return most
+    of = f"{len(done)} of {len(every)} were whole tasks, and a tool takes only those"
+    if not done:
+        return f"nothing as tasks are planned now: {of}. As tasks of their own {most}"
+    return f"at most {_monthly(now)} as tasks are planned now: {of}. As tasks of their own all of it would be {most}"
+
+
+def _monthly(usd: float) -> str:
+    return f"{cost(usd)} a month ({cost(12 * usd)} a year)"
+
+
+def _per_use(pattern: Pattern, usd: float, is_whole: bool) -> str:
     if not pattern.mean_cost_usd:
         return "What one use costs was not measured."
     saved = pattern.mean_cost_usd - usd
-    return f"Saved each time: {cost(saved)} ({saved / pattern.mean_cost_usd:.0%})."
+    when = "Saved each time" if is_whole else "Saved each time that it is a task of its own"
+    return f"{when}: {cost(saved)} ({saved / pattern.mean_cost_usd:.0%})."
 
 
 def _commands(seen: Sequence[Occurrence]) -> list[str]:
@@ -125,15 +156,25 @@ def _commands(seen: Sequence[Occurrence]) -> list[str]:
     return [f"- {count}x `{' '.join(command.split()).replace('`', chr(39))}`" for command, count in usual]  # fmt: skip
 
 
-def _steps(pattern: Pattern, tool: Tool | None) -> list[str]:
+def _steps(pattern: Pattern, tool: Tool | None, is_whole: bool) -> list[str]:
     name = pattern.signature
+    plan = (
+        []
+        if is_whole
+        else [
+            "So far it was always a part of a larger task. Plan it as a task of its own, with its command as the check; then:",
+            "",
+        ]
+    )
     if tool is not None:
         return [
-            f"The tool `{tool.name}` does this today. Then tasks that ask for nothing else are done without a model:",
+            *plan,
+            f"The tool `{tool.name}` can do this, where a task asks for nothing else. From this word on such tasks are done without a model:",
             "",
             f"    orchestrator patterns approve {name}",
         ]
     return [
+        *plan,
         "No tool does this yet. Draft one from what was run, look it over, add it, and approve:",
         "",
         f"    orchestrator patterns propose {name}",

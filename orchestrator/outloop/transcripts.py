@@ -145,24 +145,26 @@ class Lines:
 
 
 class Begin(NamedTuple):
-    """How a file begins: whose it is, where that works, and the name of the first thing that a copy of it would have, too."""
+    """How a file begins: whose it is, where that works, the name of the first thing that a copy of it would have, too, and when: a copy has a later line before all that it copied."""
 
     id: str = ""
     folder: str = ""
     first: str = ""
+    at: str = ""
 
 
 def begin(client: str, events: Iterable[Event]) -> Begin:
     found = Begin()
     for event in itertools.islice(events, HEAD):
-        kind = event.get("type")
+        kind, at = event.get("type"), _time(event)
         if client == "claude":
             first = text_at(event, "message.id") if kind == "assistant" else ""
-            told = Begin(text_at(event, "sessionId"), text_at(event, "cwd"), first)
+            told = Begin(text_at(event, "sessionId"), text_at(event, "cwd"), first, at)
         elif kind == "session_meta":
-            told = Begin(text_at(event, "payload.id"), text_at(event, "payload.cwd"))
+            told = Begin(text_at(event, "payload.id"), text_at(event, "payload.cwd"), at=at)
         else:
-            told = Begin(first=text_at(event, "payload.call_id") if kind == "response_item" else "")
+            first = text_at(event, "payload.call_id") if kind == "response_item" else ""
+            told = Begin(first=first, at=at)
         found = Begin(*(one or other for one, other in zip(found, told, strict=True)))
         if all(found):
             break

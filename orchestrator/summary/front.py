@@ -119,7 +119,7 @@ def _execution(account: Account) -> dict[str, Any]:
     return {
         "run": account.run,
         "parallel_batches": len(account.batches),
-        "subagent_spawns": len(tries),
+        "subagent_spawns": sum(one.route.tool is None for one in tries),
         "attempts": len(tries),
         "escalations": sum(
             count_escalations(account.past(task).tried) for task in account.plan.tasks

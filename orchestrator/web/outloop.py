@@ -82,6 +82,17 @@ async def reject(call: Call) -> models.Done:
     return await _of_pattern(call, work)
 
 
+async def deprecate(call: Call) -> models.Done:
+    sent: asked.NoteSent = call.body
+
+    def work(book: Store, name: str) -> models.Done:
+        was = book.find(name).status
+        found = discovery.deprecate(book, name, person(), sent.note)
+        return models.Done(done=discovery.ended(found, was))
+
+    return await _of_pattern(call, work)
+
+
 async def enable(call: Call) -> models.Done:
     def work(book: Store, name: str) -> models.Done:
         again = toolbox.told(toolbox.enable(book, name, person()))
@@ -163,6 +174,13 @@ ENDPOINTS = (
         "reject_pattern",
         "Suggest it no more.",
         reject,
+        body=asked.NoteSent,
+    ),
+    _post(
+        "/api/patterns/{pattern}/deprecate",
+        "deprecate_pattern",
+        "Let a model do it again from now on.",
+        deprecate,
         body=asked.NoteSent,
     ),
     _get(

@@ -17,7 +17,7 @@ from orchestrator.model.outloop import (
     Tool,
     ToolStatus,
 )
-from orchestrator.outloop import analysis, discovery, forecast, quota, store, toolbox
+from orchestrator.outloop import analysis, discovery, forecast, quota, store, suggestion, toolbox
 from orchestrator.outloop.patterns import wilson
 from orchestrator.outloop.store import Store
 from orchestrator.settings import Settings
@@ -37,6 +37,7 @@ class Candidate(NamedTuple):
     pattern: Pattern
     tool: str | None  # that could do it
     latest: tuple[Occurrence, ...]  # the newest first
+    extent: str  # what of it a tool could take over
 
 
 class Health(NamedTuple):
@@ -76,19 +77,21 @@ def _nothing() -> dict[str, Any]:
 
 
 def _of(book: Store, every: Sequence[Pattern], chosen: Settings) -> dict[str, Any]:
+    match = chosen.patterns.match
     candidates = [one for one in every if one.status is PatternStatus.CANDIDATE]
     read, profiles = _contexts(book, every[:STUDIED], chosen.context.tokens_per_file)
     return {
-        "candidates": [_candidate(book, one) for one in candidates],
+        "candidates": [_candidate(book, one, match) for one in candidates],
         "read": read,
         "profiles": profiles[:SHOWN],
     }
 
 
-def _candidate(book: Store, one: Pattern) -> Candidate:
+def _candidate(book: Store, one: Pattern, match: float) -> Candidate:
     tool = discovery.served_by(book, one)
-    latest = tuple(reversed(book.occurrences(one.id)[-LATEST:]))
-    return Candidate(one, tool.name if tool else None, latest)
+    seen = book.occurrences(one.id)
+    extent = suggestion.extent(seen, match)
+    return Candidate(one, tool.name if tool else None, tuple(reversed(seen[-LATEST:])), extent)
 
 
 def _health(tool: Tool) -> Health:
@@ -138,7 +141,7 @@ def _quota(root: Path, chosen: Settings) -> dict[str, Any]:
         "quota_rows": list(_without_risk(rows)),
         "quota_trouble": "",
         "month": shapes_quota.picture(found, daily),
-        "risk": RISKS[found.risk_level],
+        "risk": RISKS.get(found.risk_told, "idle"),
     }
 
 

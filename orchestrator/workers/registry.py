@@ -92,14 +92,26 @@ def able(task: Task, workers: Mapping[str, Worker], asked: Sequence[str]) -> lis
     return sorted(found, key=lambda worker: worker.has_no_login())  # else in the order asked
 
 
-def unable(tasks: Iterable[Task], workers: Mapping[str, Worker], asked: Sequence[str]) -> list[str]:
-    """A message for the tasks that nobody can do, one for each reason: all at once, before anything starts."""
+def unable(
+    tasks: Iterable[Task],
+    workers: Mapping[str, Worker],
+    asked: Sequence[str],
+    tools: Callable[[Task], str | None] = lambda _: None,
+) -> list[str]:
+    """A message for the tasks that nobody can do, one for each reason: all at once, before anything starts.
+
+    `tools`: the name of the one that would try a task first.
+    """
     stuck: dict[str, list[Task]] = {}
     for task in tasks:
         if not task.is_checkpoint and not able(task, workers, asked):
             names = [task.worker] if task.worker else asked
             reasons = (f"{name}: {explain(task, workers.get(name))}" for name in names)
             because = "; ".join(reasons) or "none is installed"
+            if tool := tools(task):
+                because += (
+                    f"; the tool {tool} would do it, and an agent must be there in case it fails"
+                )
             stuck.setdefault(f"({because}). {suggest(task, workers)}", []).append(task)
     return [
         f"{named(those)}: no installed worker can do {'it' if len(those) == 1 else 'them'} {why}"

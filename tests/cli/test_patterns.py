@@ -25,14 +25,14 @@ def now() -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Six tasks ran the tests, and six the linter."""
+    """Six tasks ran the tests and did nothing else, and six the linter as a part of what they did."""
     found = Project(tmp_path)
     rows = [
         Occurrence(
             workflow=f"r p/{n} 1", operation=operation, at=now(), ok=True, tokens=1000 * (n + 1),
-            cost_usd=cents / 100, command=command,
+            cost_usd=cents / 100, command=command, similarity=whole,
         )
-        for operation, cents, command in ((BACKEND, 50, "cd backend && pytest"), (RUFF, 20, "ruff check ."))
+        for operation, cents, command, whole in ((BACKEND, 50, "cd backend && pytest", 100), (RUFF, 20, "ruff check .", 0))
         for n in range(6)
     ]  # fmt: skip
     with store.writing(found.root) as book:
@@ -93,6 +93,26 @@ def test_from_candidate_to_active_and_back(project: Project):
     one = project.json("patterns", "show", "test:pytest:backend")["pattern"]
     assert (one["status"], one["why"]) == ("deprecated", "flaky")
     assert [one["signature"] for one in project.json("patterns", "analyze")["candidates"]] == []
+
+
+def test_what_no_tool_takes_is_said_to_be_so_and_is_no_next_step(project: Project):
+    found = project.json("patterns", "analyze")["candidates"]
+    assert [one["whole_tasks"] for one in found] == [6, 0]
+    told = project.told("patterns", "analyze")
+    assert (
+        "note: 1 of these was only a part of larger tasks, and a tool takes only whole tasks"
+        in told
+    )
+    assert "  next: orchestrator patterns approve test:pytest:backend\n" in told
+    shown = project.told("patterns", "show", "lint:ruff:all")
+    assert "all of it as parts of larger tasks: a tool takes only whole ones" in shown
+    assert "would have saved" not in shown
+    assert "no tool does it" not in shown
+    project.told("patterns", "approve", "test:pytest:backend")
+    told = project.told("patterns", "analyze")
+    assert "  next: plan it as a task of its own; orchestrator patterns show lint:ruff:all" in told
+    written = (project.root / ".orchestrator" / "suggestions" / "lint-ruff-all.md").read_text()
+    assert "nothing as tasks are planned now: 0 of 6 were whole tasks" in written
 
 
 def test_switched_off_nothing_is_looked_for(project: Project):
@@ -181,6 +201,41 @@ def test_who_approved_it_stays_whatever_becomes_of_its_tool(project: Project):
         listed = {one["signature"]: one for one in project.json("patterns")["patterns"]}
         assert listed["test:pytest:backend"]["decided_by"] == who
     assert f"by {who}" in project.told("patterns", "show", "test:pytest:backend")
+
+
+def test_no_tool_is_drafted_for_what_a_model_does_itself(project: Project):
+    cat = Operation(verb="read", tool="cat", scope="all")
+    with store.writing(project.root) as book:
+        book.record([Occurrence(workflow="x", operation=cat, at=now(), ok=True, command="cat a")])
+    for word in ("propose", "approve"):
+        done = project.call("patterns", word, "read:cat")
+        assert (done.returncode, done.stdout) == (64, "")
+        assert "read:cat is no work for a tool" in done.stderr
+    assert not (project.root / ".orchestrator" / "tools").exists()
+
+
+def test_the_status_says_no_word_twice_and_what_an_end_means(project: Project):
+    project.told("patterns", "approve", "lint:ruff")
+    shown = project.told("patterns", "show", "lint:ruff").splitlines()
+    assert shown[1].split() == ["status", "approved"]
+    told = project.told("patterns", "deprecate", "lint:ruff:all")
+    assert told == "lint:ruff:all is deprecated: it is suggested no more\n"
+    project.told("patterns", "approve", "test:pytest")
+    shown = project.told("patterns", "show", "test:pytest").splitlines()
+    assert shown[1].split(maxsplit=1)[1] == "active: done by run_test_workflow"
+    told = project.told("patterns", "deprecate", "test:pytest")
+    assert told == "test:pytest is deprecated: a model does it again\n"
+    listed = {row.split()[1]: row.split() for row in project.told("patterns").splitlines()}
+    assert listed["test:pytest"][-1] == "deprecated", "no tool does it"
+    project.told("patterns", "reject", "lint:ruff")
+    listed = {row.split()[1]: row.split() for row in project.told("patterns").splitlines()}
+    assert listed["lint:ruff"][-1] == "rejected"
+    done = project.call("patterns", "reject", "lint:ruff")
+    assert done.returncode == 64
+    assert (
+        "error: lint:ruff is rejected already.\n  next: orchestrator patterns approve"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80])

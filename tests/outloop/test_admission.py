@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from orchestrator.amounts import dollars
 from orchestrator.model import QuotaWindow, Route
 from orchestrator.outloop.admission import Expected, Limits, can_start, closed, expect, must_ask
 from orchestrator.outloop.forecast import Forecast, Seen, forecast
@@ -69,6 +72,33 @@ def test_s3_31_five_million_tokens_are_within_the_budget_and_one_more_is_not(tok
 def test_s3_02_five_dollars_pass_and_a_cent_more_asks(usd: float, asks: bool):
     assert must_ask(Expected(usd, 0), 5.0) is asks
     assert not must_ask(Expected(usd, 0), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("usd", "limit", "told"),
+    [
+        (0.0034, 0.0001, "$0.0034, more than $0.0001 (budget.ask_usd)"),
+        (0.0034, 0.0034, ""),
+        (0.0012, 0.001, "$0.0012, more than $0.001 (budget.ask_usd)"),
+        (0.001000001, 0.001, ""),
+        (0.014, 0.01, "$0.014, more than $0.01 (budget.ask_usd)"),
+    ],
+)
+def test_less_than_a_cent_is_compared_and_told_as_it_is(usd: float, limit: float, told: str):
+    limits = Limits(run_tokens=0, run_usd=0, ask_usd=limit)
+    found = can_start(Expected(usd, 0), limits, QUIET, throttles=True, at=str)
+    assert found[0] is not bool(told)
+    assert found[1].endswith(told)
+    over = can_start(Expected(usd, 0), Limits(0, limit, 0), QUIET, throttles=True, at=str)
+    assert over[0] is not bool(told)
+    assert "$0.00," not in over[1]
+
+
+@given(st.floats(1e-6, 1e4), st.floats(1e-6, 1e4))
+def test_what_is_said_to_be_more_reads_as_more(usd: float, limit: float):
+    if must_ask(Expected(usd, 0), limit):
+        more, less = (float(dollars(one)[1:].replace(",", "")) for one in (usd, limit))
+        assert more > less
 
 
 def test_the_stricter_of_dollars_and_tokens_refuses():

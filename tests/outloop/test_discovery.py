@@ -205,6 +205,62 @@ def test_what_may_not_be_decided_is_refused_with_a_next_step(tmp_path: Path):
             approve(book, "fail:pytest:KeyError")
 
 
+@pytest.mark.parametrize(
+    ("verb", "what"), [("read", "looks at"), ("search", "looks at"), ("edit", "writes")]
+)
+def test_what_a_model_does_itself_cannot_be_approved(verb: str, what: str, tmp_path: Path):
+    found(tmp_path, seen(9, Operation(verb=verb, tool="cat", scope="all")))
+    with store.writing(tmp_path) as book:
+        book.keep_tool(OWN.model_copy(update={"does": (f"{verb}:cat",)}))
+        with pytest.raises(UsageError, match=rf"^{verb}:cat is no work for a tool.* {what} is its"):
+            approve(book, f"{verb}:cat")
+        assert book.find(f"{verb}:cat").status == "detected"
+
+
+@pytest.mark.parametrize("word", [discovery.approve, discovery.reject])
+def test_candidates_below_what_is_decided_wait_for_nobody(word: Any, tmp_path: Path):
+    assert found(tmp_path, seen(5)) == ["test:pytest:backend"]
+    with store.writing(tmp_path) as book:
+        word(book, "test:pytest", "anna")
+        child = book.find("test:pytest:backend")
+        assert (child.status, child.why) == ("detected", "decided with test:pytest")
+        assert child.decided_by == ""
+    assert found(tmp_path) == []
+    with store.writing(tmp_path) as book:
+        assert approve(book, "test:pytest:backend").status == "active", "by its name it can be"
+
+
+def test_a_candidate_that_was_left_below_a_decision_is_settled_at_the_next_look(tmp_path: Path):
+    found(tmp_path, seen(5), seen(9, RUFF, of="x"))
+    with store.writing(tmp_path) as book:
+        book.move("lint:ruff", PatternStatus.DEPRECATED, "anna", "of an older version")
+    assert found(tmp_path) == ["test:pytest:backend"]
+    assert status(tmp_path)["lint:ruff:all"] == "detected"
+
+
+@pytest.mark.parametrize("word", [discovery.reject, discovery.deprecate])
+def test_who_ends_it_twice_is_told_how_to_take_it_back(word: Any, tmp_path: Path):
+    found(tmp_path, seen(5))
+    with store.writing(tmp_path) as book:
+        discovery.reject(book, "test:pytest", "anna", "flaky")
+        back = "test:pytest is rejected already: flaky. Next: orchestrator patterns approve test:pytest"
+        with pytest.raises(UsageError, match=back):
+            word(book, "test:pytest", "anna")
+        approve(book, "test:pytest")
+        discovery.deprecate(book, "test:pytest", "anna")
+        with pytest.raises(UsageError, match=r"is deprecated already\. Next: .* approve"):
+            word(book, "test:pytest", "anna")
+
+
+def test_what_an_end_means_depends_on_what_it_was(tmp_path: Path):
+    found(tmp_path, seen(5))
+    with store.reading(tmp_path) as book:
+        assert book is not None
+        one = book.find("test:pytest")
+    assert discovery.ended(one, PatternStatus.ACTIVE).endswith(": a model does it again")
+    assert discovery.ended(one, PatternStatus.CANDIDATE).endswith(": it is suggested no more")
+
+
 # --- without a person ---------------------------------------------------------------------------------
 
 

@@ -124,6 +124,33 @@ def test_where_nobody_noted_who_made_it_the_file_stays(tmp_path: Path):
     assert path.read_text() == "{}\n"
 
 
+@pytest.mark.parametrize(
+    "noted",
+    [
+        "",
+        "7",
+        "{}",
+        '{"events": 1, "text": null}',
+        '{"events": [], "text": 7}',
+        '{"events": [], "text": "{\\"a\\": 1}"}',
+    ],
+)
+def test_a_note_that_is_not_ours_says_nothing(tmp_path: Path, noted: str):
+    installing.install(tmp_path)
+    (tmp_path / installing.NOTED).write_text(noted)
+    assert installing.remove(tmp_path)
+    assert (tmp_path / installing.FILE).read_text() == "{}\n"
+
+
+def test_it_is_said_that_a_link_in_place_of_our_folder_takes_nothing(tmp_path: Path):
+    project = Project(tmp_path)
+    (project.root / hook.HOME).rename(tmp_path / "elsewhere")
+    (project.root / hook.HOME).symlink_to(tmp_path / "elsewhere")
+    done = project.call("init", "--hooks")
+    assert done.returncode == 0
+    assert ".orchestrator is a link" in " ".join(done.stderr.split())
+
+
 def test_what_came_beside_ours_later_stays_and_ours_put_there_anew_forget_nothing(tmp_path: Path):
     path = tmp_path / installing.FILE
     installing.install(tmp_path, installing.command("/gone/python"))

@@ -215,9 +215,9 @@ def test_done_that_wants_more_ends_it(
     st.sampled_from([*SAYS, *SAYS_MORE]),
     st.one_of(
         st.text(max_size=80),
-        st.lists(st.sampled_from("run the backend tests pass build pytest ok".split())).map(
-            " ".join
-        ),
+        st.lists(
+            st.sampled_from(["run", "the", "backend", "tests", "pass", "build", "pytest", "ok"])
+        ).map(" ".join),
     ),
 )
 def test_done_never_adds_to_a_score(case: tuple[str, str, str, str], done: str) -> None:

@@ -112,12 +112,19 @@ def test_a_second_odd_thing_is_put_beside_the_first(root: Path):
     assert len(list((root / HOME).glob("*.aside"))) == 3
 
 
-def test_a_run_ends_with_a_pipe_in_place_of_the_spool(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("put", "name"),
+    [(put_pipe, hook.SPOOL), (put_pipe, "hooks-7.jsonl"), (put_link_to_a_pipe, hook.SPOOL)],
+)
+def test_a_run_ends_with_a_pipe_in_place_of_the_spool(
+    tmp_path: Path, put: Callable[[Path], None], name: str
+):
     project = Project(tmp_path)
     plan = project.write(makes("Task 1: make", "a.txt"))
-    put_pipe(hooks.spool(project.root))
+    put(project.root / HOME / name)
     done = project.call("run", plan.name)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "not counted" not in done.stderr
     assert (project.root / "a.txt").exists()
     assert "is no file of theirs" in project.told("patterns", "analyze")
 
@@ -153,6 +160,21 @@ def test_the_line_of_a_hook_that_was_halted_is_counted_when_it_is_written(root: 
     count(root)
     assert sessions(root) == set("abcd")
     assert files(root) == set()
+
+
+def test_a_run_ends_while_somebody_holds_the_spool(tmp_path: Path):
+    project = Project(tmp_path)
+    plan = project.write(makes("Task 1: make", "a.txt"))
+    tell(project.root, *session("a", "pytest"))
+    words = [sys.executable, "-c", HALTED, str(hooks.spool(project.root)), line("b").decode()]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as halted:
+        assert halted.stdout is not None
+        halted.stdout.readline()
+        assert project.call("run", plan.name).returncode == 0
+        assert sessions(project.root) == set()
+        halted.communicate(b"\n", timeout=20)
+    project.told("patterns", "analyze")
+    assert sessions(project.root) == set("ab")
 
 
 # --- what is in it ----------------------------------------------------------------------------------

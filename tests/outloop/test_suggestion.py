@@ -35,15 +35,15 @@ GOLDEN = """# Automation candidate: test:pytest:backend
 
 **Pattern:** `test:pytest:backend`  
 **Seen:** in 12 tasks, 2026-10-30 to 2026-11-28; 87.9 of 100 sure that it is the same each time  
-**Of these:** 0 whole tasks that asked for nothing else; 12 only shares of larger tasks (their cost is what a script would save at most, and no tool does it)  
-**It would save:** at most $1.73 a month ($20.74 a year), as the last 30 days were
+**Of these:** 0 whole tasks that asked for nothing else; 12 only shares of larger tasks, which no tool takes over  
+**It would save:** nothing as tasks are planned now: 0 of 12 were whole tasks, and a tool takes only those. As tasks of their own at most $1.73 a month ($20.74 a year), as the last 30 days were
 
 | Each time | With a model | With a script |
 |---|---|---|
 | Tokens | 48,000 | 0 |
 | Cost | $0.14 | $0.00 |
 
-Saved each time: $0.14 (100%). Means are of the 10 tasks that told their tokens.
+Saved each time that it is a task of its own: $0.14 (100%). Means are of the 10 tasks that told their tokens.
 
 ## What is run
 
@@ -51,6 +51,8 @@ Saved each time: $0.14 (100%). Means are of the 10 tasks that told their tokens.
 - 3x `pytest -q 'pwd'`
 
 ## What to do
+
+So far it was always a part of a larger task. Plan it as a task of its own, with its command as the check; then:
 
 No tool does this yet. Draft one from what was run, look it over, add it, and approve:
 
@@ -79,9 +81,30 @@ def test_the_text_is_this():
 
 def test_with_a_tool_the_next_step_is_to_approve():
     text = suggestion.render(PATTERN, SEEN, TOOL)
-    assert "The tool `run_test_workflow` does this today." in text
+    assert "The tool `run_test_workflow` can do this, where a task asks for nothing else." in text
     assert "patterns approve test:pytest:backend" in text
     assert "propose" not in text
+
+
+@pytest.mark.parametrize(
+    ("whole", "told"),
+    [
+        (0, "nothing as tasks are planned now: 0 of 12 were whole tasks, and a tool takes only those. As tasks of their own at most $1.73 a month"),
+        (5, "at most $0.60 a month ($7.20 a year) as tasks are planned now: 5 of 12 were whole tasks, and a tool takes only those. As tasks of their own all of it would be at most $1.73 a month"),
+        (12, "at most $1.73 a month ($20.74 a year), as the last 30 days were"),
+    ],
+)  # fmt: skip
+def test_nothing_is_promised_for_what_no_tool_takes(whole: int, told: str):
+    """One of the five was before the last 30 days."""
+    seen = [
+        one.model_copy(update={"similarity": 100.0 if n < whole else 0.0, "cost_usd": 0.15})
+        for n, one in enumerate(SEEN)
+    ]
+    text = suggestion.render(PATTERN, seen, TOOL, 70.0, "2026-11-02T00:00:00.000Z")
+    assert f"**It would save:** {told}" in text
+    assert ("no tool takes over" in text) == (whole < 12)
+    assert ("always a part of a larger task" in text) == (not whole)
+    assert "no tool does it" not in text
 
 
 def test_what_was_not_measured_is_said_to_be_so():
@@ -252,6 +275,34 @@ def test_a_draft_is_a_tool_that_runs_what_was_run_most(tmp_path: Path):
     assert "# 2x cd backend && pytest -q" in script.read_text()
 
 
+@pytest.mark.parametrize(
+    ("command", "signature", "own"),
+    [
+        ("ruff check src && python -m pytest -q", "lint:ruff:src", "ruff check src"),
+        ("ruff check src && python -m pytest -q", "test:pytest:all", "python -m pytest -q"),
+        ("cd a && export CI=1; echo hi && pytest -q; git diff", "test:pytest:a", "cd a\nexport CI=1\npytest -q"),
+        ("A=1; pytest backend; B=2; ruff check src", "test:pytest:backend", "A=1\npytest backend"),
+        ("pytest backend && pytest frontend", "test:pytest:backend", "pytest backend"),
+        ("pytest x && mypy y", "test:pytest:elsewhere", "pytest x"),
+        ("pytest -q 2>&1 | tail -5 && ruff check src", "test:pytest:all", "pytest -q 2>&1 | tail -5"),
+        ("cd a && pytest", "test:pytest:a", "cd a && pytest"),
+        ("ruff check src || pytest", "lint:ruff:src", "ruff check src || pytest"),
+        ("pytest & ruff check src", "lint:ruff:src", "pytest & ruff check src"),
+        ("cat > x <<E\nmypy\nE\npytest", "test:pytest:all", "cat > x <<E\nmypy\nE\npytest"),
+        ("pytest 'a && mypy b", "test:pytest:all", "pytest 'a && mypy b"),
+        ("mypy a && mypy b", "lint:ruff", "mypy a && mypy b"),
+    ],
+)  # fmt: skip
+def test_of_a_command_that_did_more_a_draft_runs_what_the_pattern_is(
+    command: str, signature: str, own: str
+):
+    pattern = PATTERN.model_copy(update={"signature": signature})
+    seen = [one.model_copy(update={"command": command}) for one in SEEN]
+    script = drafting.draft(pattern, seen).script
+    assert f"set -euo pipefail\n\n{own}\n" in script
+    assert (f"# {len(SEEN)}x {' '.join(command.split())}" in script) == (own != command)
+
+
 def test_a_draft_that_is_there_stays(tmp_path: Path):
     drafting.write(tmp_path, drafting.draft(PATTERN, SEEN))
     with pytest.raises(UsageError, match=r"is there already.*tools add .*--force"):
@@ -291,7 +342,9 @@ def test_a_command_that_is_not_known_whole_is_not_run():
     assert "\nxxx" not in drafting.draft(PATTERN, [*cut, SEEN[0]]).script
 
 
-@pytest.mark.parametrize("signature", ["9z:x:All Of-It.py", "run:python:all:é.py", "a:b"])
+@pytest.mark.parametrize(
+    "signature", ["run:9z:All_Of-It.py", "run:python:all:é.py", "vcs:git-diff"]
+)
 def test_its_name_is_one_that_a_tool_may_have(signature: str, tmp_path: Path):
     pattern = PATTERN.model_copy(update={"signature": signature})
     manifest, _ = drafting.write(tmp_path, drafting.draft(pattern, SEEN))

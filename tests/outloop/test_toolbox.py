@@ -424,3 +424,9 @@ def test_a_failure_in_a_pipe_is_one_and_much_output_is_bounded() -> None:
     assert done.returncode == 1
     assert len(done.stdout) < 10_000
     assert ran().returncode == 64
+
+
+def test_the_script_has_no_head_without_lines() -> None:
+    done = ran("echo 'no rule to make target'; exit 2")
+    assert done.stdout.splitlines()[1:] == ["the last lines:", "no rule to make target"]
+    assert ran("exit 3").stdout.splitlines() == ["exit 3: exit 3", "it said nothing"]

@@ -373,6 +373,11 @@ async def test_a_session_that_an_engine_ran_is_not_counted_twice(tmp_path: Path)
     folder.mkdir()
     (folder / "s1.jsonl").write_bytes(lines(*CLAUDE))
     (folder / "s2.jsonl").write_bytes(lines(*of(CLAUDE, "s2")))
+    begins = {"type": "mode", "timestamp": AT.format(6), "sessionId": "s3"}
+    forked = [
+        {**one, "sessionId": "s3"} for one in (begins, *CLAUDE)
+    ]  # by a person, from the engine's
+    (folder / "s3.jsonl").write_bytes(lines(*forked))
     told = imported.count(root, imported.find(root, folder, None), load(root))
     assert (told.recorded, told.sessions) == (1, 1)
     sync.count(root)
@@ -422,6 +427,26 @@ def test_what_sub_agents_did_is_of_their_session(project: Project):
     path.write_bytes(path.read_bytes() + lines(*of(asked(4, ("Bash", {"command": "pytest -q"})), "s1")))  # fmt: skip
     project.json("patterns", "backfill", "--claude", str(project.root.parent / own))
     assert workflows(project.root) == {"claude s1": (5, 750)}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_a_client_copied_is_of_the_session_in_which_it_was_done(tmp_path: Path, at_once: bool):
+    """As Claude Code 2.1.329 does with --fork-session: new names of the session, all else as it was, behind a line of its own time."""
+    root, folder = tmp_path / "project", tmp_path / "transcripts"
+    (root / ".orchestrator").mkdir(parents=True)
+    folder.mkdir()
+    (folder / "z.jsonl").write_bytes(lines(*CLAUDE))
+    if not at_once:
+        taken(root, folder)
+    begins = {"type": "queue-operation", "timestamp": AT.format(6), "sessionId": "s2"}
+    more = asked(7, ("Bash", {"command": "pytest -q"}))
+    copied = [{**one, "sessionId": "s2"} for one in (*CLAUDE, *more)]
+    (folder / "b.jsonl").write_bytes(lines(begins, *copied))
+    for _ in range(2):
+        taken(root, folder)
+        assert workflows(root) == {"claude s1": (2, 325), "claude s2": (1, 100)}
+        with (folder / "z.jsonl").open("ab") as file:
+            file.write(b"\n")  # it is read again
 
 
 @pytest.mark.parametrize("at_once", [True, False])

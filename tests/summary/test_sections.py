@@ -267,6 +267,8 @@ def test_a_check_that_is_all_of_a_tools_task_proves_it_and_what_was_saved_is_tol
     assert "proves nothing" not in text
     assert "every check green" in text
     assert section(text, "Token Efficiency").endswith("\n\nSaved by tools: about 1,300 tokens.")
+    execution = front(text)["execution"]
+    assert (execution["attempts"], execution["subagent_spawns"]) == (1, 0), "a tool is no agent"
     assert "Saved by tools" not in story.render()
 
 

@@ -134,6 +134,29 @@ def test_a_rejection_keeps_its_reason_and_what_is_in_use_is_not_rejected(site: S
     assert status(site, offloads.ACTIVE) == PatternStatus.ACTIVE
 
 
+def test_what_is_in_use_is_ended_on_the_page_once(site: Site):
+    offloads.learn(site.root)
+    button = f'data-post="/api/patterns/{_id(site, offloads.ACTIVE)}/deprecate"'
+    assert site.page().count(button) == 1
+    assert site.page().count("/deprecate") == 1, "of what is in use only"
+    told = site.post(f"/api/patterns/{PATTERN}/deprecate", note="flaky")
+    assert told.json["done"] == "test:pytest:backend is deprecated: a model does it again"
+    assert status(site, offloads.ACTIVE) == PatternStatus.DEPRECATED
+    assert button not in site.page()
+    again = site.post(f"/api/patterns/{PATTERN}/deprecate")
+    assert again.status == 409
+    assert "deprecated already: flaky" in again.json["error"]
+
+
+def test_the_page_says_what_a_tool_could_take_over_and_that_rows_do_not_add_up(site: Site):
+    offloads.learn(site.root)
+    page = site.page()
+    assert "8 whole tasks that asked for nothing else" in page
+    assert "rows do not add up" in page
+    assert "Costs most" in page
+    assert "Seen most" not in page
+
+
 def test_a_tool_is_switched_off_and_on_with_its_patterns(site: Site):
     offloads.learn(site.root)
     told = site.post("/api/tools/run_test_workflow/disable", note="flaky")
@@ -157,7 +180,7 @@ def test_a_tool_is_switched_off_and_on_with_its_patterns(site: Site):
         ({"content_type": "text/plain"}, 415),
     ],
 )
-@pytest.mark.parametrize("path", ["patterns/1/approve", "patterns/1/reject", "tools/run_test_workflow/disable"])  # fmt: skip
+@pytest.mark.parametrize("path", ["patterns/1/approve", "patterns/1/reject", "patterns/1/deprecate", "tools/run_test_workflow/disable"])  # fmt: skip
 def test_it_has_the_guards_of_the_other_writes(
     site: Site, path: str, headers: dict[str, Any], code: int
 ):
