@@ -67,7 +67,7 @@ def estimate(
     """
     from orchestrator import engine
     from orchestrator.cli import plans, preflight, routes
-    from orchestrator.cli.terminal import out, show_json, tell
+    from orchestrator.cli.terminal import out, tell
     from orchestrator.outloop import github
     from orchestrator.reader import discover
 
@@ -78,8 +78,7 @@ def estimate(
     for note in known.notes:
         tell("warning", note)
     if as_json:
-        told = _foreseen(root, graph, known)
-        show_json(told | {"comment": _commented(root, issue, graph, told, found)})
+        return _show_document(root, issue, graph, known)
     else:
         lines = {line.task: line for line in _lines(root, graph, known)}
         spans = _spans(graph, lines, known)
@@ -93,6 +92,24 @@ def estimate(
             more = "" if said["new"] else " (it was there already)"
             out().print(f"comment: {said['url']}{more}")
     return 0
+
+
+def _show_document(root: Path, issue: str | None, graph: TaskGraph, known: Experience) -> int:
+    """The estimate also where gh refuses the comment: then with why."""
+    from orchestrator.cli.terminal import show_json, tell
+    from orchestrator.errors import SettingsError
+
+    told, said = _foreseen(root, graph, known), None
+    trouble: SettingsError | None = None
+    try:
+        said = _commented(root, issue, graph, told, known.settings)
+    except SettingsError as refused:
+        trouble = refused
+    show_json(told | {"comment": said, "trouble": str(trouble) if trouble else None})
+    if trouble is None:
+        return 0
+    tell("error", str(trouble), "bold red")
+    return trouble.exit_code
 
 
 def _commented(

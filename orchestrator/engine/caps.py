@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from orchestrator.amounts import dollars
 from orchestrator.budget import CENT, NOTHING, Money, known_of
 from orchestrator.history import Tried
 from orchestrator.model import Cap, Failure, Outcome, Reserve, Route, Usage
@@ -53,9 +54,9 @@ def _why(found: Met) -> str:
     if found.cap is Cap.SHARE:
         return "its budget had no more for it at that time"
     if found.cap is Cap.ROUTE:
-        return f"at ${found.most.usd:.2f} its route gives way to the next"
+        return f"at {dollars(found.most.usd)} its route gives way to the next"
     if found.most.usd:
-        return f"one attempt may use ${found.most.usd:.2f}: raise budget.attempt_usd in .orchestrator/config.toml"
+        return f"one attempt may use {dollars(found.most.usd)}: raise budget.attempt_usd in .orchestrator/config.toml"
     return f"one attempt may use {found.most.tokens:,.0f} new tokens: raise budget.attempt_tokens in .orchestrator/config.toml"
 
 

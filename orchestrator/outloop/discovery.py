@@ -87,7 +87,10 @@ def approve(book: Store, name: str, by: str) -> Pattern:
         text = f"{found.signature} is approved already, and its tool {found.tool} is disabled{why}"
         raise UsageError(f"{text}. Next: orchestrator tools enable {found.tool}")
     if found.status in IN_USE:
-        raise UsageError(f"{found.signature} is {found.status} already")
+        text = f"{found.signature} is {found.status} already"
+        step = f"orchestrator patterns propose {found.signature}"
+        waits = f", and waits for a tool. Next: {step}" if found.tool is None else ""
+        raise UsageError(f"{text}{waits}")
     refuse_unscriptable(found)
     way = (PatternStatus.DEPRECATED, *NEW, PatternStatus.APPROVED)
     for step in way[way.index(found.status) + 1 :]:

@@ -67,7 +67,7 @@ class Forecast(NamedTuple):
     def risk_told(self) -> str:
         """As people read it: where nothing has a limit, there is nothing that could be low."""
         is_known = self.quota_limit is not None or self.windows
-        return self.risk_level if is_known else "not known"
+        return self.risk_level.upper() if is_known else "not known"
 
 
 def first_day(today: date) -> date:
@@ -225,8 +225,7 @@ def rows(
             f"{window.provider} {window.name}",
             f"{window.utilization:.0%} used{refused}{opens} (told {ago(seen.at)} ago)",
         )
-    told = found.risk_told
-    yield "risk", f"{told.upper() if told in RANK else told}: {found.reason}"
+    yield "risk", f"{found.risk_told}: {found.reason}"
     if found.risk_level == "high":
         low = (
             "plans with a priority below 0 wait in the daemon"

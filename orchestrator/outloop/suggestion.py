@@ -47,14 +47,7 @@ def render(
     tokens, usd = _with_tool(pattern)
     whole = [one for one in seen if one.similarity >= floor]
     rows = [
-        f"# {title(pattern)}",
-        "",
-        f"**Pattern:** `{pattern.signature}`  ",
-        f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
-        f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
-        f"**Of these:** {extent(seen, floor)}  ",
-        f"**It would save:** {_savings(pattern, seen, whole, since)}",
-        "",
+        *_opening(pattern, seen, floor, _savings(pattern, seen, whole, since)),
         "| Each time | With a model | With a script |",
         "|---|---|---|",
         f"| Tokens | {_tokens(pattern.mean_tokens)} | {_tokens(tokens)} |",
@@ -79,6 +72,19 @@ def render(
         f"Priority: {priority(pattern)}",
     ]
     return commands.masked(redact.text("\n".join(rows))) + "\n"
+
+
+def _opening(pattern: Pattern, seen: Sequence[Occurrence], floor: float, savings: str) -> list[str]:
+    return [
+        f"# {title(pattern)}",
+        "",
+        f"**Pattern:** `{pattern.signature}`  ",
+        f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
+        f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
+        f"**Of these:** {extent(seen, floor)}  ",
+        f"**It would save:** {savings}",
+        "",
+    ]
 
 
 def extent(seen: Sequence[Occurrence], floor: float) -> str:

@@ -141,7 +141,7 @@ def _quota(root: Path, chosen: Settings) -> dict[str, Any]:
         "quota_rows": list(_without_risk(rows)),
         "quota_trouble": "",
         "month": shapes_quota.picture(found, daily),
-        "risk": RISKS.get(found.risk_told, "idle"),
+        "risk": RISKS.get(found.risk_told.lower(), "idle"),
     }
 
 

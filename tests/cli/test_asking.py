@@ -153,6 +153,21 @@ def test_s3_01_a_task_that_asks_for_much_is_named_at_the_start_and_its_split_by_
     assert done.stderr.count("asks for much at once (demo/1): orchestrator estimate") == 1
 
 
+def test_s3_01_each_step_of_the_list_is_named_with_the_task_that_it_would_be_in(project: Project):
+    steps = "- Conjure infra/d.tf\n- Implement backend/a.py\n- Run its tests\n- Build web/p.tsx\n- Set up ci/y.yml\n"
+    project.write(
+        LARGE.replace(LARGE[LARGE.index("<action>") + 8 : LARGE.index("</action>")], steps)
+    )
+    told = project.told("estimate", "demo-PLAN.md")
+    assert (
+        "  - Implement backend/a.py\n    - Conjure infra/d.tf\n    - Run its tests\n"
+        "  - Build web/p.tsx\n  - Set up ci/y.yml\n" in told
+    )
+    found = project.json("estimate", "demo-PLAN.md")["start"]["large_tasks"]["demo/1"]
+    assert found["split"] == [one["name"] for one in found["parts"]]
+    assert found["parts"][0]["steps"] == ["Conjure infra/d.tf", "Implement backend/a.py", "Run its tests"]  # fmt: skip
+
+
 # --- quota --------------------------------------------------------------------------------------------
 
 

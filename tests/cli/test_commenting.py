@@ -96,3 +96,9 @@ def test_what_gh_says_is_told_with_what_to_do(project: Project, gh: Path):
     assert done.returncode == 3
     assert "gh issue view failed: HTTP 403: Resource not accessible" in done.stderr
     assert "next: gh auth status, or leave out --comment" in done.stderr
+    done = project.call("estimate", "demo-PLAN.md", "--comment", "7", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["comment"]) == (3, None)
+    assert found["total"]["tokens"]["high"] > 0, "the estimate is told all the same"
+    assert found["trouble"].startswith("gh issue view failed: HTTP 403")
+    assert "gh issue view failed" in done.stderr

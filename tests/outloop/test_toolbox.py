@@ -18,7 +18,7 @@ from orchestrator.model.outloop import (
     ToolCall,
     ToolStatus,
 )
-from orchestrator.outloop import offload, store, toolbox
+from orchestrator.outloop import discovery, offload, store, toolbox
 from orchestrator.outloop.bookings import Baseline
 from orchestrator.outloop.rows import operation
 from orchestrator.outloop.store import Store
@@ -302,6 +302,8 @@ def test_removed_its_patterns_go_to_another_or_wait_and_its_calls_and_savings_st
         waits = book.find("run:greet")
         assert (waits.status, waits.tool) == (PatternStatus.IMPLEMENTED, None)
         assert waits.why == "mine is removed by me"
+        with pytest.raises(UsageError, match=r"waits for a tool\. Next: .*propose run:greet"):
+            discovery.approve(book, "run:greet", "me")
         assert (len(book.calls()), len(book.savings())) == (1, 1)
         for change in (toolbox.enable, toolbox.remove):
             with pytest.raises(UsageError, match="there is no tool 'mine'"):

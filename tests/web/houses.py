@@ -39,6 +39,7 @@ class House:
     asked: list[tuple[Act, str]] = field(default_factory=list)
     reasons: tuple[str, ...] = ()
     done: dict[str, str] = field(default_factory=dict)
+    schedules: dict[str, str] = field(default_factory=dict)
     _count: int = 0
     _bell: anyio.Event = field(default_factory=anyio.Event)
 
@@ -68,6 +69,7 @@ class House:
             busy=len(self.live),
             slots=5,
             done=self.done,
+            schedules=self.schedules,
         )
 
     def doing(self, run: RunId) -> Mapping[TaskId, str]:

@@ -230,3 +230,5 @@ def test_what_the_clock_did_last_is_on_the_page(site: Site):
     site.house.done = {"patterns": "2026-11-28 05:00: 12 operations seen, 1 pattern worth a script"}
     page = site.page()
     assert "looked for at 2026-11-28 05:00: 12 operations seen" in page
+    site.house.schedules = {"patterns": "2026-11-30T04:00:00Z"}
+    assert "looked for again at <time" in site.page()

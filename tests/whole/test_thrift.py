@@ -61,6 +61,20 @@ def test_a_dear_plan_waits_for_a_word_over_restarts_and_a_cheap_one_does_not(tmp
         assert daemon.end() == 0
 
 
+def test_less_than_a_cent_is_told_as_it_is(tmp_path: Path):
+    one = house(tmp_path, "[budget]\nask_usd = 0.00001\n")
+    config = one.root / ".orchestrator" / "config.toml"
+    config.write_text(config.read_text().replace("put = 1.0", "put = 0.01"))
+    one.plan("dear", TASK.format(name="dear"))
+    with one.daemon("--trust-all") as daemon:
+        daemon.wait_until(lambda: "plans/dear-PLAN.md does not run" in one.said)
+        assert daemon.end() == 0
+    assert "expected to cost $0.00" in one.said
+    assert "expected to cost $0.00," not in one.said
+    assert "more than $0.00001 (budget.ask_usd)" in one.said
+    assert "orchestrator trust --usd 0.01 " in one.said
+
+
 def test_a_word_on_the_cost_is_given_on_the_page_too(tmp_path: Path):
     one = house(tmp_path, "[budget]\nask_usd = 0.02\n")
     path = one.plan("dear", TASK.format(name="dear"))
