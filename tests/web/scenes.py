@@ -110,10 +110,12 @@ class Play:
         ]
         book, sealed, sql = self.book, journal._sealed, journal.sql
         row = sealed(run, stamp, json.dumps(dump(order)), len(plans))
+        book._connection.execute("BEGIN IMMEDIATE")  # or a server reads a run that lacks plans
         book._connection.execute(sql("add_run"), row)
         for number, one in enumerate(plans):
             values = sealed(run, number, one.id, one.path, one.sha256, one.content)
             book._connection.execute(sql("add_plan"), values)
+        book._connection.execute("COMMIT")
         return run
 
     def at(self, seconds: float) -> str:
