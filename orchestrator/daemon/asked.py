@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator import journal
+from orchestrator import disk, journal
 from orchestrator.daemon.queue import Revision
-from orchestrator.errors import RecordError
 from orchestrator.process.fence import PRIVATE
 
 FILE = "asked.json"
@@ -43,26 +42,16 @@ class Asked:
         self._after = {path: run for path, run in kept.items() if run == self._last(path)}
 
     def add(self, paths: Iterable[str]) -> None:
-        """On the disk when it returns."""
-        self._after |= {path: self._last(path) for path in paths}
-        try:
-            self._write()
-        except OSError as refused:
-            raise RecordError(
-                f"{self._root / PRIVATE / FILE}: {refused.strerror}; make it writable. Till then the wish ends with the daemon"
-            ) from refused
+        """On the disk when it returns. RecordError: it cannot be written, and is not asked for."""
+        after = self._after | {path: self._last(path) for path in paths}
+        file = journal.make_home(self._root).parent / PRIVATE / FILE
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        disk.write_whole(file, json.dumps(after))
+        self._after = after
 
     def settle(self, path: str) -> None:
         """A run has it now: the file says so by its older run, whenever it is written next."""
         self._after.pop(path, None)
-
-    def _write(self) -> None:
-        journal.make_home(self._root)
-        path = self._root / PRIVATE / FILE
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        draft = path.with_name(f".{FILE}.tmp")
-        draft.write_text(json.dumps(self._after))
-        draft.rename(path)
 
     def _last(self, path: str) -> str:
         every = self._revisions.get(path)

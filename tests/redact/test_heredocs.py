@@ -40,7 +40,27 @@ FORMS = [
     (': "<<A"\ncat <<B\nA\nCONTENT\nB\n', ': "<<A"\ncat <<B\nB\n'),
     ("# <<A\ncat <<B\nA\nCONTENT\nB\n", "# <<A\ncat <<B\nB\n"),
     (": <<<A\ncat <<B\nA\nCONTENT\nB\n", ": <<<A\ncat <<B\nB\n"),
+    # One of an inner shell: of its text nothing from there on.
+    ("sh -c 'cat <<EOF\nCONTENT\nEOF'\n", "sh -c 'cat '\n"),
+    ("bash -c 'true; cat <<-EOF; true\n\tCONTENT\n\tEOF\ntrue' && true\n", "bash -c 'true; cat ' && true\n"),
+    ('bash -c "cat <<\\"E F\\"\nCONTENT\nE F"; true\n', 'bash -c "cat "; true\n'),
+    ('bash -c "cat <<E\n$(cat <<F\nCONTENT\nF\n)\nCONTENT\nE"; true\n', 'bash -c "cat "; true\n'),
+    ("eval 'cat <<EOF\nCONTENT\nEOF'|cat\n", "eval 'cat '|cat\n"),
+    ("bash -c $'cat <<EOF\\nCONTENT\\x0aEOF'\n", "bash -c $'cat '\n"),
+    ("printf 'cat <<EOF\\012CONTENT\\nEOF\\n' | sh\n", "printf 'cat ' | sh\n"),
+    ("(sh -c 'cat <<E\nCONTENT\nE')\ncat <<E\nCONTENT\nE\n", "(sh -c 'cat ')\ncat <<E\nE\n"),
+    ("echo \"$(sh -c 'cat <<E\nCONTENT\nE')\"\n", "echo \"$(sh -c 'cat ')\"\n"),
+    ("sh -c 'cat <<E\nCONTENT\nE' | cat - /dev/fd/3 3<<E\nCONTENT\nE\n", "sh -c 'cat ' | cat - /dev/fd/3 3<<E\nE\n"),
 ]  # fmt: skip
+# In an inner shell, by a word of several quotes: nothing of it and nothing after it is kept. bash prints CONTENT for each.
+INNER = [
+    ("true; sh -c 'cat <<'\\''E'\\''\nCONTENT\nE'\nls", "true; sh -c "),
+    ("true; sh -c 'cat <<'\"'E'\"'\nCONTENT\nE'\nls", "true; sh -c "),
+    ("true; sh -c \"cat <<\"'E\nCONTENT\nE'\nls", "true; sh -c "),
+    ("true; sh -c 'cat <<E\nx\nE\ncat <<'F$'\nCONTENT\nF\n'\nls", "true; sh -c "),
+    ('true; sh -c "cat <<E\nCONTENT\n$(cat <<F\nx\nF\n)\nCONTENT\nE\n"""\nls', "true; sh -c "),
+    ("true; echo \"`sh -c 'cat <<E\nCONTENT\nE'`\"\nls", "true; echo "),
+]
 # Not one that is understood, or none at all where that is not certain: nothing of it and nothing after it is kept.
 CUT = [
     ("cat <<$x\nCONTENT\n$x\n", "cat "),
@@ -54,6 +74,10 @@ CUT = [
     ('echo "never << ends\nCONTENT', "echo "),
     ("cat <<E\nCONTENT\ncat <<F\nCONTENT", "cat <<E\n"),
     ('x "$(case a in a) cat <<E\nCONTENT\nE\n;; esac)"', "x "),
+    ('x "cat <<E\nCONTENT\n$(cat <<F\ny\nF\n)\nCONTENT', "x "),
+    ('x "cat <<E\nCONTENT\n$(cat <<F\ny\nF\ncat <<$z\n)\nE"', "x "),
+    ('x `y "cat <<E\nCONTENT\n` z', "x "),
+    ('x "cat <<E\nCONTENT\n$(cat <<F)"\ny\nF', "x "),
 ]
 
 
@@ -71,8 +95,24 @@ def test_from_the_first_that_is_not_understood_on_nothing_is_kept(script: str, l
     assert without_texts(script) == left
 
 
+@pytest.mark.parametrize(("script", "left"), INNER)
+def test_what_an_inner_shell_takes_for_a_text_is_gone_however_it_is_quoted(script: str, left: str):
+    printed = subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout
+    assert printed.count("CONTENT") == script.count("CONTENT")
+    assert without_texts(script) == left
+
+
 @pytest.mark.parametrize(
-    "script", ["grep -n '<<' a.py\nls", 'python -c "print(1 << 2)"\nls', "cat <<< word\nls", "ls"]
+    "script",
+    [
+        "grep -n '<<' a.py\nls",
+        'python -c "print(1 << 2)"\nls',
+        "cat <<< word\nls",
+        "ls",
+        "bash -c 'cat <<< word\nls'\nls",
+        'bash -c "cat <<< word\nls"\nls',
+        "echo 'one\ntwo << three' \"one\ntwo << three\"\nls",
+    ],
 )
 def test_a_script_without_any_is_as_it_was(script: str):
     assert without_texts(script) == script
@@ -96,7 +136,26 @@ def test_nothing_is_made_up_and_a_second_time_changes_nothing(text: str):
 
 @pytest.mark.parametrize(
     "part",
-    ["<<word", "<<a ", "<<'a", '"$(', "`", "((", "\\\n", "<<E\n", "<<E\\\n", "'<<'", "<", "( <<a "],
+    [
+        "<<word",
+        "<<a ",
+        "<<'a",
+        '"$(',
+        "`",
+        "((",
+        "\\\n",
+        "<<E\n",
+        "<<E\\\n",
+        "'<<'",
+        "<",
+        "( <<a ",
+        "'<<\n' ",
+        '"<<\n" ',
+        '"<<$(',
+        '"<<\n"',
+        "$'<<\\n' ",
+        '"<<\n$(x <<E\nE\n)" ',
+    ],
 )
 def test_a_long_script_takes_no_long_time(part: str):
     began = time.process_time()
