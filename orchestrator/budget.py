@@ -7,7 +7,8 @@ What is charged for an attempt, of dollars and of tokens each:
 * one whose reviewer told nothing of its cost: all dollars that were set aside;
 * one that ended before it told everything: what it told and one turn more, the largest that was seen of it, as long as that
   is less than what was set aside; one that told nothing: all that was set aside, but only what such an attempt may need if
-  nobody can price its model, as its client may be one that never tells, or if it gave up within BRIEF_S, before a second turn;
+  nobody can price its model, as its client may be one that never tells, or if its client gave up within BRIEF_S, before a
+  second turn, however long its workspace and its checks took;
 * one that a provider refused, or that never began: what it told, as refusals are not billed.
 """
 
@@ -132,7 +133,8 @@ def _unseen(
     """What stands for that which it did not tell."""
     own = tried.reserve or Reserve()
     least = own.unseen_usd, own.unseen_tokens
-    if ended.failure is Failure.EXIT and 0 < ended.duration_s < BRIEF_S and not (usd or tokens):
+    client_s = tried.worked.duration_s if tried.worked else 0.0
+    if ended.failure is Failure.EXIT and 0 < client_s < BRIEF_S and not (usd or tokens):
         least = own.brief_usd, own.brief_tokens
     return Money(
         set_aside.usd if usd or least[0] is None else least[0],

@@ -169,8 +169,9 @@ def test_who_gives_up_at_once_and_tells_nothing_is_charged_what_such_an_attempt_
     failure: Failure | None, seconds: float, told: Usage | None, held: Money
 ):
     reserve = Reserve(usd=5.0, tokens=900, brief_usd=0.1, brief_tokens=50)
-    outcome = Outcome(failure=failure, duration_s=seconds, usage=told)
-    found = charge(tried(outcome, reserve=reserve, leap=(0.1, 10))).held
+    worked = Outcome(failure=failure, duration_s=seconds, usage=told)
+    whole = worked.model_copy(update={"duration_s": 60.0})  # with its workspace and its checks
+    found = charge(tried(whole, worked=worked, reserve=reserve, leap=(0.1, 10))).held
     assert (found.usd, found.tokens) == (pytest.approx(held.usd), held.tokens)
 
 

@@ -42,7 +42,15 @@ def show_all(*, as_json: bool) -> int:
         _show_nothing(root, chosen)
     else:
         print_table(every)
+        say_unused(chosen)
     return 0
+
+
+def say_unused(chosen: Settings) -> None:
+    """Where the switch keeps every tool from working."""
+    if not chosen.patterns.offload:
+        out().print("note: patterns.offload is false: every task goes to a model")
+        out().print(f"  next: {TURN_ON.format('offload')}")
 
 
 def show(name: str, *, as_json: bool) -> int:
@@ -65,6 +73,7 @@ def show(name: str, *, as_json: bool) -> int:
         out().print(row)
     for step in _steps(found, tool):
         out().print(f"  next: {step}")
+    say_unused(chosen)
     out().print()
     for row in columns([*_latest(seen)], width=room(), names=(1, 3)):
         out().print(row)
@@ -101,10 +110,15 @@ def _row(one: Pattern) -> tuple[str, ...]:
         f"{one.confidence:.0f}",
         _mean(one),
         cost(one.mean_cost_usd),
-        cost(one.monthly_usd),
+        cost(_recent(one)),
         word(one),
         "" if one.status is PatternStatus.DEPRECATED else one.tool or "",
     )
+
+
+def _recent(one: Pattern) -> float | None:
+    """None: nobody knows what it used."""
+    return one.monthly_usd if one.measured else None
 
 
 def word(one: Pattern) -> str:
@@ -128,11 +142,14 @@ def _rows(
             "approved" if one.status in discovery.IN_USE else "decided",
             f"by {plain(one.decided_by)}",
         )
-    yield "seen", f"in {counted(one.occurrences, 'task')}, {one.measured} of them with known tokens"
+    yield (
+        "seen",
+        f"in {counted(one.occurrences, 'attempt')} or session, {one.measured} of them with known tokens",
+    )
     yield "", f"{when(one.first_seen)} to {when(one.last_seen)}"
     yield "sure", f"{one.confidence:.0f} of 100 that it is the same each time"
     yield "each", f"{_mean(one)} tokens, {cost(one.mean_cost_usd)} with a model"
-    yield "30 days", f"{cost(one.monthly_usd)} was used for it with a model{_lately(one, whole)}"
+    yield "30 days", f"{cost(_recent(one))} was used for it with a model{_lately(one, whole)}"
     if one.tool:
         yield "saved", _saved(saved)
     yield "run most", plain(one.command)

@@ -88,7 +88,7 @@ def init(
 
 
 def _with_hooks(root: Path) -> int:
-    from orchestrator import journal
+    from orchestrator import journal, settings
     from orchestrator.cli.terminal import out, tell
     from orchestrator.outloop import installing
     from orchestrator.views.text import NEXT
@@ -101,6 +101,9 @@ def _with_hooks(root: Path) -> int:
     if off := installing.switched_off(root):
         why = f'{off} says "disableAllHooks": true, so none runs'
         tell("warning", f"{why}{NEXT}take it out of there", "yellow")
+    if not settings.load(root).patterns.detect:
+        step = "set detect = true below [patterns] in .orchestrator/config.toml"
+        tell("warning", f"patterns.detect is false, so hooks keep nothing{NEXT}{step}", "yellow")
     home = root / journal.HOME
     if home.is_symlink():
         tell("warning", f"{home} is a link, so hooks keep nothing{NEXT}make it a folder", "yellow")

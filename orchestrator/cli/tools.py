@@ -52,7 +52,7 @@ def remove(name: Name, as_json: Json = False) -> int:
 
     One with the name of a shipped tool makes way for that.
     """
-    from orchestrator.cli import past
+    from orchestrator.cli import past, tools_look
     from orchestrator.cli.terminal import out, show_json
     from orchestrator.outloop import discovery, store, toolbox
     from orchestrator.views.asking import person
@@ -64,8 +64,10 @@ def remove(name: Name, as_json: Json = False) -> int:
     if as_json:
         show_json({"version": 1, "tool": name, "removed": True, "shipped_is_back": back})
         return 0
-    instead = f"; the {name} that ships is back" if back else ""
+    instead, steps = tools_look.back(root, name) if back else ("", [])
     out().print(f"{name} is removed{instead}{toolbox.told(did)}")
+    for step in steps:
+        out().print(f"  next: {step}")
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator import journal
 from orchestrator.cli import past
+from orchestrator.cli.patterns_look import say_unused
 from orchestrator.cli.terminal import out, room, show_json
 from orchestrator.errors import OrchestratorError
 from orchestrator.history import fold
@@ -23,7 +24,7 @@ SAID = 300  # characters of what it said
 
 
 def show_all(*, as_json: bool) -> int:
-    root, _ = past.settled()
+    root, chosen = past.settled()
     with store.reading(root) as book:
         every = toolbox.known(book)
     if as_json:
@@ -37,6 +38,7 @@ def show_all(*, as_json: bool) -> int:
             out().print(f"  next: {command('tools', 'enable', one.name)}")
         elif why := toolbox.trouble(one):
             out().print(f"{one.name} is not used: {plain(why)}")
+    say_unused(chosen)
     return 0
 
 
@@ -75,10 +77,22 @@ def added(tool: Tool) -> tuple[str, list[str]]:
     if toolbox.covers(tool.name):
         text = f"; it stands in for the {tool.name} that ships"
         steps.append(f"{command('tools', 'remove', tool.name)} brings that back")
-    if tool.status is ToolStatus.DISABLED:
-        text += f"; it stays disabled: {plain(tool.why)}"
-        steps.append(command("tools", "enable", tool.name))
-    return text, steps
+    off, enable = _stays(tool)
+    return text + off, steps + enable
+
+
+def back(root: Path, name: str) -> tuple[str, list[str]]:
+    """Of one that ships and is in its place again."""
+    with store.reading(root) as book:
+        (tool,) = (one for one in toolbox.known(book) if one.name == name)
+    off, enable = _stays(tool)
+    return f"; the {name} that ships is back{off}", enable
+
+
+def _stays(tool: Tool) -> tuple[str, list[str]]:
+    if tool.status is not ToolStatus.DISABLED:
+        return "", []
+    return f"; it stays disabled: {plain(tool.why)}", [command("tools", "enable", tool.name)]
 
 
 def failed(root: Path, name: str) -> tuple[str, str]:
@@ -93,7 +107,8 @@ def failed(root: Path, name: str) -> tuple[str, str]:
         return text, ""
     run, task, number = calls[-1].workflow.rsplit(" ", 2)
     said = next(_said(root, RunId(run), TaskId(task), int(number)), "")
-    told = f", with: {plain(said, SAID)}" if said else ""
+    first, _, _ = said.partition("\n")
+    told = f", with: {plain(first, SAID)}" if first else ""
     return f"{text}; it failed last in {task} of {run}{told}", command("explain", run, task)
 
 

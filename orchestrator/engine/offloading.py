@@ -102,13 +102,20 @@ async def settle(crew: Crew, books: Books, warn: Callable[[str], None]) -> None:
 
 
 async def make_up(crew: Crew, books: Books, history: History, warn: Callable[[str], None]) -> None:
-    """Also what ended and was not booked: the program was killed between the two, or the store could not be written."""
-    books.due += [
+    """Also what ended and was not booked: the program was killed between the two, or the store could not be written. The ledger
+    may know of it what the store does not: that it was wrong."""
+    tries = [
         (task, one)
         for task, past in history.tasks.items()
         for one in past.tried
         if one.route.tool and one.outcome is not None
     ]
+    books.due += tries
+    await settle(crew, books, warn)
+    try:
+        books.wrong += await to_thread.run_sync(offload.refuted, books.run, tries)
+    except OrchestratorError as refused:
+        warn(f"what tools saved by work that turned out wrong may still be booked: {refused}")
     await settle(crew, books, warn)
 
 

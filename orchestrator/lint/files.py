@@ -24,7 +24,7 @@ def check(plan: Plan) -> Iterator[Diagnostic]:
         if task.files is None:
             text = (
                 f"{task.id} does not say what it writes: in the plain directory it runs alone; "
-                "add <files>"
+                "add <files>, with `none` where it writes nothing"
             )
             yield diagnostic("W803", plan.path, task.place("files"), text)
         elif plan.frontmatter and listed:

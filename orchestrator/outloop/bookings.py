@@ -7,10 +7,11 @@ import sqlite3
 from typing import NamedTuple
 
 from orchestrator.errors import UsageError
-from orchestrator.model.outloop import Saving, Tool, ToolCall
+from orchestrator.model.outloop import PatternStatus, Saving, Tool, ToolCall
 from orchestrator.outloop import matching, rows
 
 KEPT = 100_000  # calls, and savings: the newest ones
+ASIDE = "{} (shipped)"  # the row of one that ships, while an own one has its name; no manifest can name it
 COUNTED = ("tool_calls", "cost_savings_log")
 # What may disable it is counted from its calls since it was added or enabled.
 TOOL = """
@@ -69,13 +70,37 @@ class Bookings:
         )  # fmt: skip
 
     def remove_tool(self, name: str, why: str) -> None:
-        """It does nothing from now on, and no pattern names it. Its calls, and what they saved, stay by its name."""
+        """It does nothing from now on, and no pattern names it but those that it did until they were ended. Its calls, and what they
+        saved, stay by its name."""
         self._db.execute(
             "UPDATE adw_tools SET does = '[]', status = 'disabled', why = ? WHERE tool_name = ?",
             (why, name),
         )
-        query = "UPDATE operation_patterns SET tool_name = NULL WHERE tool_name = ?"
+        self._db.execute(
+            "UPDATE operation_patterns SET tool_name = NULL WHERE tool_name = ? AND automation_status != ?",
+            (name, PatternStatus.DEPRECATED),
+        )
+
+    def set_aside(self, name: str) -> None:
+        """What was decided of one that ships, and its figures, wait until the own one that stands in for it goes."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO adw_tools (tool_name, script_path, does, input_patterns, timeout_s, shipped, status, why, "
+            "calls, successes) SELECT ?, script_path, '[]', '[]', timeout_s, 1, status, why, calls, successes "
+            "FROM adw_tools WHERE tool_name = ?",
+            (ASIDE.format(name), name),
+        )
+        query = "UPDATE adw_tools SET calls = 0, successes = 0 WHERE tool_name = ?"
         self._db.execute(query, (name,))
+
+    def bring_back(self, name: str) -> None:
+        """The other way round."""
+        aside = ASIDE.format(name)
+        self._db.execute(
+            "UPDATE adw_tools SET (status, why, calls, successes) = (SELECT status, why, calls, successes FROM adw_tools "
+            "WHERE tool_name = ?1) WHERE tool_name = ?2 AND EXISTS (SELECT 1 FROM adw_tools WHERE tool_name = ?1)",
+            (aside, name),
+        )
+        self._db.execute("DELETE FROM adw_tools WHERE tool_name = ?", (aside,))
 
     def begin_anew(self, name: str) -> None:
         """A person says that it works: what it failed before disables it no more. The calls themselves stay, and count."""

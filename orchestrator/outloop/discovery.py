@@ -70,8 +70,8 @@ def nominate(book: Store, chosen: Iterable[str], since: str) -> list[Pattern]:
 
 
 def figures(pattern: Pattern, seen: Sequence[Occurrence], since: str) -> Figures:
-    """As the store counts them."""
-    alike = Counter(patterns.same(one, pattern.signature) for one in seen)
+    """As the store counts them, but that what mostly fails is sure to be nothing for a script."""
+    alike = Counter(patterns.same(one, pattern.signature) for one in seen if one.ok is not False)
     less = pattern.tool_cost_usd or 0.0
     recent = [one.cost_usd - less for one in seen if one.cost_usd is not None and one.at >= since]
     confidence = patterns.confidence(max(alike.values(), default=0), len(seen))

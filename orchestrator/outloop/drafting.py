@@ -26,6 +26,9 @@ MOST = 10  # other commands that are listed
 NAME = 60  # characters
 TELLING = frozenset({"echo", "printf", "sleep", "true", ":", "date"})
 HIDDEN = "•"  # in place of a key: such a command cannot be run
+TAKEN_OUT = re.compile(
+    r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n[ \t]*\2[ \t]*(?:\n|$)"
+)  # its text is not kept
 
 
 class Draft(NamedTuple):
@@ -35,11 +38,11 @@ class Draft(NamedTuple):
 
 
 def draft(pattern: Pattern, seen: Sequence[Occurrence]) -> Draft:
-    """UsageError where no command is known whole."""
+    """UsageError where no command is known whole: it is not where it was too long, had a key, or a text of a here-document that is not kept."""
     counts = Counter(commands.masked(redact.text(one.command)) for one in seen if one.command)
     own = Counter[str]()
     for command, count in counts.items():
-        if len(command) < COMMAND and HIDDEN not in command:
+        if len(command) < COMMAND and HIDDEN not in command and not TAKEN_OUT.search(command):
             own[own_part(command, pattern.signature)] += count
     whole = [command for command, _ in _by_count(own)]
     if not whole:
@@ -101,7 +104,7 @@ def write(root: Path, made: Draft, *, anew: bool = False) -> tuple[Path, Path]:
 def _script(pattern: Pattern, command: str, others: Sequence[tuple[str, int]]) -> str:
     rows = [
         "#!/usr/bin/env bash",
-        f"# A draft, from what was run for {pattern.signature} in {pattern.occurrences} tasks. Look it over before you add it:",
+        f"# A draft, from what was run for {pattern.signature} in {pattern.occurrences} attempts. Look it over before you add it:",
         "# it is started in the task's workspace, may write what its manifest says, and ends with 0 where all went well.",
         "# Its arguments are the commands that the task itself names as its checks; use them, or leave them.",
         "set -euo pipefail",

@@ -16,7 +16,7 @@ from orchestrator import prices
 from orchestrator.errors import UsageError
 from orchestrator.journal import tail
 from orchestrator.model import Price, Usage
-from orchestrator.outloop import sessions, store, transcripts
+from orchestrator.outloop import copies, sessions, store, transcripts
 from orchestrator.outloop.detect import Worked
 from orchestrator.outloop.matching import Words
 from orchestrator.outloop.sessions import Seen
@@ -49,22 +49,24 @@ class Counted(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A file of a session: how long it is, when it was written, how it begins, and how far it was counted before."""
+    """A file of a session: how long it is, when it was written, how it begins, how far it was counted before, and how much in it is another session's in any case."""
 
     file: File
     size: int
     written: float
     begin: Begin
     before: int
+    others: int = 0
 
 
 class Found(NamedTuple):
-    """A session. `told`: what it adds to the count. `seen`: None where it counts for nothing."""
+    """A session. `told`: what it adds to the count. `seen`: None where it counts for nothing. `stays`: what is known of it, as its files do not tell what it did."""
 
     workflow: str
     read: Mapping[str, int]
     told: Counted
     seen: Seen | None = None
+    stays: bool = False
 
 
 class Bill:
@@ -262,12 +264,16 @@ def _read(
     root: Path, files: Sequence[File], known: Collection[str], chosen: Settings, bar: Bar
 ) -> Iterator[Found]:
     """A session goes on: its figures are those of all of it. What it shares with another counts where it was first."""
+    with store.reading(root) as book:
+        noted = copies.Copies(book.notes(copies.BEGINS) if book else {})
     for family in _families(_parts(root, files)):
         if all(one.size == one.before for one in family):
             continue
+        there = {one.begin.id for one in family}
         by_session: dict[tuple[str, ...], list[Part]] = {}
         for one in sorted(family, key=_age):
-            by_session.setdefault(_session(one), []).append(one)
+            many = noted.many(one.file.client, one.begin.first, one.begin.id, there)
+            by_session.setdefault(_session(one), []).append(one._replace(others=many))
         copied: set[int] | None = set() if len(by_session) > 1 else None
         for parts in by_session.values():
             parts.sort(key=lambda one: str(one.file.path))
@@ -286,6 +292,7 @@ def _found(
     read = {_names(one.file)[0 if is_here else -1]: one.size for one in parts}
     if not is_here:
         return Found(workflow, read, Counted(elsewhere=1))
+    read |= {_note(one): one.others for one in parts if one.begin.first and one.others < copies.ALL}
     recorded = Found(workflow, read, Counted(recorded=1))
     if begin.id in known and copied is None:
         return recorded
@@ -293,15 +300,24 @@ def _found(
     session = Session(book=bill.add, copied=copied or (), id=begin.id, folder=folder)
     told = Counted()
     for one in parts:
+        before = len(session.others)
+        session.others_first = before + one.others
         told = _with(told, one.file, session, bar)
+        if one.begin.first and (more := len(session.others) - before):
+            read[_note(one)] = max(read.get(_note(one), 0), more)
     if copied is not None:
         copied |= session.known
     if begin.id in known:
         return recorded
     if not session.steps:
-        return Found(workflow, read, told)
+        stays = any(one.others == copies.ALL for one in parts)
+        return Found(workflow, read, told, stays=stays)
     seen = _seen(workflow, session, bill, chosen, _written(parts))
     return Found(workflow, read, told._replace(sessions=1), seen)
+
+
+def _note(one: Part) -> str:
+    return copies.note(one.file.client, one.begin.first, one.begin.id)
 
 
 def _with(told: Counted, file: File, session: Session, bar: Bar) -> Counted:
@@ -359,7 +375,8 @@ def _keep(root: Path, found: Sequence[Found], told: Counted) -> Counted:
                 book.read(name, size)
             new = sessions.keep(book, one.seen) if one.seen else 0
             told = _sum(told, one.told._replace(new=new))
-        book.drop({one.workflow: _signatures(one) for one in found if not one.told.elsewhere})
+        mine = (one for one in found if not one.told.elsewhere and not one.stays)
+        book.drop({one.workflow: _signatures(one) for one in mine})
     return told
 
 

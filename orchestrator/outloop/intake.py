@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -11,8 +12,16 @@ LONGEST_NAME = 8  # words
 FENCE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 ITEM = re.compile(r"^(?P<indent>[ \t]*)(?:[-*+•]|\d{1,3}[.)])[ \t]+(?P<text>\S.*)$")
 CLAUSE = re.compile(r"(?<=[.!?;])\s+|,?\s+(?:and then|and|then)\s+|,\s+", re.IGNORECASE)
+SENTENCE = re.compile(r"(?<=[.!?;])\s+")
+PARAGRAPH = re.compile(r"\n\s*\n")
 PATH = re.compile(r"(?<![\w/.:@-])((?:[\w.+-]+/)+)([\w.+*-]*)")
 STRESS = re.compile(r"(?<!\w)(_{1,2})(?=[^\s_])(.+?)\1(?![\w.])")  # no `__init__.py`
+FIRST = re.compile(r"[\W_]*([A-Za-z-]+)\b(?!['\u2019(])(?:\s+([A-Za-z]+)\b)?")
+LEAD = re.compile(  # "Finally, rewrite it"
+    r"^[\W_]*(?:(?:please|first|second|third|next|then|now|also|finally|lastly|afterwards|after that)\b,?\s+)+", re.IGNORECASE
+)  # fmt: skip
+BOLD = re.compile(r"[ \t]*((?:\*\*|__)(?=\S)[^*_\n]+?(?:\*\*|__))\s+(?=\w)")
+LABEL = re.compile(r"[^\W_][^\s:]*(?:\s[^\s:]+){0,3}?(?::|\s[-\u2013\u2014])\s+(?=\S)")
 FOLDER = re.compile(r"\.?[A-Za-z_][\w-]*")
 CHECKING = "check"
 KINDS = {  # of work, by the verb that a step begins with; to add, change and remove things are steps of one job
@@ -120,23 +129,55 @@ def analyse(text: str) -> Intake:
 
 
 def _steps(prose: str) -> Iterator[str]:
-    """Items of the outermost lists with all that hangs on them; without a list, clauses that begin with a verb."""
+    """Items of the outermost lists with all that hangs on them, and what is asked for before and after these; without a list, clauses."""
     lines = prose.splitlines()
-    items = [(number, found) for number, line in enumerate(lines) if (found := ITEM.match(line))]
-    if len(items) > 1:
-        outermost = min(len(found["indent"].expandtabs()) for _, found in items)
-        starts = [n for n, found in items if len(found["indent"].expandtabs()) == outermost]
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-            first = ITEM.match(lines[start])
-            yield "\n".join([first["text"] if first else "", *lines[start + 1 : end]])
+    starts = _outermost(lines)
+    if len(starts) < 2:
+        yield from _clauses(lines, CLAUSE)
         return
+    yield from filter(_kind, _clauses(lines[: starts[0]], SENTENCE))
+    ends = [*starts[1:], _end(lines, starts[-1])]
+    for start, end in zip(starts, ends, strict=True):
+        first = ITEM.match(lines[start])
+        yield "\n".join([first["text"] if first else "", *lines[start + 1 : end]])
+    yield from filter(_kind, _clauses(lines[ends[-1] :], SENTENCE))
+
+
+def _outermost(lines: Sequence[str]) -> list[int]:
+    """Lines with items that hang on none before them."""
+    starts, edge = list[int](), math.inf
+    for number, line in enumerate(lines):
+        if (found := ITEM.match(line)) and (indent := _width(found["indent"])) <= edge:
+            starts.append(number)
+            edge = indent
+    return starts
+
+
+def _end(lines: Sequence[str], start: int) -> int:
+    """Where the text goes on that hangs on the last item no more: behind an empty line, no further in than the item."""
+    edge = _width(lines[start])
+    after = range(start + 1, len(lines))
+    return next(
+        (n for n in after if lines[n].strip() and not lines[n - 1].strip() and _width(lines[n]) <= edge),
+        len(lines),
+    )  # fmt: skip
+
+
+def _width(line: str) -> int:
+    wide = line.expandtabs()
+    return len(wide) - len(wide.lstrip())
+
+
+def _clauses(lines: Sequence[str], stop: re.Pattern[str]) -> Iterator[str]:
+    """From one that begins with a verb to the next."""
     clause = ""
-    for piece in filter(None, map(str.strip, CLAUSE.split(" ".join(prose.split())))):
-        if clause and _kind(piece):
-            yield clause
-            clause = piece
-        else:
-            clause = f"{clause} {piece}".strip()
+    for paragraph in PARAGRAPH.split("\n".join(lines)):
+        for piece in filter(None, map(str.strip, stop.split(" ".join(paragraph.split())))):
+            if clause and _kind(piece):
+                yield clause
+                clause = piece
+            else:
+                clause = f"{clause} {piece}".strip()
     if clause:
         yield clause
 
@@ -176,12 +217,26 @@ def _is_asked(kind: str) -> bool:
 
 
 def _kind(step: str) -> str:
-    """By its first word or two; `fix_applied` is none."""
-    first = re.match(r"[\W_]*([A-Za-z-]+)\b(?:\s+([A-Za-z]+)\b)?", _head(step))
+    """By its first word or two, or else by those behind its label; `fix_applied` is none."""
+    head = _head(step)
+    return _verb(head) or _verb(head[len(_label(step)) :])
+
+
+def _verb(head: str) -> str:
+    first = FIRST.match(LEAD.sub("", head))
     if not first:
         return ""
     word = first[1].lower()
     return KIND.get(f"{word} {(first[2] or '').lower()}", KIND.get(word, ""))
+
+
+def _label(step: str) -> str:
+    """Of its head: `Backend: ` of "**Backend**: add it"; what begins with a verb itself is none."""
+    head, bold = _head(step), BOLD.match(step)
+    if _verb(head):
+        return ""
+    found = LABEL.match(head)
+    return found[0] if found else f"{_head(bold[1])} " if bold else ""
 
 
 def _folder(step: str) -> str:
@@ -206,9 +261,11 @@ def _region(step: str) -> str:
 
 
 def _name(step: str) -> str:
-    """Its first words, as far as the first stop."""
-    head = re.split(r"(?<=\w)[.:;](?:\s|$)|\s[-\u2013\u2014]\s|\s\(", _head(step))[0]
-    words = head.split()
+    """Its first words, as far as the first stop; a label and its stop are no end."""
+    label = _label(step)
+    rest = _head(step)[len(label) :]
+    head = re.split(r"(?<=\w)[.:;](?:\s|$)|\s[-\u2013\u2014]\s|\s\(", rest)[0]
+    words = f"{label}{head}".split()
     told = " ".join(words[:LONGEST_NAME]).rstrip(",.:;")
     return f"{told} …" if len(words) > LONGEST_NAME else told
 

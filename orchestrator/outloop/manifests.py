@@ -97,10 +97,16 @@ def _wrong(text: str, errors: list[ErrorDetails]) -> Iterator[tuple[int, str]]:
 def _of_script(path: Path, name: object, root: Path | None) -> Iterator[tuple[str, str]]:
     if not isinstance(name, str) or not name:
         return
-    there, homes = (path.parent / name).resolve(), (path.parent.resolve(), root and root.resolve())
+    homes = (path.parent.resolve(), root and root.resolve())
+    try:
+        there = (path.parent / name).resolve()
+        is_there = there.is_file()
+    except (ValueError, OSError, RuntimeError):  # a NUL; too long; a link to itself
+        yield "script", f"{name!r} is no name of a file"
+        return
     if not any(home and there.is_relative_to(home) for home in homes):
         yield "script", f"{there} is outside of the manifest's folder and of the project"
-    elif not there.is_file():
+    elif not is_there:
         yield "script", f"there is no {there}"
     elif _is_empty(there):
         yield "script", f"{there} is empty: it would do nothing, and call that well done"

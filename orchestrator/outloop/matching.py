@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 
 from orchestrator.model import Task
 from orchestrator.model.outloop import Pattern, PatternStatus, Tool, ToolStatus
+from orchestrator.outloop.operation import operations
 from orchestrator.outloop.vocabulary import (
     AMBIGUOUS,
     CONTRARY,
@@ -32,6 +33,7 @@ from orchestrator.outloop.vocabulary import (
 
 TITLE, ACTION = 3, 2  # what a word that nothing explains weighs against one that is explained
 NEAR = 75  # of 100: such a name is meant
+ANY_AGENT = "general-purpose"  # what `annotate` writes where a plan says nothing
 UNNAMED = 0.6  # neither its words nor its commands name the tool, or the scope
 TOLD = {"name", "action", "done", "files", "verify"}  # what a task's own fields have
 WORD = re.compile(r"[^\W_][\w.+-]*")  # of any language: what nobody explains counts
@@ -83,8 +85,15 @@ def match(
     fit = [pair for pair in usable if not outside(task, pair[1])]
     if not fit:
         return f"it declares files to write that no tool declares: {', '.join(task.files or ())}"
-    words = Words.of(task)
-    found = [(score(words, p.signature, t.phrases), p, t) for p, t in fit]
+    words, run = Words.of(task), _run(task.commands)
+    found = [
+        (
+            max(score(words, one, t.phrases) for one in (p.signature, *_below(p.signature, run))),
+            p,
+            t,
+        )
+        for p, t in fit
+    ]
     found.sort(key=lambda one: (-one[0], -one[1].signature.count(":"), one[1].signature))
     best, pattern, tool = found[0]
     if best < floor:
@@ -96,12 +105,21 @@ def match(
     return Match(pattern, tool, best, ahead)
 
 
+def _run(commands: Iterable[str]) -> set[str]:
+    return {level for one in commands for op in operations(one) for level in op.levels}
+
+
+def _below(signature: str, run: Iterable[str]) -> list[str]:
+    """Where and what of it the task's own checks are: its words may name that, too."""
+    return sorted(one for one in run if one.startswith(f"{signature}:"))
+
+
 def refuses(task: Task) -> str | None:
     """Why no tool may do it, whatever its words are."""
     if task.is_checkpoint:
         return "a checkpoint is a person's"
     asked = {
-        "worker": task.worker or task.subagent,
+        "worker": task.worker or (task.subagent if task.subagent != ANY_AGENT else None),
         "model": task.model or task.model_lock,
         "review": task.review,
         "quality": task.attributes.get("quality"),

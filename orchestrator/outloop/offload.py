@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator import ledger
 from orchestrator.errors import OrchestratorError
 from orchestrator.history import Tried
-from orchestrator.ledger import normalise_id
 from orchestrator.model import Failure, RunId, Task, TaskId, Verified
 from orchestrator.model.outloop import (
     Occurrence,
@@ -25,6 +25,7 @@ from orchestrator.outloop import matching, staying, store, toolbox
 from orchestrator.outloop.matching import Match
 from orchestrator.outloop.operation import operations
 from orchestrator.outloop.store import Store
+from orchestrator.settings import ledger_folder
 from orchestrator.settings.outloop import PatternSettings
 
 OF_THE_TOOL = {  # it ran, and ended by itself or by its own limits: that counts
@@ -197,9 +198,27 @@ def amended(root: Path, run: str, task: str, attempt: int) -> tuple[Tool | None,
         every = there.calls_of(run) if there else []
     for name in every:
         _, own, number = name.split(" ")[0], *name.partition(" ")[2].rsplit(" ", 1)
-        if (normalise_id(own), int(number)) == (task, attempt):
+        if (ledger.normalise_id(own), int(number)) == (task, attempt):
             return take_back(root, name)
     return None, ""
+
+
+def refuted(run: RunId, tries: Iterable[tuple[TaskId, Tried]]) -> list[tuple[TaskId, int]]:
+    """Those that passed, and are wrong by the ledger's last word. RecordError where it cannot be read.
+
+    To be asked after they are booked: who amends one takes it back where it is booked, and here is asked what was said before that.
+    """
+    passed = {
+        (run, ledger.normalise_id(task), one.number): (task, one)
+        for task, one in tries
+        if counts(one) and one.outcome is not None and one.outcome.ok
+    }
+    if not passed:
+        return []
+    since = min(one.finished_at or one.started_at for _, one in passed.values())
+    lines = ledger.skim(ledger_folder(), since).amendments
+    said = {line.identity: line.outcome for line in lines}  # of several the last one counts
+    return [(task, one.number) for key, (task, one) in passed.items() if said.get(key) == "failed"]
 
 
 def _judged(books: Store, tool: Tool) -> str:

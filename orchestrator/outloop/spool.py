@@ -29,13 +29,13 @@ PAYLOAD = {"id": str, "tool": str, "target": str, "ok": bool, "size": int, "word
 
 
 class Part(NamedTuple):
-    """`which`: device and inode. `events`: None where it is no file."""
+    """`which`: device and inode. `events`: None where it is no file, or `waits`: a hook holds it, or it cannot be read now."""
 
     number: int
     path: Path
     which: tuple[int, int]
     events: list[HookEvent] | None
-    is_held: bool = False
+    waits: bool = False
 
 
 def take(root: Path) -> None:
@@ -69,16 +69,30 @@ def waiting(root: Path) -> int:
         taken = book.count_waiting_hook_events() if book else 0
     parts = [path for number, path in _parts(home).items() if number > upto]
     found = (_opened(path) for path in (home / hook.SPOOL, *parts))
-    return taken + sum(sum(1 for _ in _events(one)) for one in found if one is not None)
+    return taken + sum(_count(one) for one in found if one is not None)
+
+
+def _count(descriptor: int) -> int:
+    """0 where it cannot be read: `notes` names it."""
+    with suppress(OSError):
+        return sum(1 for _ in _events(descriptor))
+    return 0
 
 
 def notes(root: Path) -> Iterator[str]:
-    """What was put aside and is still there."""
+    """What was put aside and is still there, and what cannot be read."""
     for path in sorted((root / HOME).glob(f"hooks-*{ASIDE}")):
         yield (
             f"{HOME}/{path.name} stood where hooks write and is no file of theirs: nothing of it was read. "
             "Next: look at it, then remove it"
         )
+    home = root / HOME
+    for path in (home / hook.SPOOL, *(path for _, path in sorted(_parts(home).items()))):
+        if why := _refusal(path):
+            yield (
+                f"{HOME}/{path.name} cannot be read ({why}): what hooks told there is not counted yet. "
+                f'Next: if somebody else wrote it (sudo), sudo chown "$USER" {HOME}/hooks*.jsonl; then it counts the next time'
+            )
 
 
 def _parts(home: Path) -> dict[int, Path]:
@@ -100,7 +114,7 @@ def _next(home: Path, upto: int) -> Path:
 
 
 def _look(number: int, path: Path, limit: float) -> Part | None:
-    """None: it is gone, or cannot be read now."""
+    """None: it is gone."""
     try:
         told = path.lstat()
     except OSError:
@@ -110,11 +124,28 @@ def _look(number: int, path: Path, limit: float) -> Part | None:
         return part
     descriptor = _opened(path)
     if descriptor is None:
-        return None
+        return part._replace(waits=True)
     if not _is_written(descriptor, limit):
         os.close(descriptor)
-        return part._replace(is_held=True)
-    return part._replace(events=list(_events(descriptor)))
+        return part._replace(waits=True)
+    try:
+        return part._replace(events=list(_events(descriptor)))
+    except OSError:
+        return part._replace(waits=True)
+
+
+def _refusal(path: Path) -> str:
+    """Why this file cannot be read now; empty: it can, or it is none."""
+    if not path.is_file() or path.is_symlink():
+        return ""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.read(1)
+    except FileNotFoundError:
+        return ""
+    except OSError as refused:
+        return str(refused.strerror)
+    return ""
 
 
 def _opened(path: Path) -> int | None:
@@ -135,7 +166,7 @@ def _opened(path: Path) -> int | None:
 def _is_written(descriptor: int, limit: float) -> bool:
     """By all hooks that had it open already. Who opens it from now on sees that it is another."""
     while True:
-        with suppress(BlockingIOError):
+        with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             return True
@@ -145,11 +176,11 @@ def _is_written(descriptor: int, limit: float) -> bool:
 
 
 def _keep(book: Store, home: Path, part: Part) -> None:
-    """If nobody else did meanwhile. One that a hook still holds gets a later number, so the others need not wait for it."""
+    """If nobody else did meanwhile. One that waits gets a later number, so the others need not wait for it."""
     upto = book.upto(TAKEN)
     if part.number <= upto or not _is_still(part):
         return
-    if part.is_held:
+    if part.waits:
         part.path.rename(_next(home, upto))
         return
     if part.events is None:
@@ -176,7 +207,7 @@ def _aside(home: Path, number: int) -> Path:
 
 
 def _events(descriptor: int) -> Iterator[HookEvent]:
-    with open(descriptor, "rb") as file, suppress(OSError):
+    with open(descriptor, "rb") as file:
         for row in file.read(2 * hook.MOST_SPOOL).split(b"\n"):
             if (event := _event(row)) is not None:
                 yield event

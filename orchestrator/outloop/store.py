@@ -40,13 +40,14 @@ MERGED = """
  SELECT 0, max(at, excluded.at), max(times, excluded.times), iif(at > excluded.at, ok, excluded.ok), coalesce(excluded.tokens, tokens),
         coalesce(excluded.cost_usd, cost_usd), excluded.command, 0
  WHERE live != excluded.live)"""
-# What a tool saves is told against the tasks that a model did before: these stay longer where there is one. What was imported (not
-# live) is of earlier days anyhow, and would not be read again: it stays.
+# What a tool saves is told against the tasks that a model did before: these stay longer where there is one, or one is waited for.
+# What was imported (not live) is of earlier days anyhow, and would not be read again: it stays.
 OLD = (
     ("hook_events", "id", "FROM hook_events WHERE processed AND at < :before"),
     ("pattern_occurrences", "pattern_id, workflow_id, signature", """
 FROM pattern_occurrences WHERE at < :before AND live AND NOT (at >= :longest AND similarity_score > 0 AND tokens IS NOT NULL AND
-     EXISTS (SELECT 1 FROM operation_patterns WHERE id = pattern_id AND tool_name IS NOT NULL))"""),
+     EXISTS (SELECT 1 FROM operation_patterns WHERE id = pattern_id AND
+             (tool_name IS NOT NULL OR automation_status IN ('approved', 'implemented'))))"""),
 )  # fmt: skip
 STANDS = """
 SELECT (SELECT group_concat(concat) FROM (SELECT automation_status || occurrence_count || potential_monthly_savings ||
@@ -122,7 +123,7 @@ class Store(Bookings):
     def move(
         self, name: str, to: PatternStatus, by: str, why: str = "", tool: str | None = None
     ) -> Pattern:
-        """UsageError where it may not become that."""
+        """UsageError where it may not become that. One that is open again has no tool."""
         found = self.find(name)
         if not patterns.may_become(found.status, to):
             legal = ", ".join(sorted(patterns.MOVES[found.status]))
@@ -133,8 +134,8 @@ class Store(Bookings):
             self.tool(tool)
         self._db.execute(
             "UPDATE operation_patterns SET automation_status = ?, decided_by = ?, why = ?, "
-            "tool_name = coalesce(?, tool_name) WHERE id = ?",
-            (to, by, why, tool, found.id),
+            "tool_name = coalesce(?, iif(automation_status = ?, NULL, tool_name)) WHERE id = ?",
+            (to, by, why, tool, PatternStatus.DEPRECATED, found.id),
         )
         return self.find(found.signature)
 
@@ -338,6 +339,11 @@ class Store(Bookings):
         query = "SELECT upto FROM outloop_read WHERE name = ?"
         row = self._db.execute(query, (name,)).fetchone()
         return int(row[0]) if row else 0
+
+    def notes(self, begin: str) -> dict[str, int]:
+        """How far all whose names begin so were read."""
+        query = "SELECT name, upto FROM outloop_read WHERE name >= ? AND name < ?"
+        return dict(self._db.execute(query, (begin, f"{begin}\U0010ffff")))
 
     def read(self, name: str, upto: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO outloop_read (name, upto) VALUES (?, ?)", (name, upto))  # fmt: skip

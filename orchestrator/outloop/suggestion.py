@@ -53,7 +53,7 @@ def render(
         f"| Tokens | {_tokens(pattern.mean_tokens)} | {_tokens(tokens)} |",
         f"| Cost | {_usd(pattern.mean_cost_usd)} | {_usd(usd)} |",
         "",
-        f"{_per_use(pattern, usd, bool(whole))} Means are of the {pattern.measured} tasks that told their tokens.",
+        f"{_per_use(pattern, usd, bool(whole))} Means are of the {pattern.measured} that told their tokens.",
         "",
         "## What is run",
         "",
@@ -79,7 +79,7 @@ def _opening(pattern: Pattern, seen: Sequence[Occurrence], floor: float, savings
         f"# {title(pattern)}",
         "",
         f"**Pattern:** `{pattern.signature}`  ",
-        f"**Seen:** in {pattern.occurrences} tasks, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
+        f"**Seen:** in {pattern.occurrences} attempts at tasks, or sessions, {pattern.first_seen[:10]} to {pattern.last_seen[:10]}; "
         f"{pattern.confidence:g} of 100 sure that it is the same each time  ",
         f"**Of these:** {extent(seen, floor)}  ",
         f"**It would save:** {savings}",

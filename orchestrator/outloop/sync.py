@@ -71,7 +71,9 @@ def sync(
                 new += _keep(book, ended[begin : begin + AT_ONCE])
                 if begin + AT_ONCE >= len(ended):
                     _book(book, over, floor)
-                    book.read(EVENTS, max(events[-1].seq, book.upto(EVENTS)))
+        _take_back(root, over)
+        with store.writing(root) as book:
+            book.read(EVENTS, max(events[-1].seq, book.upto(EVENTS)))
         reached(events[-1].seq)
     new += hooked.sync(root, floor, per_file)
     count(root)
@@ -158,6 +160,16 @@ def _book(book: Store, over: Iterable[Over], floor: float) -> None:
             name = offload.workflow(one.run, one.task.id, one.tried.number)
             with suppress(UsageError):  # its pattern or its tool is gone
                 offload.keep(book, name, one.tried, floor)
+
+
+def _take_back(root: Path, over: Iterable[Over]) -> None:
+    """What is wrong by the ledger: their run was killed before it could say so here, or it was said before they were booked."""
+    by_run = dict[RunId, list[tuple[TaskId, Tried]]]()
+    for one in over:
+        by_run.setdefault(one.run, []).append((one.task.id, one.tried))
+    for run, tries in by_run.items():
+        for task, number in offload.refuted(run, tries):
+            offload.take_back(root, offload.workflow(run, task, number))
 
 
 def _tasks(root: Path, run: RunId) -> dict[TaskId, Task]:

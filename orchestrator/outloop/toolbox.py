@@ -111,15 +111,17 @@ def register(store: Store) -> list[Tool]:
 
 
 def add(store: Store, path: Path, root: Path | None = None) -> Tool:
-    """Its manifest anew where it is there already. One that is disabled stays so: only `enable` ends that.
+    """Its manifest anew where it is there already. One that is disabled stays so: only `enable` ends that, also of one that ships
+    and for which it stands in.
 
     `root`: of the project, where its script may lie as well as below its manifest.
     """
     tool = read(path, root=root)
-    there = next((one for one in store.tools() if one.name == tool.name), None)
-    if there is None or there.shipped:
+    there = next((one for one in register(store) if one.name == tool.name), None)
+    if there is not None and there.shipped:
+        store.set_aside(tool.name)
         there = None
-    elif there.status is ToolStatus.DISABLED:
+    elif there is not None and there.status is ToolStatus.DISABLED:
         tool = _with(tool, ToolStatus.DISABLED, there.why)
     store.keep_tool(tool)
     if there is None or any(getattr(there, key) != getattr(tool, key) for key in TOLD):
@@ -128,7 +130,7 @@ def add(store: Store, path: Path, root: Path | None = None) -> Tool:
 
 
 def remove(store: Store, name: str, by: str) -> Sequence[Pattern]:
-    """Of an own one: its patterns go to another that is enabled, else they wait. One that ships is back in its place."""
+    """Of an own one: its patterns go to another that is enabled, else they wait. One that ships is back in its place, as it was."""
     own = next((one for one in register(store) if one.name == name), None)
     if own is None:
         store.tool(name)  # says which there are
@@ -138,6 +140,7 @@ def remove(store: Store, name: str, by: str) -> Sequence[Pattern]:
     ours = next((one for one in shipped() if one.name == name), None)
     if ours is not None:
         store.keep_tool(ours)
+        store.bring_back(name)
         store.begin_anew(name)
         return choose_anew(store, f"the {name} that ships is back", by)
     who = f" by {by}" if by else ""
@@ -202,7 +205,7 @@ def choose_anew(store: Store, why: str, by: str) -> Sequence[Pattern]:
         if is_active:
             store.move(one.signature, PatternStatus.IMPLEMENTED, who, why, name)
         if best:
-            store.move(one.signature, PatternStatus.ACTIVE, who, why, name)
+            store.move(one.signature, PatternStatus.ACTIVE, who, f"{name} does it ({why})", name)
         changed.append(store.find(one.signature))
     return changed
 

@@ -41,11 +41,13 @@ class Call:
 
 @dataclass(slots=True)
 class Session:
-    """Sums, and the first steps: half a million answers need no more. `copied`: what other sessions have already, and `known` what this one has, as hashes. `book` is told what each answer of which model used."""
+    """Sums, and the first steps: half a million answers need no more. `copied`: what other sessions have already, and `known` what this one has, as hashes; `others`: those of its files that are not its own, which the first `others_first` are whosever they are. `book` is told what each answer of which model used."""
 
     book: Callable[[Usage, str], None] = lambda _usage, _model: None
     copied: Collection[int] = frozenset()
     known: set[int] = field(default_factory=set)
+    others: set[int] = field(default_factory=set)
+    others_first: int = 0
     id: str = ""
     folder: str = ""
     at: str = ""
@@ -107,7 +109,10 @@ class Session:
 
     def _is_new(self, key: str) -> bool:
         mark = hash(key)
-        if mark in self.known or mark in self.copied:
+        if mark in self.known or mark in self.others:
+            return False
+        if mark in self.copied or len(self.others) < self.others_first:
+            self.others.add(mark)
             return False
         self.known.add(mark)
         return True
@@ -226,10 +231,10 @@ def _step(tool: str, told: Mapping[str, Any]) -> Step:
 
 
 def _clean(name: str, word: str) -> str:
-    text = cut(word, LONGEST_SCRIPT)
+    text = redact.text(cut(word, LONGEST_SCRIPT))
     if name in ("command", "cmd"):
         return commands.masked(redact.text(without_texts(text)))
-    return redact.text(text)
+    return text
 
 
 # --- Claude Code ------------------------------------------------------------------------------------

@@ -34,10 +34,10 @@ RESULTS: Mapping[str, str] = {
     "built": "build", "compiled": "compile", "tested": "test", "linted": "lint", "formatted": "format", "typechecked": "typecheck",
     "type": "typecheck", "typescript": "typecheck",
 }  # fmt: skip
-# In <done>: the check says that itself.
+# In <done>: the check says that itself. Not of warnings and issues, with which programs end well.
 WELL = frozenset(
     """
-    ok okay fine well work working clean cleanly successful run error failure warning issue problem finish complete
+    ok okay fine well work working clean cleanly successful run finish complete
     command check terminate end return
     """.split()  # noqa: SIM905
 )
@@ -45,8 +45,8 @@ UNFINISHED = re.compile(
     r"\b(?:complete|finish|clean|check)(?= (?:the|all|any|every|each|this|these|those|our|your|it|them)\b)"
 )
 NOTHING_FAILS = re.compile(
-    r"\b(?:no|none|nothing|zero|0|without(?: any)?|free of)\b(?: of (?:them|it|the|these))?"
-    r"((?: [\w-]+)?) (?:fail(?:s|ed|ures?|ing)?|errors?|warnings?|issues?|problems?|broken)\b"
+    r"\b(?:there (?:are|is|were) )?(?:no|none|nothing|zero|0|without(?: any)?|free of)\b(?: of (?:them|it|the|these))?"
+    r"((?: [\w-]+)?) (?:fail(?:s|ed|ures?|ing)?|errors?|broken)(?:,? (?:or|and|nor) (?:failures?|errors?))*\b"
 )
 # They add nothing to what is to be done.
 STOP = frozenset(
@@ -70,11 +70,12 @@ CONTRARY = frozenset(
     resolve adjust correct develop prepare draft clean-up cleanup audit compare measure optimise optimize rework
     retry revert restore resume record capture collect save store append insert triage split port never not without
     don't instead otherwise failing failed broken complete finish have has had make need provide exist there
+    error failure warning issue problem
     """.split()  # noqa: SIM905
 )
-# "no failures" is the plain wish of who runs anything, and "the full" suite is the suite.
+# "no failures" is the plain wish of who runs anything ("no warnings" is more), and "the full" suite is the suite.
 HARMLESS = re.compile(
-    r"\b(?:(?:there (?:are|is|must be|should be) |with |has |have )?(?:no|zero|0|without(?: any)?)(?: new)? (?:failures?|errors?|regressions?|warnings?)"
+    r"\b(?:(?:there (?:are|is|must be|should be) |with |has |have )?(?:no|zero|0|without(?: any)?)(?: new)? (?:failures?|errors?|regressions?)(?:,? (?:or|and|nor) (?:failures?|errors?|regressions?))*"
     r"|(?:report|list|show|name|tell)(?: me)?(?: all| any| the| which| what)* (?:failures|failing tests|tests fail|errors)"
     r"|exit(?:s|ing)?(?: with)?(?: code| status)* (?:0|zero)|make sure"
     r"|(?<=the )(?:full|whole|entire|complete)(?= (?:[\w-]+ )?(?:tests?|testsuite|suite|build)\b))\b"

@@ -12,6 +12,10 @@ WORD = re.compile(
     r"\\\n|(?P<escaped>\\.)|(?P<single>'[^'\n]*')|(?P<double>\"[^\"\\$`\n]*\")|(?P<bare>[^ \t\n\\'\"`$;&|<>()]+)"
 )
 ESCAPES = re.compile(r"\$'(?:[^'\\]|\\.)*'", re.S)
+# What a shell, or a program, that gets the text of a quote may take for one of its own, and for the end of its first line.
+HERE = re.compile(r"(?<!<)<<(?!<)")
+NEWLINE = re.compile(r"\n|\\(?:n|0*12|[xuU]0*[aA]|c[jJ])")
+AFTER_WORD = " \t\r\n;&|<>()"
 BEFORE_COMMENT = " \t\n;&|(`"
 MOST_OPEN = 100  # brackets and quotes in each other; nobody writes so many
 CASE = re.compile(r"\bcase\b")  # its patterns end with a bracket that nobody opened
@@ -23,18 +27,27 @@ class Document(NamedTuple):
     quoted: bool
 
 
+class Here(NamedTuple):
+    """A << in a quote, and what was kept when it came."""
+
+    at: int
+    kept: int
+    pieces: int
+
+
 def without_texts(script: str) -> str:
     return _Script(script).without_texts() if "<<" in script else script
 
 
 class _Script:
-    """`open`: quotes and brackets around the place where we are, and where each began. `waiting`: documents that begin after this line."""
+    """`open`: quotes and brackets around the place where we are, and where each began. `waiting`: documents that begin after this line. `heres`: the first << of a quote, by where that began."""
 
     def __init__(self, text: str) -> None:
         self.text, self.at, self.kept = text, 0, 0
         self.pieces = list[str]()
         self.open = list[tuple[str, int]]()
         self.waiting = list[Document]()
+        self.heres = dict[int, Here]()
         self.passed = -1  # the last << that is a text of a quote
         self.is_sure = not CASE.search(text)
 
@@ -51,13 +64,19 @@ class _Script:
 
     def _cut(self) -> None:
         """From here on nothing is kept; of a quote around it nothing, too: half of a password is found by nobody."""
+        here = next((self.heres[one] for _, one in self.open if one in self.heres), None)
+        if here:
+            self._goes_back(here)
         self.at = max(self.kept, self.open[0][1] if self.open else self.at)
         self.text = self.text[: self.at]
         self.open.clear()
 
     def _in_quotes(self, char: str) -> None:
         if char == '"':
-            self.open.pop()
+            if here := self.heres.get(self.open[-1][1]):
+                self._leaves(here, self.at)
+            if self.open:
+                self.open.pop()
         elif char == "`" or (char == "$" and self._follows("$(")):
             self._opens(char)
             return
@@ -66,6 +85,8 @@ class _Script:
             return
         elif char == "<" and self._follows("<<"):
             self.passed = self.at
+            if HERE.match(self.text, self.at):
+                self.heres.setdefault(self.open[-1][1], self._here(self.at))
             if not self.is_sure:
                 self._cut()
                 return
@@ -104,13 +125,38 @@ class _Script:
         quoted = self.text[self.at : end or None]
         if ("<<" in quoted and not (end and self.is_sure)) or ("\n" in quoted and self.waiting):
             self._cut()
-        else:
-            self.at = end or len(self.text)
+            return
+        if end and (found := HERE.search(self.text, self.at, end)):
+            self._leaves(self._here(found.start()), end - 1)
+        self.at = end or len(self.text)
+
+    def _here(self, at: int) -> Here:
+        return Here(at, self.kept, len(self.pieces))
+
+    def _goes_back(self, here: Here) -> None:
+        del self.pieces[here.pieces :]
+        self.kept = here.kept
+
+    def _leaves(self, here: Here, end: int) -> None:
+        """A quote ends: what an inner shell gets is a script, too, and nothing of it is kept from its << on where a line follows; nothing at all where its word has another part."""
+        if self.text[end + 1 : end + 2] not in AFTER_WORD:
+            self._cut()
+        elif NEWLINE.search(self.text, here.at, end):
+            if self.waiting:
+                self._cut()
+                return
+            self._goes_back(here)
+            self.pieces.append(self.text[self.kept : here.at])
+            self.kept = end
 
     def _opens(self, char: str) -> None:
         if char == "`" and any(kind == "`" for kind, _ in self.open):
-            while self.open.pop()[0] != "`":
-                pass
+            while self.open[-1][0] != "`":
+                if self.open[-1][1] in self.heres:
+                    self._cut()
+                    return
+                self.open.pop()
+            self.open.pop()
             self.at += 1
             return
         if len(self.open) >= MOST_OPEN:

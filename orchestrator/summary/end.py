@@ -45,6 +45,7 @@ def _warnings(account: Account, task: Task) -> list[str]:
 def issues(account: Account) -> Iterator[str]:
     lines = [
         *_failed(account),
+        *_given_back(account),
         *_skipped(account),
         *_unaffordable(account),
         *_waits(account),
@@ -71,6 +72,20 @@ def _failed(account: Account) -> Iterator[str]:
             yield f"- {heading(task)} was rejected{by}{note}"
         else:
             yield f"- {heading(task)} failed; the reason is unknown"
+
+
+def _given_back(account: Account) -> Iterator[str]:
+    """What a tool was to do, and a model has done: somebody may want to look at the tool."""
+    for task in account.plan.tasks:
+        past, last = account.past(task), account.last(task)
+        failed = [
+            one for one in past.tried if one.route.tool and one.outcome and not one.outcome.ok
+        ]
+        if not failed or last is None or not last.ok:
+            continue
+        said = (failed[-1].outcome.detail if failed[-1].outcome else "").strip().partition("\n")[0]
+        tries, reason = plural(len(failed), "attempt"), f": {prose(said)}" if said else ""
+        yield f"- {heading(task)} went to a model after {tries} of the tool {code(failed[-1].route.tool or '')}{reason}"
 
 
 def _skipped(account: Account) -> Iterator[str]:

@@ -127,6 +127,12 @@ def test_removed_it_is_gone_and_one_that_ships_is_back(project: Project):
     }  # fmt: skip
     states = {one["name"]: one["shipped"] for one in project.json("tools", "list")["tools"]}
     assert states == {BUILD: True, TEST: True}
+    project.told("tools", "disable", TEST, "--why", "it broke our CI")
+    project.told("tools", "add", "greet.toml")
+    assert project.told("tools", "remove", TEST).splitlines() == [
+        f"{TEST} is removed; the {TEST} that ships is back; it stays disabled: it broke our CI",
+        f"  next: orchestrator tools enable {TEST}",
+    ]
 
 
 def test_files_of_tools_are_not_called_no_part_of_the_run(project: Project):

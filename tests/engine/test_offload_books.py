@@ -6,18 +6,21 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import pytest
 
-from orchestrator import inbox
+from orchestrator import inbox, ledger
 from orchestrator.engine import offloading
 from orchestrator.engine.books import Books, Outcomes
 from orchestrator.inbox import Letter
+from orchestrator.ledger import Amendment
 from orchestrator.model import Answer, EventKind, Failure, TaskId
 from orchestrator.model.outloop import Occurrence, Operation, Saving, Tool, ToolCall, ToolStatus
-from orchestrator.outloop import store, sync
+from orchestrator.outloop import offload, store, sync
 from orchestrator.outloop.toolbox import digest
+from orchestrator.settings import ledger_folder
 from tests.engine import runs
 from tests.engine.test_offloading import DO, TOOL, Agent, crew, learn, program, repo, task
 
@@ -67,18 +70,96 @@ async def test_what_a_person_rejects_saved_nothing_and_its_tool_has_failed(root:
     assert booked(root)[:2] == ([call], []), "and it is not booked again"
 
 
-async def test_a_rejection_with_which_the_engine_died_is_heard_by_the_next(root: Path) -> None:
+@pytest.mark.parametrize("in_the_ledger", [True, False])
+async def test_a_rejection_with_which_the_engine_died_is_heard_by_the_next(
+    root: Path, in_the_ledger: bool
+) -> None:
     runs.write_plan(root, task(), CHECKPOINT)
     learn(root)
     ran = await runs.run(root, workers={"agent": Agent()})
+    _, (saving,), _ = booked(root)
     refuse(root, ran)
     await runs.resume(root, workers={"agent": Agent()})
-    with closing(sqlite3.connect(root / ".orchestrator" / "journal.db")) as book, book:
-        book.execute("UPDATE tool_calls SET ok = 1")  # as it was before the answer
-        book.execute("UPDATE adw_tools SET successes = 1")
+    with store.writing(root) as kept:  # as it was before the answer
+        kept.book_saving(saving)
+    change(root, "UPDATE tool_calls SET ok = 1", "UPDATE adw_tools SET successes = 1")
+    if not in_the_ledger:
+        path = ledger_folder() / ledger.NAME
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(one for one in lines if "amendment" not in one))
     await runs.resume(root, workers={"agent": Agent()})
-    ((call,), _, tool) = booked(root)
-    assert (call.ok, tool.successes, tool.failed_in_a_row) == (False, 0, 1)
+    ((call,), savings, tool) = booked(root)
+    assert (call.ok, savings, tool.successes, tool.failed_in_a_row) == (False, [], 0, 1)
+
+
+def change(root: Path, *queries: str) -> None:
+    with closing(sqlite3.connect(root / ".orchestrator" / "journal.db")) as book, book:
+        for one in queries:
+            book.execute(one)
+
+
+def forget(root: Path) -> None:
+    """As it is where the engine was killed before it could book what its tools did."""
+    figures = "UPDATE adw_tools SET calls = 0, successes = 0"
+    change(root, "DELETE FROM tool_calls", "DELETE FROM cost_savings_log", figures)
+
+
+def read_anew(root: Path) -> None:
+    """As if nobody had read the run's events yet."""
+    with store.writing(root) as book:
+        book.read(sync.EVENTS, 0)
+    sync.sync(root, 70.0)
+
+
+@pytest.mark.parametrize("last", ["failed", "success"])
+@pytest.mark.parametrize("by", ["resume", "sync"])
+async def test_what_was_amended_before_it_was_booked_saved_nothing(
+    root: Path, by: str, last: Literal["failed", "success"]
+) -> None:
+    runs.write_plan(root, task(), CHECKPOINT)
+    learn(root)
+    ran = await runs.run(root, workers={"agent": Agent()})
+    forget(root)
+    line = Amendment(
+        run_id=ran.run, task_id="demo-task-1", attempt=1, outcome="failed", by="CI",
+        timestamp=sync.ago(0),
+    )  # fmt: skip
+    ledger.append(ledger_folder(), [line, line.model_copy(update={"outcome": last})])
+    assert offload.amended(root, ran.run, "demo-task-1", 1) == (None, "")
+    if by == "resume":
+        await runs.resume(root, workers={"agent": Agent()})
+    else:
+        read_anew(root)
+    ((call,), savings, tool) = booked(root)
+    assert (call.ok, len(savings)) == ((False, 0) if last == "failed" else (True, 1))
+    assert (tool.calls, tool.successes) == (1, int(call.ok))
+
+
+@pytest.mark.parametrize("is_booked", [True, False])
+async def test_an_engine_that_died_when_the_ledger_knew_that_it_was_wrong_leaves_no_saving(
+    root: Path, is_booked: bool
+) -> None:
+    runs.write_plan(root, task(), tail=RED)
+    learn(root)
+    await runs.run(root, workers={"agent": Agent()})
+    if is_booked:
+        change(root, "UPDATE tool_calls SET ok = 1", "UPDATE adw_tools SET successes = 1")
+    else:
+        forget(root)
+    read_anew(root)
+    ((call,), savings, tool) = booked(root)
+    assert (call.ok, savings, tool.calls, tool.successes) == (False, [], 1, 0)
+
+
+async def test_a_ledger_that_cannot_be_read_ends_no_run_and_is_told(root: Path) -> None:
+    runs.write_plan(root, task(), CHECKPOINT)
+    learn(root)
+    await runs.run(root, workers={"agent": Agent()})
+    path = ledger_folder() / ledger.NAME
+    path.unlink()
+    path.mkdir()
+    ran = await runs.resume(root, workers={"agent": Agent()})
+    assert any("may still be booked" in one and str(path) in one for one in ran.watcher.warnings)
 
 
 async def test_work_that_waits_to_be_looked_at_and_is_rejected_is_a_failure(root: Path) -> None:

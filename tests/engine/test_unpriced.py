@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from orchestrator import ledger, settings
+from orchestrator import ledger, process, settings
+from orchestrator.budget import BRIEF_S, charge
 from orchestrator.engine import appraisal
 from orchestrator.model import Attempt, EventKind, Failure, Outcome, TaskId, Tier, Usage
 from orchestrator.workers import Report
@@ -131,6 +132,43 @@ async def test_by_default_a_try_leaves_tokens_for_others_and_for_those_that_are_
     assert ran.code == 0
     assert not ran.count(EventKind.BUDGET_SHORT)
     assert len(agent.handed) == 2 + rivals
+
+
+# --- a client that gives up ----------------------------------------------------------------------------
+
+
+class Gone(Spender):
+    """Its client ends by itself, and tells nothing: a real process."""
+
+    async def run(self, attempt: Attempt, report: Report) -> Outcome:
+        self.handed.append(attempt)
+        ended = await process.run(
+            process.Command(
+                argv=("false",),
+                cwd=Path(attempt.workspace),
+                env=attempt.environment,
+                stdin=b"",
+                timeout_s=20,
+            )
+        )
+        usage = Usage(lower_bound=True)
+        return Outcome(failure=Failure.EXIT, usage=usage, duration_s=ended.duration_s)
+
+
+async def test_who_gives_up_at_once_is_tried_again_also_where_the_check_before_it_took_long(
+    tmp_path: Path,
+):
+    """The check takes longer than BRIEF_S, and is no part of what its client did."""
+    check = "<verify><automated>sleep 5.2; false</automated></verify><done>"
+    prepare(tmp_path, task(1).replace("<done>", check), budget="run_usd = 3.0")
+    agent = Gone(lambda _: [])
+    ran = await run(tmp_path, workers={"agent": agent})
+    first, *others = ran.history.of(ONE).tried
+    assert first.outcome is not None
+    assert first.outcome.duration_s > BRIEF_S
+    assert charge(first).held.usd < 0.5
+    assert others
+    assert not ran.count(EventKind.BUDGET_SHORT)
 
 
 # --- an attempt that met its own cap ------------------------------------------------------------------

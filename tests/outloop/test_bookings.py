@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,27 @@ def test_what_was_seen_goes_after_its_days_and_a_tools_baseline_after_a_year(tmp
         assert [one.payload["n"] for one in book.hook_events("s")] == [59]
         assert len(book.hook_events("not drained")) == 1
         assert book.find("test:x").occurrences == 7
+
+
+@pytest.mark.parametrize("decided", ["implemented", "approved", "deprecated", "detected"])
+def test_a_baseline_outlives_its_tool_where_another_is_waited_for(tmp_path: Path, decided: str):
+    with store.writing(tmp_path) as book:
+        book.record([seen(days) for days in (80, 70, 50, 40)])
+        book.keep_tool(TOOL)
+        if decided == "detected":
+            book.count_one()
+        elif decided == "approved":
+            book.move("test:x", PatternStatus.CANDIDATE, "me")
+            book.move("test:x", PatternStatus.APPROVED, "me")
+        else:
+            use(book)
+        if decided == "deprecated":
+            book.move("test:x", PatternStatus.DEPRECATED, "me")
+        book.remove_tool("mine", "it is removed")
+    sync.prune(tmp_path, 30)
+    with store.writing(tmp_path) as book:
+        found = book.baseline("test:x", 70)
+        assert (found.n if found else 0) == (0 if decided == "detected" else 4)
 
 
 def test_a_month_stays_in_any_case_and_many_go_in_portions(tmp_path: Path):

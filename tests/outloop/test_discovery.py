@@ -70,6 +70,16 @@ def test_it_is_the_share_of_equal_ends_that_makes_sure(
     assert bool(found(tmp_path, same, other)) == is_one
 
 
+@pytest.mark.parametrize(
+    ("well", "failed", "is_one"), [(0, 12, False), (20, 1, True), (1, 20, False)]
+)
+def test_what_mostly_fails_is_nothing_for_a_script(
+    well: int, failed: int, is_one: bool, tmp_path: Path
+):
+    """However sure it is that it fails the next time."""
+    assert bool(found(tmp_path, seen(well), seen(failed, of="x", ok=False))) == is_one
+
+
 @pytest.mark.parametrize(("cents", "is_one"), [(49, False), (50, True)])
 def test_half_a_dollar_a_month_is_enough_and_a_cent_less_is_not(
     cents: int, is_one: bool, tmp_path: Path

@@ -104,11 +104,13 @@ def test_no_content_no_output_and_no_word_of_a_prompt_is_in_the_spool(root: Path
         after("t3", "Bash", command=script, description="PROMPT"),
         failed("t4", "Bash", command="cat <<E\nCONTENT"),
         before("t5", "Bash", command="cat <<'END-OF' - <<$x\nCONTENT\nEND-OF\nCONTENT\n"),
+        before("t6", "Bash", command="docker exec web sh -c 'cat > .env <<E\nCONTENT\nE' && ls"),
     ):
         run(root, event)
     text = spool(root).read_text()
     assert not [word for word in ("CONTENT", "OUTPUT", "PROMPT") if word in text]
     assert [one.get("target") for one in lines(root)][3] == "cat > a.py <<'EOF'\nEOF\npython a.py"
+    assert lines(root)[-1]["target"] == "docker exec web sh -c 'cat > .env ' && ls"
 
 
 @pytest.mark.parametrize(

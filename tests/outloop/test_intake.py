@@ -87,6 +87,49 @@ def test_s3_01_a_step_of_no_known_verb_is_with_its_neighbour_also_as_the_first()
     assert found.parts[0].others == ("Conjure infra/d.tf",)
 
 
+LIST = "1. Add docs/x.md\n2. Update web/p.tsx\n3. Remove tools/x.sh\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "first", "last"),
+    [
+        ("Fix the bug in src/auth/login.py. After that:\n", "", "Fix the bug in src/auth/login.py", "Remove tools/x.sh"),
+        ("Please fix the bug in src/auth/login.py.\n\n## Steps\n\n", "", "Please fix the bug in src/auth/login.py", "Remove tools/x.sh"),
+        ("", "\nFinally, rewrite the parser in core/p.py", "Add docs/x.md", "Finally, rewrite the parser in core/p.py"),
+        ("Do the following:\n", "\nThen replace core/p.py.", "Add docs/x.md", "Then replace core/p.py"),
+        ("  - Fix src/auth/login.py\n", "", "Fix src/auth/login.py", "Remove tools/x.sh"),
+    ],
+)  # fmt: skip
+def test_s3_01_what_is_asked_for_before_and_after_a_list_is_in_a_part_too(
+    before: str, after: str, first: str, last: str
+):
+    names = [one.name for one in analyse(before + LIST + after).parts]
+    assert len(names) == 4 - (first == "Add docs/x.md") + (last != "Remove tools/x.sh")
+    assert (names[0], names[-1]) == (first, last)
+
+
+@pytest.mark.parametrize("beside", ["Do the following:\n{}", "{}\nNames are in English.", "{}\n   Fix core/p.py\n", "{}Fix core/p.py"])  # fmt: skip
+def test_what_asks_for_nothing_or_hangs_on_an_item_is_no_step_of_its_own(beside: str):
+    steps = [one.steps for one in analyse(beside.format(LIST)).parts]
+    assert steps == [("Add docs/x.md",), ("Update web/p.tsx",), ("Remove tools/x.sh",)]
+
+
+@pytest.mark.parametrize("label", ["**{}**: ", "**{}:** ", "__{}__ ", "{}: ", "**{}** - ", "{} \u2014 ", "`{}`: "])  # fmt: skip
+def test_s3_01_a_label_hides_no_step(label: str):
+    told = [("Backend", "add the export"), ("Frontend", "fix the button"), ("Docs", "describe it")]
+    found = analyse("\n".join(f"1. {label.format(name)}{what}" for name, what in told))
+    assert [one.area for one in found.concerns] == ["backend", "frontend", "documentation"]
+    assert [one.kind for one in found.concerns] == ["make", "fix", "document"]
+    for part, (name, what) in zip(found.parts, told, strict=True):
+        assert part.name.startswith(name)
+        assert part.name.endswith(what)
+
+
+@pytest.mark.parametrize("noun", ["Research's result is old", "fix(core): the message", "Note: it is research\u2019s"])  # fmt: skip
+def test_a_noun_and_a_commit_s_message_are_no_steps(noun: str):
+    assert len(analyse(f"- Add a\n- Document b\n- {noun}").concerns) == 2
+
+
 def test_to_add_change_and_remove_things_in_one_place_is_one_concern():
     found = analyse("- Add the property\n- Replace the old one\n- Remove its tests\n- Rename it")
     assert [(one.kind, one.area) for one in found.concerns] == [("make", "")]
@@ -138,7 +181,10 @@ def test_names_of_files_stay_as_they_are_and_stress_goes():
 
 def test_a_long_name_ends_with_a_word_and_says_that_there_is_more():
     found = analyse(f"{THREE}\n- Rename a b c d e f g h i\n- Fix it\n- Document x")
-    assert found.parts[0].name == "Rename a b c d e f g …"
+    assert [one.name for one in found.parts[:2]] == [
+        "Fix the login form, add a CSV export …",
+        "Rename a b c d e f g …",
+    ]
 
 
 def test_many_tasks_have_one_short_note():
@@ -165,19 +211,23 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@given(STEPS, st.sampled_from(["- {}", "{}. {}"]), st.booleans())
-def test_every_step_of_the_outermost_list_is_in_exactly_one_part(
-    steps: list[tuple[str, str]], bullet: str, details: bool
+@given(STEPS, st.sampled_from(["- {}", "{}. {}", "- **Label**: {}"]), st.booleans(), st.booleans())
+def test_every_step_of_the_outermost_list_and_around_it_is_in_exactly_one_part(
+    steps: list[tuple[str, str]], bullet: str, details: bool, around: bool
 ):
     rows = list[str]()
     for number, (verb, what) in enumerate(steps):
         numbered = (number,) if bullet.count("{}") == 2 else ()
         rows.append(bullet.format(*numbered, f"{verb} s{number} {what}"))
         rows += ["  - a detail"] if details else []
+    count = len(steps)
+    if around:
+        rows = [f"Fix s{count} in a/b.py. Then:", *rows, "", f"Lastly, remove s{count + 1}."]
+        count += 2
     found = analyse("\n".join(rows))
     if not found.is_large:
         return
     told = [re.findall(r"\bs\d+\b", step) for part in found.parts for step in part.steps]
     assert [one for names in told for one in names] != []
-    assert sorted(one for names in told for one in names) == sorted(f"s{n}" for n in range(len(steps)))  # fmt: skip
+    assert sorted(one for names in told for one in names) == sorted(f"s{n}" for n in range(count))  # fmt: skip
     assert all(part.name in part.steps for part in found.parts)

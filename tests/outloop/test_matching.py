@@ -34,6 +34,7 @@ SAYS = [
     ("Run backend tests", "Run the backend test suite with pytest and make sure all of it passes.", "pytest backend", BACKEND),
     ("Run all backend tests", "Execute the whole test suite of the backend. All tests must pass.", "pytest backend", BACKEND),
     ("Re-run the backend tests", "Run them once again; there must be no failures.", "pytest backend", BACKEND),
+    ("Re-run the backend tests", "Run them once again; there must be no failures or errors.", "pytest backend", BACKEND),
     ("Run pytest in backend", "", "cd backend && pytest", BACKEND),
     ("Execute the backend test suite", "Report the failures.", "pytest backend", BACKEND),
     ("Verify that the backend tests pass", "Run pytest on the backend.", "pytest backend", BACKEND),
@@ -136,6 +137,11 @@ SAYS_MORE = [
     ("Check that the project has a build", "Run make.", "make", "build:make:all"),
     ("Have a full backend test suite", "", "pytest backend", BACKEND),
     ("Run end to end tests", "", "pytest", "test:pytest:all"),
+    ("Run the backend tests", "Run the tests and make sure there are no warnings.", "pytest backend", BACKEND),
+    ("Run the backend tests", "No warnings.", "pytest backend", BACKEND),
+    ("Run the backend tests", "Run the backend pytest vitest test suite with no new warnings.", "pytest backend", BACKEND),
+    ("Run the backend tests", "Run the backend pytest vitest test suite with failures.", "pytest backend", BACKEND),
+    ("Run the backend tests", "Run the backend pytest vitest test suite with problems.", "pytest backend", BACKEND),
 ]  # fmt: skip
 
 
@@ -175,12 +181,13 @@ def test_one_word_that_is_not_explained_is_enough_to_leave_a_title_alone(
 # What a check says by itself, in the words of people.
 RESULTS = [
     "", "ok", "OK.", "Done.", "Green", "It passes", "All pass", "They pass.", "exit 0", "Exits with 0.", "It exits with code 0.",
-    "Everything works.", "No errors.", "No failures", "Nothing fails.", "Successful", "It is finished.", "Completed without errors",
+    "Everything works.", "No errors.", "No failures", "Nothing fails.", "Successful", "It is finished.", "Completed without errors", "No errors or failures",
+    "No failures, no errors.", "There are no errors.",
 ]  # fmt: skip
 OWN_RESULTS = {
     "test": ["All tests pass.", "The test suite is green.", "No failing tests", "No test fails.", "Tested", "0 failed"],
     "build": ["Built", "The build succeeds.", "The project compiles.", "It compiled.", "No type errors", "The build is complete."],
-    "lint": ["Linted.", "No lint errors.", "No warnings"],
+    "lint": ["Linted.", "No lint errors."],
     "format": ["Formatted", "Everything is formatted."],
 }  # fmt: skip
 MORE = [
@@ -188,6 +195,10 @@ MORE = [
     "It is deployed.", "All tests pass and none is skipped", "The bundle is smaller than 2 MB", "修复失败的测试", "It takes less than 5 minutes",
     "Make the login page work.", "There are tests for the parser.", "No performance regressions", "All tests pass, not only these", "CI is green",
     "Complete the tests.", "Finish all tests",
+    # A program that warns ends with 0.
+    "No warnings", "Tests pass without warnings", "Built without warnings.", "No issues", "No problems found", "0 warnings, 0 errors", "No errors or warnings",
+    # The contrary of well.
+    "All tests error", "The command returns an error", "Tests run with failures", "Errors", "Failures", "It ends with warnings", "Issues", "The problem is complete",
 ]  # fmt: skip
 
 
@@ -299,6 +310,23 @@ def test_a_parent_is_no_rival_and_the_more_specific_one_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "check", "is_one"),
+    [
+        ("Run the backend tests", "pytest backend -q", True),
+        ("Run the backend tests", "pytest", False),  # nobody says what backend is
+        ("Run the backend tests", "pytest frontend", False),
+        ("Run the backend tests", "vitest backend", False),
+    ],
+)
+def test_a_pattern_above_does_what_its_check_says_where(
+    title: str, check: str, is_one: bool
+) -> None:
+    one = task(title, commands=(check,))
+    got = found(one, (pattern("test:pytest"), tool()))
+    assert isinstance(got, Match) == is_one
+
+
+@pytest.mark.parametrize(
     ("more", "why"),
     [
         ({"type": "checkpoint:human-verify"}, "checkpoint"),
@@ -316,6 +344,7 @@ def test_a_parent_is_no_rival_and_the_more_specific_one_is_taken() -> None:
 )
 def test_a_plan_s_own_word_stands(more: dict[str, object], why: str) -> None:
     assert refuses(task()) is None
+    assert refuses(task(subagent="general-purpose")) is None  # `annotate` writes it: any agent
     assert why in (refuses(task(**more)) or "")
     assert isinstance(found(task(**more), (pattern(), tool())), str)
 

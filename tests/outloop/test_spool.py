@@ -8,7 +8,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from orchestrator import hook
 from orchestrator.journal import HOME
 from orchestrator.outloop import hooked, spool
 from tests.cli.projects import Project, makes
+from tests.daemon.test_folder import somebody_else
 from tests.outloop import hooks
 from tests.outloop.test_hooked import FLOOR, events, files, session, tell
 
@@ -175,6 +177,43 @@ def test_a_run_ends_while_somebody_holds_the_spool(tmp_path: Path):
         halted.communicate(b"\n", timeout=20)
     project.told("patterns", "analyze")
     assert sessions(project.root) == set("ab")
+
+
+# --- what cannot be read ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_root() -> Iterator[Path]:
+    """Where also nobody may write."""
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place)
+        (root / HOME).mkdir()
+        for path in (root, root / HOME):
+            path.chmod(0o777)
+        yield root
+
+
+def test_what_somebody_else_wrote_waits_until_it_may_be_read_and_is_named(open_root: Path):
+    root = open_root
+    tell(root, *session("a", "pytest"))
+    hooks.spool(root).chmod(0)  # one `sudo claude`
+    with somebody_else():
+        for name in "bcd":
+            spool.take(root)
+            tell(root, *session(name, "pytest"))
+            hooked.sync(root, FLOOR)
+            (told,) = spool.notes(root)
+            (kept,) = files(root)
+            assert f"{HOME}/{kept} cannot be read (Permission denied)" in told
+            assert f'sudo chown "$USER" {HOME}/hooks*.jsonl' in told
+        assert spool.waiting(root) == 0
+        assert sessions(root) == set("bcd"), "the others are not held up"
+    (root / HOME / kept).chmod(0o644)
+    with somebody_else():
+        assert spool.waiting(root) == 2
+        hooked.sync(root, FLOOR)
+        assert sessions(root) == set("abcd")
+        assert (files(root), list(spool.notes(root))) == (set(), [])
 
 
 # --- what is in it ----------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ SEEN = [
 GOLDEN = """# Automation candidate: test:pytest:backend
 
 **Pattern:** `test:pytest:backend`  
-**Seen:** in 12 tasks, 2026-10-30 to 2026-11-28; 87.9 of 100 sure that it is the same each time  
+**Seen:** in 12 attempts at tasks, or sessions, 2026-10-30 to 2026-11-28; 87.9 of 100 sure that it is the same each time  
 **Of these:** 0 whole tasks that asked for nothing else; 12 only shares of larger tasks, which no tool takes over  
 **It would save:** nothing as tasks are planned now: 0 of 12 were whole tasks, and a tool takes only those. As tasks of their own at most $1.73 a month ($20.74 a year), as the last 30 days were
 
@@ -43,7 +43,7 @@ GOLDEN = """# Automation candidate: test:pytest:backend
 | Tokens | 48,000 | 0 |
 | Cost | $0.14 | $0.00 |
 
-Saved each time that it is a task of its own: $0.14 (100%). Means are of the 10 tasks that told their tokens.
+Saved each time that it is a task of its own: $0.14 (100%). Means are of the 10 that told their tokens.
 
 ## What is run
 
@@ -340,6 +340,14 @@ def test_a_command_that_is_not_known_whole_is_not_run():
     with pytest.raises(UsageError, match="was recorded whole"):
         drafting.draft(PATTERN, cut)
     assert "\nxxx" not in drafting.draft(PATTERN, [*cut, SEEN[0]]).script
+
+
+def test_a_here_document_whose_text_was_not_kept_is_not_run():
+    """It would empty the file."""
+    bare = [one.model_copy(update={"command": "cat > a.py <<'E'\nE\npytest"}) for one in SEEN]
+    with pytest.raises(UsageError, match="was recorded whole"):
+        drafting.draft(PATTERN, bare)
+    assert "\ncat" not in drafting.draft(PATTERN, [*bare, SEEN[0]]).script
 
 
 @pytest.mark.parametrize(

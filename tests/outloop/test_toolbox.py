@@ -126,6 +126,9 @@ def test_a_shipped_tool_is_where_it_is_today_and_an_own_one_of_its_name_stands(
         (MANIFEST.replace("mine.sh", "/etc/passwd"), "2: script: /etc/passwd is outside of"),
         (MANIFEST.replace("mine.sh", "../x.sh"), "script: .*/x.sh is outside of"),
         (MANIFEST.replace("mine.sh", "empty.sh"), "script: .*/empty.sh is empty"),
+        (MANIFEST.replace("mine.sh", r"s\u0000.sh"), "2: script: 's.x00.sh' is no name of a file"),
+        (MANIFEST.replace("mine.sh", "s" * 200 + "é" * 50), "2: script: 's+é+' is no name of a"),
+        (MANIFEST.replace("mine.sh", "round.sh"), "2: script: .*round.sh"),
         (
             MANIFEST + 'writes = ["../../etc/*"]\n',
             r"5: writes: '../../etc/\*' leads out of the workspace",
@@ -139,6 +142,7 @@ def test_a_manifest_that_is_wrong_is_refused_by_its_place(
 ) -> None:
     path = written(tmp_path, manifest)
     (path.parent / "empty.sh").write_text("#!/bin/sh\n# to be written\n\n")
+    (path.parent / "round.sh").symlink_to("round.sh")
     with pytest.raises(UsageError, match=why) as refused:
         toolbox.read(path)
     assert str(path) in str(refused.value)
@@ -326,6 +330,68 @@ def test_what_ships_is_not_removed_and_comes_back_where_an_own_one_stood(tmp_pat
         assert not toolbox.remove(book, TEST, "me"), "the pattern has the same tool as before"
         assert book.tool(TEST).shipped
         assert book.find("test:pytest:all").status is PatternStatus.ACTIVE
+
+
+def test_what_ships_comes_back_as_a_person_had_left_it_and_with_its_own_figures(
+    tmp_path: Path,
+) -> None:
+    """Only `enable` ends what was said of it: not that an own one stood in for a while."""
+    own = written(tmp_path, MANIFEST.replace('"mine"', f'"{TEST}"'))
+    for number, ok in enumerate((True, False)):
+        call(tmp_path, number, ok)
+    with store.writing(tmp_path) as book:
+        active(book, "test:pytest:all", TEST)
+        toolbox.disable(book, TEST, "it broke our CI", "me")
+        for _ in range(2):
+            added = toolbox.add(book, own)
+            assert (added.status, added.calls, added.successes) == (ToolStatus.ENABLED, 0, 0)
+            toolbox.choose_anew(book, "it is added", "me")
+            assert book.find("test:pytest:all").status is PatternStatus.ACTIVE
+            toolbox.remove(book, TEST, "me")
+            found = book.tool(TEST)
+            assert (found.shipped, found.status, found.why) == (True, ToolStatus.DISABLED, "it broke our CI")  # fmt: skip
+            assert (found.calls, found.successes, found.calls_since) == (2, 1, 0)
+            assert book.find("test:pytest:all").status is PatternStatus.IMPLEMENTED
+    late = call(tmp_path, 2, ok=True)
+    assert (late.calls, late.successes) == (3, 2)
+    with store.writing(tmp_path) as book:
+        toolbox.enable(book, TEST, "me")
+        toolbox.add(book, own)
+    call(tmp_path, 3, ok=True)
+    with store.writing(tmp_path) as book:
+        assert [one.name for one in book.tools()] == [BUILD, TEST]
+        toolbox.disable(book, TEST, "ours hangs", "me")
+        toolbox.remove(book, TEST, "me")
+        found = book.tool(TEST)
+        assert (found.status, found.why, found.calls) == (ToolStatus.ENABLED, "", 3)
+
+
+def test_one_that_ships_and_never_worked_comes_back_without_the_calls_of_the_own_one(
+    tmp_path: Path,
+) -> None:
+    with store.writing(tmp_path) as book:
+        toolbox.add(book, written(tmp_path, MANIFEST.replace('"mine"', f'"{TEST}"')))
+    call(tmp_path, 1, ok=True)
+    with store.writing(tmp_path) as book:
+        toolbox.remove(book, TEST, "me")
+        assert (book.tool(TEST).status, book.tool(TEST).calls) == (ToolStatus.ENABLED, 0)
+
+
+def test_a_pattern_that_was_deprecated_still_says_so_when_its_tool_is_removed(
+    tmp_path: Path,
+) -> None:
+    with store.writing(tmp_path) as book:
+        toolbox.add(book, written(tmp_path, MANIFEST.replace("test:pytest", "run:greet")))
+        active(book, "run:greet", "mine")
+        discovery.deprecate(book, "run:greet", "me")
+        toolbox.remove(book, "mine", "me")
+        assert book.find("run:greet").tool == "mine"
+        with pytest.raises(UsageError, match="is deprecated already"):
+            discovery.deprecate(book, "run:greet", "me")
+        again = discovery.approve(book, "run:greet", "me")
+        assert (again.status, again.tool) == (PatternStatus.APPROVED, None)
+        with pytest.raises(UsageError, match="approved already, and waits for a tool"):
+            discovery.approve(book, "run:greet", "me")
 
 
 def test_the_pattern_of_a_disabled_tool_goes_to_another_that_is_enabled_the_most_specific_first(

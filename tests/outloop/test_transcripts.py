@@ -219,6 +219,14 @@ def test_no_half_of_a_secret_of_several_words_comes_through(length: int):
     assert "crimson" not in found.target
 
 
+def test_no_half_of_a_secret_comes_through_where_an_inner_shell_has_a_here_document():
+    redact.learn({"TRANSCRIPT_TEST_LONG_TOKEN": "crimson walrus <<nineteen\nteapot"})
+    script = "x 'crimson walrus <<nineteen\nteapot' && sh -c 'cat > .env <<E\nCONTENT\nE' && ls"
+    [found] = read("claude", lines(*asked(1, ("Bash", {"command": script})))).steps.values()
+    assert "crimson" not in found.target
+    assert found.target.endswith("sh -c 'cat > .env ' && ls")
+
+
 def test_a_long_text_is_cut_between_words():
     assert spoken.cut("one two", 7) == "one two"
     assert spoken.cut("one two three", 7) == "one two"

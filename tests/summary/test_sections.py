@@ -272,6 +272,19 @@ def test_a_check_that_is_all_of_a_tools_task_proves_it_and_what_was_saved_is_tol
     assert "Saved by tools" not in story.render()
 
 
+def test_a_tool_that_failed_is_told_though_a_model_did_its_task():
+    by_tool = Route(worker="tool", confidence=1, reason="x", tool="run_tests", pattern="t:p")
+    by_model = Route(worker="claude", model="m", confidence=1, reason="x")
+    story = Story(plan(task(1, commands=("make",))), ladder=(by_tool, by_model))
+    story.work(
+        1, 0, 1, Outcome(failure=Failure.VERIFY, detail="check failed: make\nmore", usage=FREE)
+    )
+    story.work(1, 2, 3, Outcome(usage=FREE))
+    assert section(story.render(), "Issues Encountered") == (
+        "- **Task 1: do 1** went to a model after 1 attempt of the tool `run_tests`: check failed: make"
+    )
+
+
 def test_green_before_and_no_check_at_all_are_told_apart():
     story = Story(plan(task(1)))
     story.work(1, 0, 1, Outcome(usage=FREE, verdict=Verdict(verified=Verified.NONE, strength=0)))
