@@ -107,7 +107,7 @@ def failed(root: Path, name: str) -> tuple[str, str]:
         return text, ""
     run, task, number = calls[-1].workflow.rsplit(" ", 2)
     said = next(_said(root, RunId(run), TaskId(task), int(number)), "")
-    first, _, _ = said.partition("\n")
+    first = " ".join(said.split("\n")[:2])  # how it ended, and the first that it said
     told = f", with: {plain(first, SAID)}" if first else ""
     return f"{text}; it failed last in {task} of {run}{told}", command("explain", run, task)
 
