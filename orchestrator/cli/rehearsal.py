@@ -80,6 +80,7 @@ def _describe(task: Task, crew: Crew) -> list[str]:
     tries = ", then ".join(_often(name, count) for name, count in names)
     rows = [
         ("worker", f"{tries}: {ladder[0].reason}"),
+        *(("no tool", plain(why, 300)) for why in (crew.stays.get(task.id),) if why),
         (
             "complexity",
             f"{score.value}: {', '.join(score.reasons) or 'nothing in the text moved it'}",

@@ -106,6 +106,8 @@ def test_before_a_run_a_tool_is_named_and_costs_nothing(tmp_path: Path) -> None:
     dry = told(here, "run", "--dry-run", PLAN)
     assert f"starts at once, by {TOOL} (tool, 0 tokens)" in dry
     assert f"worker      {TOOL} (tool, 2 tries), then claude/" in dry
+    assert dry.count("no tool") == 1
+    assert f"no tool     its check runs {SIGNATURE}, and its words ask for more" in dry
     rows = [line.split() for line in told(here, "route", PLAN).splitlines()]
     assert next(one for one in rows if one[0] == "demo/1")[-5:] == [
         "tool", TOOL, "offload", "100%", "$0.00",
