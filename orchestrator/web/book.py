@@ -120,8 +120,8 @@ class Book:
         row, live = self._row(name), RunId(name) in self._live
         seq = self._last(row.id)
         known = self._glances.get(row.id)
-        if known is not None and known[0] == seq:
-            return replace(known[1], live=live)
+        if known is not None and (known[0], known[1].live) == (seq, live):
+            return known[1]
         is_open = row.id in self._open
         glance = _glance(self.run(name))
         if not (is_open or glance.asks or row.exit_code is None):

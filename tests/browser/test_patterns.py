@@ -56,7 +56,7 @@ def test_a_tool_is_switched_off_and_on(site: Site):
     row.locator("text=disabled:").wait_for()
     assert status(site, offloads.ACTIVE) == PatternStatus.IMPLEMENTED
     row.locator("button:text('Enable')").click()
-    row.locator("text=enabled, not used yet").wait_for()
+    row.locator("button:text('Disable')").wait_for()
     assert status(site, offloads.ACTIVE) == PatternStatus.ACTIVE
 
 
