@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -438,12 +438,13 @@ async def test_each_stream_has_its_own_lines(tmp_path: Path) -> None:
 
 async def test_the_transcript_has_everything_for_the_owner_alone(tmp_path: Path) -> None:
     log = tmp_path / "runs" / "1" / "log"
-    script = "seq 1 100000; seq 1 10 >&2"
+    script = "seq 1 100000; printf abcdefghij >&2"
     for _ in range(2):
         ended = await run(bash(script, cwd=tmp_path, transcript=log, keep_bytes=1000))
     # a piece of the one pipe may come between two halves of a line of the other
-    lines = "".join(f"{n}\n" for n in (*range(1, 100001), *range(1, 11)))
-    assert Counter(log.read_text()) == Counter(2 * lines)
+    text, lines = log.read_text(), "".join(f"{n}\n" for n in range(1, 100001))
+    assert re.sub(r"[a-j]", "", text) == 2 * lines
+    assert re.sub(r"[\d\n]", "", text) == 2 * "abcdefghij"
     assert log.stat().st_mode & 0o777 == 0o600
     assert len(ended.stdout) < 1100
     assert ended.stdout.startswith("1\n2\n")
