@@ -576,9 +576,10 @@ def check_nobody_starved(world: World) -> None:
         assert short & {one, *world.graph.all_before(one)}
     now = world.treasurer.now()
     for one in world.tracker.refused:
-        if "unknown_usd" in world.history.shortages[one].reason:
-            continue  # its model may have been seen since; a resume looks again
         need = world.treasurer._asked(world.tracker._start(one)).need
+        if "unknown_usd" in world.history.shortages[one].reason:
+            # its model may have been seen since, and a resume looks again: it was refused by the guess
+            need = need.most(Money(world.treasurer._crew.settings.budget.unknown_usd, 0))
         assert not all(need.fits(room.left) for room in now.rooms(one)), one
 
 
