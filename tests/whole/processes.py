@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,9 +26,10 @@ def marked(root: Path) -> dict[int, str]:
     return found
 
 
-def end_wardens(engine: int) -> None:
-    """As the kernel does it when memory is short: nobody is left to end their trees."""
-    for pid in warden.read_tree(engine):
+def end_wardens(engine: subprocess.Popen[str]) -> None:
+    """As the kernel does it when memory is short: nobody is left to end their trees. The engine is held, or it would do that; kill it then."""
+    engine.send_signal(signal.SIGSTOP)
+    for pid in warden.read_tree(engine.pid):
         if "warden.py" in warden.read_command_line(pid):
             end(pid)
 

@@ -96,7 +96,7 @@ def test_after_kill_9_and_a_new_start(child: str, with_warden: bool, project: Pr
     with project.started("run", "demo-PLAN.md", stdout=subprocess.DEVNULL) as engine:
         wait_until(lambda: up.exists() and alone.with_suffix(".asleep").exists())
         if with_warden:
-            end_wardens(engine.pid)
+            end_wardens(engine)
         engine.kill()
         engine.wait()
     alone.touch()

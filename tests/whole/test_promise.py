@@ -156,7 +156,7 @@ class Promise(RuleBasedStateMachine):
             while engine.poll() is None and time.monotonic() < due:
                 time.sleep(0.01)
             if with_wardens and number is signal.SIGKILL:
-                end_wardens(engine.pid)
+                end_wardens(engine)
             engine.send_signal(number)
             try:
                 self.ended(engine.wait(LIMIT_S))
