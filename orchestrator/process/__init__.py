@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -51,7 +52,7 @@ from anyio import CancelScope
 
 from orchestrator import redact
 from orchestrator.model import Sandbox
-from orchestrator.process import sandbox, warden
+from orchestrator.process import leftover, sandbox, warden
 from orchestrator.process.output import CHUNK, Kept, Lines, Transcript
 
 DRAIN_S = 1.0
@@ -73,7 +74,7 @@ class ProgramMissing(NotStarted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run. The environment is complete as given; `stop` are the signals tried before SIGKILL, `grace_s` after each."""
+    """What to run. The environment is complete as given, but for a mark of ours; `stop` are the signals tried before SIGKILL, `grace_s` after each."""
 
     argv: Sequence[str]
     cwd: Path
@@ -191,6 +192,7 @@ class Tree:
         self._transcript = Transcript(command.transcript)
         stack.callback(self._transcript.close)
         self._kept = Kept(command.keep_bytes), Kept(command.keep_bytes)
+        self._mark, self._left = f"{leftover.TREE}={secrets.token_hex(8)}", list[str]()
         self._report = bytearray()
         self._over, self._drained = anyio.Event(), anyio.Event()
         self._listening, self._reading = CancelScope(shield=True), CancelScope(shield=True)
@@ -240,7 +242,7 @@ class Tree:
         """Tells the warden what to run, in the words that `warden.main` reads."""
         command = self._command
         stops = " ".join(str(int(number)) for number in command.stop)
-        pairs = (f"{name}={value}" for name, value in command.env.items())
+        pairs = (*(f"{name}={value}" for name, value in command.env.items()), self._mark)
         engine = os.getpid() if command.sandbox is None else sandbox.INSIDE
         head = (engine, command.grace_s, stops, command.cwd.absolute(), len(command.argv))
         fields = [os.fsencode(str(word)) for word in (*head, *command.argv, *pairs)]
@@ -338,7 +340,7 @@ class Tree:
         with anyio.move_on_after(len(self._command.stop) * self._command.grace_s + ANSWER_S):
             await self._over.wait()
         if not any(self._said(word) for word in ("exit", "signal")):
-            self._kill()
+            await self._kill()
         with anyio.move_on_after(DRAIN_S):
             await self._drained.wait()
         self._reading.cancel()
@@ -346,19 +348,19 @@ class Tree:
         with anyio.move_on_after(DRAIN_S):
             await self._process.wait()
 
-    def _kill(self) -> None:
+    async def _kill(self) -> None:
         """The last resort: the warden does not answer, or somebody killed it."""
-        if (
-            self._command.sandbox is not None
-        ):  # the warden's own number is known to us only as below bwrap
-            for below in warden.read_tree(self._process.pid):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(below, signal.SIGKILL)
-        for pid in self._said("pid") if self._command.sandbox is None else ():
+        inside = self._command.sandbox is not None  # all is below bwrap, the numbers are its own
+        for below in warden.read_tree(self._process.pid) if inside else ():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(below, signal.SIGKILL)
+        for pid in () if inside else self._said("pid"):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(int(pid), signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        if not self._over.is_set():
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        self._left = await leftover.end(self._mark)
 
     def _said(self, word: str) -> list[str]:
         lines = (
@@ -382,7 +384,9 @@ class Tree:
             stalled=self._stalled,
             pulled=self._leash.pulled,
             duration_s=time.monotonic() - self._began,
-            survivors=tuple(redact.head(words, SHOWN) for words in self._said("survivor")),
+            survivors=tuple(
+                redact.head(words, SHOWN) for words in (*self._said("survivor"), *self._left)
+            ),
             warnings=(self._transcript.trouble,) if self._transcript.trouble else (),
         )
 

@@ -27,7 +27,7 @@ def marked(root: Path) -> dict[int, str]:
 
 
 def end_wardens(engine: subprocess.Popen[str]) -> None:
-    """As the kernel does it when memory is short: nobody is left to end their trees. The engine is held, or it would do that; kill it then."""
+    """As the kernel does it when memory is short: nobody is left to end their trees. It holds the engine, which would do that."""
     engine.send_signal(signal.SIGSTOP)
     for pid in warden.read_tree(engine.pid):
         if "warden.py" in warden.read_command_line(pid):

@@ -85,14 +85,45 @@ def test_after_the_engine_was_told_to_end(child: str, number: signal.Signals, pr
     assert marked(project.root) == {}
 
 
+def until(alone: Path) -> str:
+    """Sleeps, until there is such a file; a try after that writes down what is there of the project, and is done."""
+    root = alone.parent / "project"
+    look = f"for p in /proc/[0-9]*; do grep -qz '^{MARK}={root}$' $p/environ 2>/dev/null && echo ${{p#/proc/}}; done"
+    return f"if test -e {alone}; then {{ {look}; }} > {alone}.seen || true; echo > done.txt; else touch {alone}.asleep; sleep 600; fi"
+
+
+def seen_by(alone: Path) -> set[int]:
+    return {int(pid) for pid in alone.with_suffix(".seen").read_text().split()}
+
+
+@pytest.mark.parametrize("child", KINDS)
+def test_after_the_warden_alone_was_killed(child: str, project: Project):
+    """The engine that lives ends what is left before the next try, and says it."""
+    alone = project.root.parent / "alone"
+    prepare(project, child, until(alone))
+    with project.started(
+        "run", "demo-PLAN.md", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as engine:
+        wait_until(alone.with_suffix(".asleep").exists)
+        alone.touch()
+        before = set(marked(project.root))
+        end_wardens(engine)
+        engine.send_signal(signal.SIGCONT)
+        told, troubles = engine.communicate(timeout=LIMIT_S)
+    assert engine.returncode == 0, told
+    assert "it was lost: something killed our process beside it" in told
+    assert before, "nothing was there: this shows nothing"
+    assert not seen_by(alone) & before, "tried again beside what the first try had left"
+    assert marked(project.root) == {}
+    assert not troubles
+
+
 @pytest.mark.parametrize("child", KINDS)
 @pytest.mark.parametrize("with_warden", [False, True])
 def test_after_kill_9_and_a_new_start(child: str, with_warden: bool, project: Project):
     """Before anything is started again: the second try looks who is still there."""
     alone = project.root.parent / "alone"
-    look = f"for p in /proc/[0-9]*; do grep -qz '^{MARK}={project.root}$' $p/environ 2>/dev/null && echo ${{p#/proc/}}; done"
-    end = f"if test -e {alone}; then {{ {look}; }} > {alone}.seen || true; echo > done.txt; else touch {alone}.asleep; sleep 600; fi"
-    up = prepare(project, child, end)
+    up = prepare(project, child, until(alone))
     with project.started("run", "demo-PLAN.md", stdout=subprocess.DEVNULL) as engine:
         wait_until(lambda: up.exists() and alone.with_suffix(".asleep").exists())
         if with_warden:
@@ -103,8 +134,9 @@ def test_after_kill_9_and_a_new_start(child: str, with_warden: bool, project: Pr
     before = set(marked(project.root))
     done = project.call("resume")
     assert done.returncode == 0, done.stdout + done.stderr
-    seen = {int(pid) for pid in alone.with_suffix(".seen").read_text().split()}
-    assert not seen & before, "the task was started beside what an engine that is gone had left"
+    assert not seen_by(alone) & before, (
+        "the task was started beside what an engine that is gone had left"
+    )
     assert marked(project.root) == {}
     if with_warden:
         assert before, "nothing outlived the warden: this shows nothing"
