@@ -57,8 +57,7 @@ def show(name: str, *, as_json: bool) -> int:
     root, chosen = past.settled()
     with store.reading(root) as book:
         if book is None:
-            _show_nothing(root, chosen)
-            return 0
+            raise store.unknown(name)
         found = analysis.find(book, name)
         seen, tool = book.occurrences(found.id), discovery.served_by(book, found)
         saved = [one for one in book.savings() if one.pattern == found.signature]

@@ -20,7 +20,7 @@ from orchestrator.views.documents import past_document, run_document
 from orchestrator.views.past import ended, open_run, outcomes
 from orchestrator.views.text import columns, cost, duration, plain, tokens, when
 from orchestrator.views.watched import seconds
-from orchestrator.views.words import left_over, said, sums
+from orchestrator.views.words import by, left_over, said, sums
 
 INTERRUPTED = 130
 STYLES = {
@@ -73,7 +73,7 @@ def show_run(found: Past, *, as_json: bool) -> None:
     for stored in found.stored:
         out().print(f"  {stored.path}")
     out().print()
-    head = ("TASK", "STATE", "TRIES", "CHECK", "TOKENS", "COST", "TIME", "NAME")
+    head = ("TASK", "STATE", "TRIES", "CHECK", "TOKENS", "COST", "TIME", "BY", "NAME")
     lines = columns([head, *(_row(found, task) for task in found.graph.tasks.values())])
     out().print(lines[0], style="dim")
     for task, line in zip(found.graph, lines[1:], strict=True):
@@ -154,6 +154,7 @@ def _row(found: Past, task: Task) -> tuple[str, ...]:
         tokens(spent.tokens) if tried else "-",
         cost(spent.cost_usd) if tried else "-",
         duration(sum(times)) if times else "-",
+        plain(every[-1].model or by(every[-1].route), 40) if tried else "-",
         plain(task.title, 50),
     )
 

@@ -24,7 +24,7 @@ from orchestrator.model import (
     TaskId,
     TaskState,
 )
-from orchestrator.outloop import gained
+from orchestrator.outloop import gained, offload
 from orchestrator.reader.discover import summary_path
 from orchestrator.workspace import GitRefused, Ground, Unprepared, message, result
 
@@ -159,8 +159,20 @@ def summarise(
         artifacts=found,
         context=read,
         saved=saved,
+        tools_off=_tools_off(plan, root, history),
     )
     return redact.text(text)
+
+
+def _tools_off(plan: Plan, root: Path, history: History) -> dict[str, str]:
+    """Why a tool that did not do its task here may not work any more."""
+    tried = [
+        one for task in plan.tasks if (past := history.tasks.get(task.id)) for one in past.tried
+    ]
+    named = [
+        one.route.tool for one in tried if one.route.tool and one.outcome and not one.outcome.ok
+    ]
+    return {name: why for name in dict.fromkeys(named) if (why := offload.disabled(root, name))}
 
 
 def write(plan: Plan, root: Path, text: str) -> Path:

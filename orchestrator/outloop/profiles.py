@@ -26,7 +26,9 @@ def track(workflow: str, at: str, read: Context) -> HookEvent:
 def build(root: Path, name: str, per_file: int) -> Profile | None:
     """Of the pattern with that number or signature; None where none of its attempts read anything."""
     with store.reading(root) as kept:
-        return None if kept is None else of(kept, kept.find(name), per_file)
+        if kept is None:
+            raise store.unknown(name)
+        return of(kept, kept.find(name), per_file)
 
 
 def of(kept: Store, pattern: Pattern, per_file: int) -> Profile | None:

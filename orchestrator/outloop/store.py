@@ -76,10 +76,7 @@ class Store(Bookings):
         by = "id = ?" if name.isdigit() else "pattern_signature = ?"
         row = self._db.execute(f"{PATTERN} WHERE {by}", (name,)).fetchone()
         if row is None:
-            known = {one.signature for one in self.patterns()}
-            raise UsageError(
-                f"there is no pattern {name!r}{matching.meant(name, known)} Next: orchestrator patterns"
-            )
+            raise unknown(name, {one.signature for one in self.patterns()})
         return rows.pattern(row)
 
     def record(self, occurrences: Iterable[Occurrence], *, later: bool = False) -> int:
@@ -356,6 +353,11 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {_clean(key): _clean(each) for key, each in value.items()}
     return [_clean(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def unknown(name: str, known: Iterable[str] = ()) -> UsageError:
+    meant = matching.meant(name, known)
+    return UsageError(f"there is no pattern {name!r}{meant} Next: orchestrator patterns")
 
 
 @contextmanager

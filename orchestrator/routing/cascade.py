@@ -90,7 +90,7 @@ def plan_rungs(
     cheapest = next(iter(chances))
     why = "least expected cost"
     if order != cheapest:
-        why = f"tried out: {' then '.join(cheapest)} is expected to cost less, but is not sure to"
+        why = f"tried out, to learn what it costs: {' then '.join(cheapest)} is expected to cost less, by too few tasks to be sure"
     return _told(candidates, order, beliefs, ask, chances[order], why)
 
 

@@ -43,9 +43,12 @@ def render(
     artifacts: Mapping[str, str] | None = None,
     context: Context | None = None,
     saved: str | None = None,
+    tools_off: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `saved`: by its tools, in words. `graph`, `states` and `history` are of the whole run; a task without a state was not selected. `before`: what this run did not do again, in the order in which it landed; its state is succeeded."""
-    account = Account(plan, run, graph, states, history, artifacts or {}, context, before, saved)
+    """`artifacts`: what is wrong with each file that must be there, "" for nothing. `context`: what its agents read. `saved`: by its tools, in words. `tools_off`: why each of those may not work any more. `graph`, `states` and `history` are of the whole run; a task without a state was not selected. `before`: what this run did not do again, in the order in which it landed; its state is succeeded."""
+    account = Account(
+        plan, run, graph, states, history, artifacts or {}, context, before, saved, tools_off
+    )
     blocks = [opening.title(account), opening.one_liner(account)]
     for heading, say in SECTIONS.items():
         blocks += [f"## {heading}", "\n".join(say(account)).strip("\n")]

@@ -44,6 +44,7 @@ class Account:
     context: Context | None = None  # what its agents read
     before: Mapping[TaskId, DoneBefore] = field(default_factory=dict)  # done by earlier runs
     saved: str | None = None  # by tools, in words
+    tools_off: Mapping[str, str] = field(default_factory=dict)  # why it may not work any more
 
     # --- what it is called ------------------------------------------------------------------------
 

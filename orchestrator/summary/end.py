@@ -85,7 +85,10 @@ def _given_back(account: Account) -> Iterator[str]:
             continue
         said = (failed[-1].outcome.detail if failed[-1].outcome else "").strip().partition("\n")[0]
         tries, reason = plural(len(failed), "attempt"), f": {prose(said)}" if said else ""
-        yield f"- {heading(task)} went to a model after {tries} of the tool {code(failed[-1].route.tool or '')}{reason}"
+        name = failed[-1].route.tool or ""
+        why = account.tools_off.get(name)
+        off = f". The tool is disabled now: {prose(why)}" if why else ""
+        yield f"- {heading(task)} went to a model after {tries} of the tool {code(name)}{reason}{off}"
 
 
 def _skipped(account: Account) -> Iterator[str]:

@@ -242,6 +242,11 @@ def who(route: Route) -> str:
     return f"{route.worker}/{route.model or route.tier}" if route.tier else route.worker
 
 
+def by(route: Route) -> str:
+    """Shorter: a model's own name says enough, a tool's says that no model is asked."""
+    return route.model or (who(route) if route.tool else route.worker)
+
+
 def said(answer: Answer) -> str:
     word = "approved" if answer.approved else "rejected"
     option = f" with {answer.option}" if answer.option else ""

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from orchestrator.history import Tried
-from orchestrator.model import Route, TaskId, TaskState
+from orchestrator.model import TaskId, TaskState
 from orchestrator.views import money, waiting
 from orchestrator.views.past import Past
 from orchestrator.views.text import counted, plain
 from orchestrator.views.watched import Spent, seconds
-from orchestrator.views.words import reason, said, weakness, who
+from orchestrator.views.words import by, reason, said, weakness
 from orchestrator.web.shapes import ORDER, iso, unix
 
 PAGE = 50
@@ -80,17 +80,12 @@ def _model(past: Past, task: TaskId, last: Tried | None) -> str:
     if past.graph.tasks[task].is_checkpoint:
         return "a person"
     if last is not None:
-        return plain(last.model or _by(last.route), 48)
+        return plain(last.model or by(last.route), 48)
     try:
         route = past.watched.tracker.route(task)
     except KeyError:  # nothing has begun, so nothing was chosen
         return ""
-    return plain(_by(route), 48)
-
-
-def _by(route: Route) -> str:
-    """A model's own name says enough, a tool's says that no model is asked."""
-    return route.model or (who(route) if route.tool else route.worker)
+    return plain(by(route), 48)
 
 
 def note(past: Past, task: TaskId, doing: str) -> str:

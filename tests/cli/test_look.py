@@ -36,6 +36,8 @@ def test_show_has_a_row_for_each_task(project: Project):
         "demo/2": ["skipped", "-", "-"],
         "demo/3": ["succeeded", "1", "green"],
     }
+    by = told.splitlines()[3].index("BY ")
+    assert [row[by:].split()[0] for row in rows] == ["shell", "-", "shell"]
     assert "3 attempts · 0 tokens · $0.00" in told
     found = project.json("show")
     assert (found["exit_code"], found["attempts"], found["tokens"]) == (1, 3, 0)

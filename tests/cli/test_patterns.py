@@ -45,6 +45,10 @@ def test_nothing_is_said_to_be_nothing(tmp_path: Path):
     assert "no operation was seen yet" in empty.told("patterns")
     assert empty.json("patterns") == {"version": 1, "patterns": []}
     assert "nothing ran" in empty.call("patterns", "approve", "1").stderr
+    for words in (("patterns", "show", "x"), ("context", "profile", "x")):
+        done = empty.call(*words)
+        assert (done.returncode, done.stdout) == (64, "")
+        assert "there is no pattern 'x'." in done.stderr
     assert empty.json("patterns", "analyze")["candidates"] == []
     assert not (empty.root / ".orchestrator" / "journal.db").exists()
 

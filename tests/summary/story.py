@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -148,7 +149,12 @@ class Story:
     def end(self, at: float, exit_code: int = 0) -> None:
         self.tell(EventKind.RUN_FINISHED, at, {"exit_code": exit_code})
 
-    def render(self, plan: Plan | None = None, saved: str | None = None) -> str:
+    def render(
+        self,
+        plan: Plan | None = None,
+        saved: str | None = None,
+        tools_off: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         return summary.render(
             plan or self.first,
             run=RUN,
@@ -156,6 +162,7 @@ class Story:
             states=self.tracker.states,
             history=self.history,
             saved=saved,
+            tools_off=tools_off,
         )
 
 

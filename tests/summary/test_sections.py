@@ -280,8 +280,11 @@ def test_a_tool_that_failed_is_told_though_a_model_did_its_task():
         1, 0, 1, Outcome(failure=Failure.VERIFY, detail="check failed: make\nmore", usage=FREE)
     )
     story.work(1, 2, 3, Outcome(usage=FREE))
-    assert section(story.render(), "Issues Encountered") == (
-        "- **Task 1: do 1** went to a model after 1 attempt of the tool `run_tests`: check failed: make"
+    said = "- **Task 1: do 1** went to a model after 1 attempt of the tool `run_tests`: check failed: make"
+    assert section(story.render(), "Issues Encountered") == said
+    off = story.render(tools_off={"run_tests": "it failed 3 times in a row"})
+    assert section(off, "Issues Encountered") == (
+        f"{said}. The tool is disabled now: it failed 3 times in a row"
     )
 
 
