@@ -41,7 +41,7 @@ class Finding(NamedTuple):
 
 def examine(root: Path) -> list[Finding]:
     looks = (_python, _sqlite, _bash, _platform)
-    here = (_project, _settings, _sandbox, _journal)
+    here = (_its_python, _project, _settings, _sandbox, _journal)
     return [
         *(one for look in looks for one in look()),
         *(one for look in here for one in look(root)),
@@ -53,6 +53,17 @@ def examine(root: Path) -> list[Finding]:
 
 def _python() -> Iterator[Finding]:
     yield Finding(Mark.OK, "python", f"{sys.version.split()[0]} at {sys.executable}")
+
+
+def _its_python(root: Path) -> Iterator[Finding]:
+    """An active virtual environment of ours, which is not the project's, hides the project's Python from its tasks."""
+    active, ours = os.environ.get("VIRTUAL_ENV"), Path(sys.prefix)
+    if active and Path(active).resolve() == ours.resolve() and root not in ours.parents:
+        text = (
+            f"the python of tasks and checks is this program's own, as {active} is active; "
+            f"deactivate, and call {ours / 'bin' / 'orchestrator'}"
+        )
+        yield Finding(Mark.NOTE, "python", text)
 
 
 def _sqlite() -> Iterator[Finding]:

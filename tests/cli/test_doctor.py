@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,18 @@ def test_with_none_every_one_is_named_and_only_scripts_can_run(project: Project,
     (told,) = rows(project, "agents")
     assert 'only tasks with subagent="bash" can run; install one' in told["text"]
     assert rows(project, "worker claude")[0]["text"] == "claude is not on the PATH"
+
+
+def test_a_python_of_ours_that_hides_the_projects_is_named(project: Project, tmp_path: Path):
+    assert [one["mark"] for one in rows(project, "python")] == ["ok"]
+    project.environment["VIRTUAL_ENV"] = str(tmp_path)
+    assert [one["mark"] for one in rows(project, "python")] == ["ok"], (
+        "the project's own, or another"
+    )
+    project.environment["VIRTUAL_ENV"] = sys.prefix
+    _, note = rows(project, "python")
+    assert note["mark"] == "note"
+    assert note["text"].endswith(f"deactivate, and call {sys.prefix}/bin/orchestrator")
 
 
 def test_with_one_that_is_not_logged_in_the_next_step_is_told(project: Project, folder: Path):
