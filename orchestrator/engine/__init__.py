@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 
 from orchestrator import disk, journal, project
-from orchestrator.engine import fencing, grounds, naming, offloading
+from orchestrator.engine import crediting, fencing, grounds, naming
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books, Outcomes, prune
 from orchestrator.engine.crew import Crew, Workers, likely, may_vary, planned, policy, prepare
@@ -289,6 +289,6 @@ async def _catch_up(hub: Hub, retry: Sequence[str]) -> None:
     if trouble := hub.books.catch_up(places, hub.history):
         hub.screen.warn(trouble)
     hub.books.wrong += [(t.id, number) for _, t, number in refused(hub.graph, hub.history)]
-    await offloading.make_up(hub.crew, hub.books, hub.history, hub.screen.warn)
+    await crediting.make_up(hub.crew, hub.books, hub.history, hub.screen.warn)
     for task in retry:
         hub.retry(project.task_named(hub.graph, task).id)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import anyio
 
-from orchestrator.engine import closing, hindsight, observing, offloading
+from orchestrator.engine import closing, crediting, hindsight, observing
 from orchestrator.engine.attempt import Means
 from orchestrator.engine.books import Books
 from orchestrator.engine.crew import Crew
@@ -167,7 +167,7 @@ class Finale:
 
     async def end(self, *, interrupted: bool) -> int:
         plans = list(self._own_plans())
-        await offloading.make_up(self._crew, self._books, self._history, self._screen.warn)
+        await crediting.make_up(self._crew, self._books, self._history, self._screen.warn)
         if self._means.ground is None:
             for plan in plans:
                 self._write(plan)
@@ -178,7 +178,7 @@ class Finale:
         self._record(EventKind.RUN_FINISHED, {"exit_code": code})
         for trouble in self._unwritten.values():
             self._screen.warn(trouble)
-        await offloading.settle(self._crew, self._books, self._screen.warn)
+        await crediting.settle(self._crew, self._books, self._screen.warn)
         if not self._space.stopped:
             await observing.observe(self._means.root, self._means.settings, self._screen.warn)
         return code

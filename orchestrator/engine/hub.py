@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from orchestrator.engine import handing, mail, offloading
+from orchestrator.engine import crediting, handing, mail
 from orchestrator.engine.attempt import Means, Try
 from orchestrator.engine.beside import Beside
 from orchestrator.engine.books import Books
@@ -220,7 +220,7 @@ class Hub:
         self.gatekeeper.stop_again(self.tracker, self.history)
         self._desk.ask_again(group)
         while True:
-            await offloading.settle(self.crew, self.books, self.screen.warn)
+            await crediting.settle(self.crew, self.books, self.screen.warn)
             self.space.watch(self.tracker, self.record)
             self._desk.ask_due(group)  # an answer of --yes can be the last event of a plan
             self._close_plans(group)

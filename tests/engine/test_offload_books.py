@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from orchestrator import inbox, ledger
-from orchestrator.engine import offloading
+from orchestrator.engine import crediting
 from orchestrator.engine.books import Books, Outcomes
 from orchestrator.inbox import Letter
 from orchestrator.ledger import Amendment
@@ -217,7 +217,7 @@ async def test_what_is_booked_waits_for_its_turn_in_the_store_and_the_loop_does_
     gaps, said, done = [0.0], list[str](), anyio.Event()
 
     async def settle() -> None:
-        await offloading.settle(found, books, said.append)
+        await crediting.settle(found, books, said.append)
         done.set()
 
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
