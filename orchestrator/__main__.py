@@ -14,9 +14,22 @@ def main() -> NoReturn:
         from orchestrator import hook
 
         hook.main()
+    import signal
+
+    # Ctrl-C while it loads ends it without a word, and so it does once all is done: of the one Python can make an error of
+    # the class that is being made, of the other a traceback at its own end.
+    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if hears:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from orchestrator.cli import main as command
 
-    command()
+    if hears:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command()
+    finally:
+        if hears:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

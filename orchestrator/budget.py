@@ -112,7 +112,7 @@ def charge(tried: Tried) -> Charge:
         known += known_of(tried.reviewing)
     if outcome is None or _may_cost_more(tried):
         return Charge(set_aside.most(known), known, known)
-    if outcome.failure in UNBILLED or _never_began(tried):
+    if (outcome.failure in UNBILLED and not _had_worked(tried)) or _never_began(tried):
         return Charge(known, known, known)
     whole = outcome.usage is not None and not outcome.usage.lower_bound
     one_more = known + Money(*tried.leap)
@@ -165,6 +165,13 @@ def _has_silent_review(tried: Tried) -> bool:
     told = tried.review.usage if tried.review else tried.reviewing
     was_asked = tried.in_review or tried.review is not None
     return was_asked and (told is None or told.cost_usd is None)
+
+
+def _had_worked(tried: Tried) -> bool:
+    """And only then git could not keep its work, or not land it: what is not known of its cost is no less unknown."""
+    outcome, worked = tried.latest, tried.worked
+    is_git = outcome is not None and outcome.failure is Failure.WORKSPACE
+    return is_git and worked is not None and worked.failure not in UNBILLED
 
 
 def _never_began(tried: Tried) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ SANDBOX = "ORCHESTRATOR_SANDBOX__MODE"
 os.environ.setdefault(
     SANDBOX, "none"
 )  # most tests watch from outside what their scripts do; with "auto" tests/engine runs, too
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also below `nohup`: engines of tests must hear it
 OPEN = {SANDBOX: os.environ[SANDBOX]}  # for those who make an environment of their own
 
 

@@ -150,9 +150,9 @@ def find(root: Path) -> Daemon | None:
     held = journal.holder(root)
     if held is None:
         return None
-    pid, runs = held
+    pid, _ = held
     place = _written(root, pid)
-    if place is None and not _are_a_daemons(root, runs):
+    if place is None and telling.writer(root) != pid:
         return None
     return Daemon(root, pid, place)
 
@@ -184,12 +184,6 @@ def own_page(root: Path) -> str | None:
         return None
     proxy = settings.load(root).http.proxy
     return f"https://{proxy}" if proxy else place.url
-
-
-def _are_a_daemons(root: Path, runs: frozenset[RunId]) -> bool:
-    """A daemon may have none; a run of the command line is its engine's only one from its beginning."""
-    asked = [row.asked for row in past.names(root) if row.id in runs]
-    return all(one.get("unattended") for one in asked)
 
 
 def second(root: Path) -> JournalLocked | None:

@@ -37,9 +37,7 @@ def told(root: Path, name: str, ended: Ended) -> str:
     if ended.timed_out:
         limit = named(root, name).timeout_s
         return f"not done in {limit:g} s (timeout_s of its manifest)"
-    if ended.exit_code is None:
-        return f"ended by {ended.signal_name}"
-    return f"exit {ended.exit_code}"
+    return ended.how
 
 
 def named(root: Path, name: str) -> Tool:

@@ -21,6 +21,7 @@ from anyio import to_thread
 from orchestrator import answers, process, redact
 from orchestrator.daemon.lasting import told, trace
 from orchestrator.model import Event, EventKind, RunId, TaskId, TaskState
+from orchestrator.process import leftover
 from orchestrator.settings.service import NotifySettings
 from orchestrator.views import asking
 from orchestrator.views.past import ends
@@ -229,7 +230,7 @@ async def _command(settings: NotifySettings, root: Path, body: bytes) -> str | N
     command = process.Command(
         argv=settings.command,
         cwd=root,
-        env=process.environment((), {}),
+        env={leftover.MARK: str(root)},  # found by who comes after us, and nothing else of ours
         stdin=body,
         timeout_s=settings.timeout_s,
     )
@@ -239,8 +240,8 @@ async def _command(settings: NotifySettings, root: Path, body: bytes) -> str | N
         return f"notify.command: {trouble}"
     if ended.exit_code == 0:
         return None
-    how = "no end in time" if ended.timed_out else f"exit {ended.exit_code}"
-    return f"notify.command ended with {how}: {ended.stderr.strip()[-200:]}"
+    how = "no end in time" if ended.timed_out else ended.how
+    return f"notify.command: {how}: {ended.stderr.strip()[-200:]}"
 
 
 def _webhook(settings: NotifySettings, body: bytes) -> str | None:

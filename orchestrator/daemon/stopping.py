@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -10,8 +9,7 @@ import anyio
 import anyio.abc
 
 from orchestrator.engine import Hub
-
-HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from orchestrator.engine.signals import heard
 
 
 class Step(IntEnum):
@@ -33,7 +31,7 @@ class Stopping:
         self, tell: Callable[[], None], limit_s: float, *, task_status: anyio.abc.TaskStatus[None]
     ) -> None:
         """`tell` is called at each step; one is taken without a signal when the limit is over."""
-        with anyio.open_signal_receiver(*HEARD) as signals:
+        with anyio.open_signal_receiver(*heard()) as signals:
             task_status.started()
             await anext(signals)
             self.step = Step.DRAIN

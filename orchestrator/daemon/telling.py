@@ -66,10 +66,18 @@ class Telling:
 def read(root: Path) -> list[tuple[str, str]]:
     """Path and state of each plan that waits, as the daemon that holds the project has last seen it."""
     held = journal.holder(root)
+    pid, plans = _written(root)
+    return plans if held is not None and pid == held[0] else []
+
+
+def writer(root: Path) -> str | None:
+    """The pid of the latest daemon, which may be gone."""
+    return _written(root)[0]
+
+
+def _written(root: Path) -> tuple[str | None, list[tuple[str, str]]]:
     try:
         told = json.loads((root / PRIVATE / FILE).read_bytes())
-        if held is None or str(told["pid"]) != held[0]:
-            return []
-        return [(str(path), str(state)) for path, state in told["plans"]]
+        return str(told["pid"]), [(str(path), str(state)) for path, state in told["plans"]]
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return None, []

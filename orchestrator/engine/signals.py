@@ -14,6 +14,12 @@ from orchestrator.engine.hub import Hub
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def heard() -> tuple[signal.Signals, ...]:
+    """A SIGHUP that we were started to ignore stays ignored: who says `nohup` wants the run to outlive the terminal."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return tuple(one for one in HEARD if one != signal.SIGHUP or not ignored)
+
+
 @asynccontextmanager
 async def heeded(hub: Hub) -> AsyncIterator[None]:
     """Ready before the first attempt, and to the very end: nothing may stop while the person's branch is moved."""
@@ -24,7 +30,7 @@ async def heeded(hub: Hub) -> AsyncIterator[None]:
 
 
 async def _heed(hub: Hub, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    with anyio.open_signal_receiver(*HEARD) as signals:
+    with anyio.open_signal_receiver(*heard()) as signals:
         task_status.started()
         async for number in signals:
             if hub.interrupted or number != signal.SIGINT:

@@ -78,13 +78,19 @@ class RunRow(Noun):
 class Journal:
     """Open with `writing` or `reading`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, lock: int | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        reached: Reached,
+        lock: int | None = None,
+    ) -> None:
+        """`reached` was read before the events were: a live engine adds some meanwhile."""
         self._connection = connection
         self._lock = lock
         self._crash = CrashPoint(os.environ.get(CRASH_AT, ""))
         self.path = path
-        self._mark = Mark(path.with_name("journal.mark"))
-        self._reached = self._mark.read()  # before the events: a live engine adds some meanwhile
+        self._mark, self._reached = _mark(path), reached
         with self._readable():
             last, count, strangers = connection.execute(sql("extent")).fetchone()
         if strangers:
@@ -228,7 +234,7 @@ def writing(root: Path) -> Iterator[Journal]:
     with locked(root) as lock:
         refuse_emptied(path)
         with file.to_write(path) as connection:
-            yield Journal(connection, path, lock)
+            yield Journal(connection, path, _mark(path).read(), lock)
 
 
 @contextmanager
@@ -272,18 +278,23 @@ def reading(root: Path) -> Iterator[Journal]:
     refuse_emptied(path)
     if not path.exists():
         raise _no_run_in(root)
+    reached = _mark(path).read()
     with file.to_read(path) as connection:
         if connection is None:
             raise _no_run_in(root)
-        yield Journal(connection, path)
+        yield Journal(connection, path, reached)
 
 
 def refuse_emptied(path: Path) -> None:
     """Before it is opened: SQLite takes an empty file for a new one, and throws away the WAL beside it."""
     if file.size(path):
         return
-    if Mark(path.with_name("journal.mark")).read().seq or file.size(file.wal_of(path)):
+    if _mark(path).read().seq or file.size(file.wal_of(path)):
         raise file.damaged(f"{path} is {'empty' if path.exists() else 'gone'}, and had events")
+
+
+def _mark(path: Path) -> Mark:
+    return Mark(path.with_name("journal.mark"))
 
 
 def _no_run_in(root: Path) -> UnknownRun:

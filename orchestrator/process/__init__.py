@@ -31,7 +31,6 @@ silence alone would kill healthy programs, so outside Linux there is no stall wa
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 import signal
@@ -53,12 +52,15 @@ from anyio import CancelScope
 from orchestrator import redact
 from orchestrator.model import Sandbox
 from orchestrator.process import leftover, sandbox, warden
+from orchestrator.process.leash import Leash as Leash
 from orchestrator.process.output import CHUNK, Kept, Lines, Transcript
 
 DRAIN_S = 1.0
 ANSWER_S = warden.GIVE_UP_S + 5.0  # on top of the graces; then the warden itself is killed
+LATE_S, CATCH_UP_S = 1.0, 0.5  # a look that comes this late first hears what was said meanwhile
 IDLE = 0.01  # less of one CPU than this is no sign of life: hung clients still blink
 SHOWN = 200  # characters of the command line of what was left running
+LOST = "it was lost: something killed our process beside it"
 LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_*")  # what our own interpreter may need to start
 
 OnLine = Callable[[bytes], None]
@@ -91,25 +93,6 @@ class Command:
     sandbox: Sandbox | None = None  # None: it sees and writes what we can
 
 
-class Leash:
-    """For who listens to a program and knows when it should be over: it is ended then, if it is not by itself."""
-
-    def __init__(self) -> None:
-        self.end_at, self.pulled = math.inf, False
-        self._waiting = CancelScope()
-
-    def pull(self, after_s: float = 0.0) -> None:
-        """It may go on for `after_s`. The shortest pull counts."""
-        self.end_at = min(self.end_at, time.monotonic() + after_s)
-        self._waiting.deadline = min(self._waiting.deadline, anyio.current_time() + after_s)
-
-    def wait(self, seconds: float) -> CancelScope:
-        """A scope that ends after `seconds`, or when a pull is due."""
-        seconds = min(seconds, self.end_at - time.monotonic())
-        self._waiting = anyio.move_on_after(max(0.0, seconds))
-        return self._waiting
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How it ended. Either `exit_code` or `signal`, both None if the warden itself was killed. `survivors`: what it left running."""
@@ -127,12 +110,22 @@ class Ended:
 
     @property
     def signal_name(self) -> str:
-        known = {int(number): number.name for number in signal.Signals}
-        return known.get(self.signal or 0, f"signal {self.signal}")
+        return name_signal(self.signal or 0)
+
+    @property
+    def how(self) -> str:
+        """In a few words, where it ended by itself or was killed."""
+        killed = LOST if self.signal is None else f"ended by {self.signal_name}"
+        return killed if self.exit_code is None else f"exit {self.exit_code}"
 
     @property
     def left_running(self) -> tuple[str, ...]:
         return tuple(f"ended what it left running: {words}" for words in self.survivors)
+
+
+def name_signal(number: int) -> str:
+    known = {int(one): one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")
 
 
 def environment(passed: Sequence[str], extra: Mapping[str, str]) -> dict[str, str]:
@@ -192,7 +185,9 @@ class Tree:
         self._transcript = Transcript(command.transcript)
         stack.callback(self._transcript.close)
         self._kept = Kept(command.keep_bytes), Kept(command.keep_bytes)
-        self._mark, self._left = f"{leftover.TREE}={secrets.token_hex(8)}", list[str]()
+        tree, project = secrets.token_hex(8), command.env.get(leftover.MARK, "")
+        self._marks = {leftover.TREE: tree, leftover.WARDEN: project}  # of the warden itself
+        self._mark, self._left = f"{leftover.TREE}={tree}", list[str]()
         self._report = bytearray()
         self._over, self._drained = anyio.Event(), anyio.Event()
         self._listening, self._reading = CancelScope(shield=True), CancelScope(shield=True)
@@ -215,7 +210,7 @@ class Tree:
                     stdout=stdout,
                     stderr=stdout if self._command.merged else stderr,
                     cwd="/",
-                    env=environment(LIBRARIES, {}),
+                    env=environment(LIBRARIES, self._marks),
                     start_new_session=True,
                     pass_fds=[far.fileno()],
                 )
@@ -309,7 +304,12 @@ class Tree:
         look_s = max(0.02, min(filter(None, timers)) / 10)
         while not (self._timed_out or self._stalled or self._leash.pulled):
             left_s = self._began + self._command.timeout_s - time.monotonic()
+            due = time.monotonic() + look_s
             with self._leash.wait(min(left_s, look_s)):
+                await self._over.wait()
+                return
+            late = time.monotonic() - due > LATE_S  # we were stopped ourselves, as by Ctrl-Z
+            with anyio.move_on_after(CATCH_UP_S if late else 0.0):
                 await self._over.wait()
                 return
             now = time.monotonic()
@@ -337,6 +337,8 @@ class Tree:
         """Nothing of it runs afterwards; at once if it is over already. Takes at most the graces and ANSWER_S."""
         with suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
+        if not self._over.is_set():
+            leftover.wake(self._mark)  # a warden that somebody has stopped cannot end its tree
         with anyio.move_on_after(len(self._command.stop) * self._command.grace_s + ANSWER_S):
             await self._over.wait()
         if not any(self._said(word) for word in ("exit", "signal")):

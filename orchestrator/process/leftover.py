@@ -2,7 +2,8 @@
 
 The warden ends its tree even when the engine dies by `kill -9`; this is for the day on which the warden died (a person, the
 kernel out of memory): the engine that lives ends that one tree, an engine that comes after ends all that is the project's.
-That only the holder of the project's lock may do: then no engine lives whose processes they could be. Programs of our own, git above all, are first waited for: ended in the
+That only the holder of the project's lock may do: then no engine lives whose processes they could be. A warden that was only
+stopped is woken, as it ends its tree better than we could, and is ended itself if it does not. Programs of our own, git above all, are first waited for: ended in the
 middle of a write they leave half of it and a lock, and beside them a new engine would meet both. A process is looked at again right before each signal, so a pid that
 somebody else has got meanwhile is never hit. Without /proc nobody is found.
 """
@@ -23,7 +24,8 @@ from orchestrator.errors import RecordError
 from orchestrator.process import brief, warden
 
 MARK = "ORCHESTRATOR_PROJECT"  # in the environment of all that is started for a project
-TREE = "ORCHESTRATOR_TREE"  # and of what one warden started, a name of its own
+TREE = "ORCHESTRATOR_TREE"  # of one warden and what it started, a name of its own
+WARDEN = "ORCHESTRATOR_WARDEN"  # of a warden itself: the project again
 GRACE_S = 2.0
 LOOK_S = 0.02
 PATIENCE_S = 60.0  # for programs of our own that are at a write
@@ -32,9 +34,20 @@ QUIET_S = 0.5  # a shorter wait is not worth a word
 
 async def end_leftovers(root: Path, tell: Callable[[str], None]) -> list[str]:
     """The command lines of those that had to be ended; none that is the project's runs when this returns."""
-    agents = await _end_all(f"{MARK}={root}", root)
-    await _wait(f"{brief.MARK}={root}", tell)
-    return agents + await _end_all(f"{brief.MARK}={root}", root)
+    theirs, wardens, ours = f"{MARK}={root}", f"{WARDEN}={root}", f"{brief.MARK}={root}"
+    if not await _look(theirs, wardens, ours):
+        return []
+    wake(wardens)
+    agents = await _end_all(theirs, root)
+    await _wait(wardens, tell, warden.GIVE_UP_S)
+    await _wait(ours, tell, PATIENCE_S)
+    return [*agents, *await _end_all(wardens, root), *await _end_all(ours, root)]
+
+
+def wake(mark: str) -> None:
+    """A warden that was stopped hears nothing, and only it knows those of its tree that have thrown their mark away."""
+    for pid in _find(mark):
+        _signal(pid, mark, signal.SIGCONT)
 
 
 async def end(mark: str) -> list[str]:
@@ -43,7 +56,7 @@ async def end(mark: str) -> list[str]:
     for number, limit_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, warden.GIVE_UP_S)):
         limit = time.monotonic() + limit_s
         asked = set[int]()
-        while (found := _find(mark)) and time.monotonic() < limit:
+        while (found := await _look(mark)) and time.monotonic() < limit:
             for pid in found:
                 ended.setdefault(pid, redact.head(warden.read_command_line(pid), 200))
             for pid in found if number is signal.SIGKILL else set(found) - asked:
@@ -63,23 +76,31 @@ async def _end_all(mark: str, root: Path) -> list[str]:
     return ended
 
 
-async def _wait(mark: str, tell: Callable[[str], None]) -> None:
+async def _wait(mark: str, tell: Callable[[str], None], limit_s: float) -> None:
     """Until they have come to their end, as they do by themselves; not for ever."""
     began, told = time.monotonic(), False
-    while (found := _find(mark)) and time.monotonic() - began < PATIENCE_S:
+    while (found := await _look(mark)) and time.monotonic() - began < limit_s:
         if not told and time.monotonic() - began > QUIET_S:
             what = redact.head(warden.read_command_line(found[0]), 200)
-            tell(f"waiting up to {PATIENCE_S:g} s for what an engine that is gone began: {what}")
+            tell(f"waiting up to {limit_s:g} s for what an engine that is gone began: {what}")
             told = True
         await anyio.sleep(LOOK_S)
 
 
-def _find(mark: str) -> list[int]:
+async def _look(*marks: str) -> list[int]:
+    """Twice before nobody is said to be there: in the moment of its exec a process shows no environment."""
+    found = _find(*marks)
+    if not found:
+        await anyio.sleep(LOOK_S)
+    return found or _find(*marks)
+
+
+def _find(*marks: str) -> list[int]:
     if not warden.LINUX:
         return []
-    own = _ourselves()
+    own, wanted = _ourselves(), set(map(os.fsencode, marks))
     every = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    return [pid for pid in every if pid not in own and _is_marked(pid, mark)]
+    return [pid for pid in every if pid not in own and not wanted.isdisjoint(_environment(pid))]
 
 
 def _ourselves() -> set[int]:
@@ -92,16 +113,16 @@ def _ourselves() -> set[int]:
     return found
 
 
-def _is_marked(pid: int, mark: str) -> bool:
-    """A zombie has no environment any more."""
+def _environment(pid: int) -> list[bytes]:
+    """A zombie has none any more."""
     try:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-            return os.fsencode(mark) in file.read().split(b"\0")
+            return file.read().split(b"\0")
     except OSError:
-        return False
+        return []
 
 
 def _signal(pid: int, mark: str, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        if _is_marked(pid, mark):
+        if os.fsencode(mark) in _environment(pid):
             os.kill(pid, number)

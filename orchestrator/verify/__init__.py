@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator import redact
 from orchestrator.model import Access, Check, CheckResult, Failure, Sandbox, Task, Verdict, Verified
-from orchestrator.process import Command, Ended, NotStarted, run
+from orchestrator.process import LOST, Command, Ended, NotStarted, run
 from orchestrator.process.output import Transcript
 
 ARGUMENT_BYTES = 100_000  # the kernel takes 128 KiB in one argument
@@ -115,7 +115,10 @@ async def run_check(
                 merged=True,
                 sandbox=sandbox and sandbox.allow(Access.READ, shown(words)),
             )
-            return read(command, await run(order))
+            ended = await run(order)
+            if _is_lost(ended):
+                ended = await run(order)
+            return read(command, ended)
     except (NotStarted, OSError) as error:  # OSError: no room for what it is started with
         return Check(
             command=command,
@@ -124,6 +127,11 @@ async def run_check(
             output=str(error),
             duration_s=0.0,
         )
+
+
+def _is_lost(ended: Ended) -> bool:
+    """It says nothing of the work: once more, before somebody is paid to do that again."""
+    return not ended.timed_out and ended.how == LOST
 
 
 def place(command: str, folder: Path) -> tuple[str, str]:
@@ -146,8 +154,8 @@ def read(command: str, ended: Ended) -> Check:
     notes = [f"[ended what it left running: {words}]" for words in ended.survivors]
     if ended.timed_out:
         notes.insert(0, f"[no end within {ended.duration_s:.1f} s]")
-    elif ended.signal is not None:
-        notes.insert(0, f"[ended by {ended.signal_name}]")
+    elif ended.exit_code is None:
+        notes.insert(0, f"[{ended.how}]")
     return Check(
         command=command,
         result=judge(exit_code, ended.timed_out, ended.stdout),

@@ -125,7 +125,7 @@ def explain(ended: Ended, attempt: Attempt) -> tuple[Failure | None, str]:
     if ended.signal is not None:
         return Failure.EXIT, f"ended by {ended.signal_name}"
     if ended.exit_code is None:
-        return Failure.NO_RESULT, "it was lost: something killed our process beside it"
+        return Failure.NO_RESULT, ended.how
     return (Failure.EXIT, f"exit {ended.exit_code}") if ended.exit_code else (None, "")
 
 

@@ -79,14 +79,17 @@ class Git:
         stdout: BinaryIO | None = None,
         index: Path | None = None,
     ) -> brief.Said:
-        """Whatever it says. GitRefused only where there is no git, or no end."""
+        """Whatever it says. GitRefused only where there is no git, or no end: what is killed has answered nothing."""
         env = self._env | ({"GIT_INDEX_FILE": str(index)} if index else {})
         try:
-            return await brief.call(
+            said = await brief.call(
                 ["git", *self._head, *words], cwd=self.cwd, env=env, stdin=stdin, stdout=stdout
             )
         except (OSError, brief.TooLong) as trouble:
             raise GitRefused(words, str(trouble)) from trouble
+        if said.code < 0:
+            raise GitRefused(words, f"something killed it ({process.name_signal(-said.code)})")
+        return said
 
     async def do(
         self, *words: str, stdin: bytes | BinaryIO = b"", index: Path | None = None

@@ -65,11 +65,7 @@ async def set_up(
     except process.NotStarted as trouble:
         raise Unprepared(str(trouble)) from trouble
     if ended.exit_code != 0:
-        how = (
-            f"no end within {settings.setup_timeout_s:g} s"
-            if ended.timed_out
-            else f"exit {ended.exit_code}"
-        )
+        how = f"no end within {settings.setup_timeout_s:g} s" if ended.timed_out else ended.how
         tail = "\n".join(ended.stdout.splitlines()[-20:])
         raise Unprepared(
             f"workspace.setup failed ({how}): {settings.setup}\nwhole log: {log}\n{tail}"

@@ -40,6 +40,7 @@ class ModelServer:
         self._broken: dict[str, Billed] = {}
         self._answers: list[tuple[str, Used]] = []
         self._web = Web(self)
+        self._held = socket.socket()
         self._thread = threading.Thread(target=self._web.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._web.server_address[1]}"
 
@@ -51,6 +52,7 @@ class ModelServer:
         self, kind: type[BaseException] | None, fault: object, trace: TracebackType | None
     ) -> None:
         self.close()
+        self._held.close()
         if self.faults and kind is None:
             raise AssertionError("the model server failed:\n" + "\n".join(self.faults))
 
@@ -61,6 +63,11 @@ class ModelServer:
         self._web.hang_up()
         self._web.server_close()
         self._thread.join()
+
+    def refuse(self) -> None:
+        """Nobody listens at its address any more. Its port stays ours: some other server could get it."""
+        self.close()
+        self._held.bind(self._web.server_address)
 
     def load(self, marker: str, steps: Sequence[Step]) -> None:
         """Puts a new queue in the place of the marker's old one."""

@@ -58,7 +58,7 @@ class Site:
     def open(self, path: str = "/", **context: Any) -> Any:
         made = self._browser.new_context(**({"viewport": {"width": 1280, "height": 860}} | context))
         self._contexts.append(made)
-        made.set_default_timeout(15_000)
+        made.set_default_timeout(30_000)
         page = made.new_page()
         page.on("request", lambda request: self.asked.append(request.url))
         page.on(

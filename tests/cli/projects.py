@@ -73,7 +73,7 @@ class Project:
     """A folder with plans, and a home of its own, so that nothing of this machine is seen."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = folder / "project"
+        self.root, self.deadline_s = folder / "project", DEADLINE_S
         (self.root / ".orchestrator").mkdir(parents=True)  # its root, wherever pytest works
         home = folder / "home"
         home.mkdir()
@@ -104,7 +104,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=self.deadline_s,
             check=False,
         )
 

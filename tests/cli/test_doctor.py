@@ -136,9 +136,11 @@ def test_with_all_of_them_really_installed_each_tells_its_version(project: Proje
         home, place = Path(project.environment["HOME"]), clients.bin_folder(tmp_path)
         clients.prepare_home(home, server)
         project.environment |= clients.environment(home, server, place)
+        found = project.json("doctor")["findings"]
         for name, client in there.items():
             if name in CLIENTS:
-                version, *notes = rows(project, f"worker {name}")
+                what = f"worker {name}"
+                version, *notes = [one for one in found if one["what"] == what]
                 assert version["mark"] == "ok", version
                 assert client.version in version["text"]
                 known = KNOWN_NOTES.get(name, ())

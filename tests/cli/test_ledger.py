@@ -17,7 +17,7 @@ from orchestrator import prices
 from orchestrator.ledger import NAME, Amendment, append, read
 from orchestrator.ledger.line import sealed
 from orchestrator.model import Usage
-from tests.cli.projects import Project, makes, waits_for
+from tests.cli.projects import DEADLINE_S, Project, makes, waits_for
 from tests.ledger.outcomes import line, lines, seed_sample
 
 TOKENS = ("input", "output", "cache_read", "cache_write", "reasoning")
@@ -306,7 +306,7 @@ def test_tail_follows_what_is_appended(project: Project, folder: Path):
     append(folder, [line(number=1)])
     out = project.root / "out.txt"
     with out.open("w") as file, project.started("ledger", "tail", "--follow", stdout=file):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + DEADLINE_S
         while "06-02-task-1" not in out.read_text():
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -325,11 +325,11 @@ def test_s0_16_a_wall_clock_that_is_set_does_not_change_a_duration(project: Proj
     begun = time.monotonic()
     with project.started("run", "demo-PLAN.md", stdout=subprocess.DEVNULL) as engine:
         while not any(project.root.glob(".orchestrator/runs/*/*")):
-            assert time.monotonic() - begun < 30
+            assert time.monotonic() - begun < DEADLINE_S
             time.sleep(0.05)
         ahead.write_text("7200")
         flag.touch()
-        assert engine.wait(timeout=30) == 0
+        assert engine.wait(DEADLINE_S) == 0
     (one,) = read(folder).entries
     assert one.duration_seconds is not None
     assert 0 < one.duration_seconds < time.monotonic() - begun + 1

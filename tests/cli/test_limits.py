@@ -49,12 +49,15 @@ def plan(project: Project, *workers: str) -> None:
 
 
 def test_a_countdown_is_shown_while_the_others_go_on(project: Project, tmp_path: Path):
-    agents(project, tmp_path, slow=4, free=0)
+    agents(project, tmp_path, slow=600, free=0)
     plan(project, "slow", "free")
-    with project.terminal("run", PLAN) as screen:
+    ahead = tmp_path / "ahead"
+    with project.terminal("run", PLAN, ORCHESTRATOR_CLOCK_AHEAD=str(ahead)) as screen:
         screen.until("slows is closed for")
         screen.until("slows is closed, opens in")
         screen.until("1 task behind it")
+        screen.until("✓ demo/2")
+        ahead.write_text("700")
         screen.until("slows is open again")
         assert screen.end() == 0
     assert "no try is spent" in screen.text

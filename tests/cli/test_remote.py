@@ -109,6 +109,7 @@ def test_a_failed_task_is_tried_again_in_a_daemon(house: House):
 def test_a_plan_is_run_and_run_again_beside_a_daemon(house: House):
     with house.serving() as daemon:
         path = house.plan("demo")
+        daemon.says("plans/demo-PLAN.md waits: nobody has said yet")  # `run` looks for 3 s
         said = house.call("run", str(path), code=5)
         assert "plans/demo-PLAN.md is untrusted" in said
         assert "next: orchestrator trust plans/demo-PLAN.md" in said
@@ -181,6 +182,28 @@ def test_what_a_dead_daemon_left_is_believed_by_nobody(house: House):
     house.go()
     assert house.call("resume", run)
     assert house.codes() == [0]
+
+
+def test_who_goes_on_with_the_run_of_a_dead_daemon_is_none(house: House):
+    """Else the advice would be to end it."""
+    house.plan("demo", house.waits_for("one"))
+    with house.daemon("--trust-all") as daemon:
+        daemon.wait_until(lambda: house.began["one"])
+        run = house.runs()[0].id
+        daemon.process.kill()
+        daemon.process.wait()
+    words = [sys.executable, "-m", "orchestrator", "resume", run]
+    process = subprocess.Popen(words, cwd=house.root, env=house.environment, text=True)
+    try:
+        wait_until(lambda: house.began["one"] == 2)
+        said = house.call("resume", run, code=CODE_BUSY)
+        assert f"another orchestrator works in {house.root} (pid {process.pid}, run {run})" in said
+        assert "kill" not in said
+        house.go()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_token_is_sent_to_nobody_who_does_not_hold_the_project(house: House):

@@ -24,7 +24,7 @@ class Falling:
 
 async def test_what_falls_is_said_once_and_begun_again():
     one = Falling(OSError("no disk"), OSError("no disk"), ValueError("x"))
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         await lasting.keep(one.keep, one.said.append, 0.01)
     assert one.begun == 4
     assert [("no disk" in line, "ValueError" in line) for line in one.said] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -11,8 +12,11 @@ import pytest
 
 from orchestrator import clock
 from orchestrator.daemon.schedule import Schedule
+from tests.cli.projects import DEADLINE_S
 
 DAY_S = 86_400.0
+NOW = datetime.now().astimezone()
+TO_NOON_S = (NOW.replace(hour=12, minute=0, second=0, microsecond=0) - NOW).total_seconds()
 
 
 class Duties:
@@ -40,15 +44,15 @@ class Duties:
 
 @pytest.fixture
 def ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """By what it says the clock on the wall goes ahead."""
+    """By what it says the clock on the wall goes ahead. It begins at noon: no duty is due while a test goes on."""
     file = tmp_path / "ahead"
-    file.write_text("0")
+    go_ahead(file, 0)
     monkeypatch.setenv(clock.AHEAD, str(file))
     return file
 
 
 def go_ahead(file: Path, days: float) -> None:
-    file.write_text(str(days * DAY_S))
+    file.write_text(str(TO_NOON_S + days * DAY_S))
 
 
 @asynccontextmanager
@@ -64,7 +68,7 @@ async def until(duties: Duties, done: list[str]) -> None:
 
 
 async def settled(claim: Callable[[], object]) -> None:
-    deadline = anyio.current_time() + 10
+    deadline = anyio.current_time() + DEADLINE_S
     while not claim():
         assert anyio.current_time() < deadline
         await anyio.sleep(0.01)

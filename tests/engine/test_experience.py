@@ -224,6 +224,9 @@ async def test_c_10_a_run_that_asks_an_alias_goes_by_its_evidence(tmp_path: Path
         for n in range(60)
     ]
     ledger.append(ledger_folder(), lines)
+    (tmp_path / ".orchestrator").mkdir()
+    config = "[routing]\nexplore = false\n"  # once in some hundred runs another one is tried out
+    (tmp_path / ".orchestrator" / "config.toml").write_text(config)
     plan = write_plan(tmp_path, work(1, "a", estimated_complexity="9"))
     ran = await run(tmp_path, plan, workers={"agent": TieredAgent(SCRIPT)})
     assert started(ran)[0][1]["tier"] == "haiku"

@@ -12,9 +12,15 @@ import anyio
 import pytest
 
 from orchestrator import settings
-from orchestrator.model import Attempt, EventKind, Failure, Outcome, Tier, Usage
+from orchestrator.model import Attempt, Event, EventKind, Failure, Outcome, Tier, Usage
 from orchestrator.workers import Report
-from tests.engine.runs import Ran, TieredAgent, resume, run, summary, write_plan
+from tests.engine.runs import Ran, TieredAgent, Time, resume, run, summary, write_plan
+
+HALF_AN_HOUR = 1800.0  # for which a gate is closed here: no machine is so slow
+
+
+def count(events: list[Event], kind: EventKind) -> int:
+    return sum(event.kind is kind for event in events)
 
 
 class Provider:
@@ -59,30 +65,36 @@ def kinds(ran: Ran, kind: EventKind) -> list[Mapping[str, Any]]:
     return [event.data for event in ran.events if event.kind is kind]
 
 
-async def test_a_limit_closes_its_provider_for_all_five_and_the_other_goes_on(tmp_path: Path):
+async def test_a_limit_closes_its_provider_for_all_five_and_the_other_goes_on(
+    tmp_path: Path, hour: Time
+):
     """The five slots are free while the limit lasts: the others' tasks are all done before it ends."""
-    limited = Outcome(failure=Failure.RATE_LIMIT, retry_after_s=3.0, detail="429")
+    limited = Outcome(failure=Failure.RATE_LIMIT, retry_after_s=HALF_AN_HOUR, detail="429")
     one, two = Provider(*[limited] * 5), Provider()
     tasks = [task(n, "one" if n <= 6 else "two") for n in range(1, 13)]
+    others = {f"demo/{n}" for n in range(7, 13)}
     ran = await run(
         tmp_path,
         write_plan(tmp_path, *tasks),
         workers={"one": Agent("one", one), "two": Agent("two", two)},
-        wait_s=60,
+        watcher=hour.passes_when(lambda events: others <= finished(events)),
+        wait_s=7200,
     )
     assert ran.code == 0
-    order = [(e.kind, e.task) for e in ran.events]
-    opened = order.index((EventKind.GATE_OPENED, None))
-    over = {t for kind, t in order[:opened] if kind is EventKind.ATTEMPT_FINISHED}
-    assert {f"demo/{n}" for n in range(7, 13)} <= over
+    opened = [event.kind for event in ran.events].index(EventKind.GATE_OPENED)
+    assert others <= finished(ran.events[:opened])
     closed = kinds(ran, EventKind.GATE_CLOSED)
     assert {one["gate"] for one in closed} == {"one's"}
-    assert min(one["pause_s"] for one in closed) >= 3.0
+    assert min(one["pause_s"] for one in closed) >= HALF_AN_HOUR
     for n in range(1, 13):
         failures = ran.failures(f"demo/{n}")
         assert failures in ([None], [Failure.RATE_LIMIT, None])
         assert len({t.route.tier for t in ran.history.of(f"demo/{n}").tried}) == 1
     assert "was closed 1 time (rate-limit)" in summary(tmp_path / "plans" / "demo-PLAN.md")
+
+
+def finished(events: list[Event]) -> set[str | None]:
+    return {event.task for event in events if event.kind is EventKind.ATTEMPT_FINISHED}
 
 
 async def test_a_refused_key_starts_nothing_new_and_is_3(tmp_path: Path):
@@ -96,17 +108,16 @@ async def test_a_refused_key_starts_nothing_new_and_is_3(tmp_path: Path):
     assert ran.history.of("demo/1").last.detail == refused.detail
 
 
-def used_up(seconds: float = 1.0) -> Outcome:
+def used_up(seconds: float = HALF_AN_HOUR) -> Outcome:
     return Outcome(failure=Failure.QUOTA, reset_at=time.time() + seconds, detail="limit")
 
 
-async def test_a_used_up_quota_is_waited_for_beyond_the_longest_wait(tmp_path: Path):
+async def test_a_used_up_quota_is_waited_for_beyond_the_longest_wait(tmp_path: Path, hour: Time):
     """runs.run sets provider_wait_max_s to 2; a known end is waited for however long it takes."""
-    provider = Provider(used_up(2.5))
+    workers = {"one": Agent("one", Provider(used_up()))}
+    closed = hour.passes_when(lambda events: events[-1].kind is EventKind.GATE_CLOSED)
     with anyio.fail_after(30):
-        ran = await run(
-            tmp_path, write_plan(tmp_path, task(1)), workers={"one": Agent("one", provider)}
-        )
+        ran = await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers, watcher=closed)
     assert ran.code == 0
     assert ran.failures("demo/1") == [Failure.QUOTA, None]
 
@@ -131,9 +142,11 @@ async def test_a_used_up_quota_sends_its_tasks_to_the_next_worker_if_so_settled(
     assert {t.route.tier for t in ran.history.of("demo/1").tried} == {Tier.SONNET}
 
 
-async def test_a_used_up_quota_stops_the_run_if_so_settled_and_it_can_go_on(tmp_path: Path):
+async def test_a_used_up_quota_stops_the_run_if_so_settled_and_it_can_go_on(
+    tmp_path: Path, hour: Time
+):
     choose(tmp_path, "stop")
-    workers, reset = {"one": Agent("one", Provider(used_up(3.0)))}, time.time() + 3.3
+    workers = {"one": Agent("one", Provider(used_up()))}
     plan = write_plan(tmp_path, task(1), task(2))
     ran = await run(tmp_path, plan, workers=workers, slots=1)
     assert ran.code == 3
@@ -145,43 +158,48 @@ async def test_a_used_up_quota_stops_the_run_if_so_settled_and_it_can_go_on(tmp_
         3,
         1,
     )  # it does not sit and wait
-    await anyio.sleep_until(anyio.current_time() + reset - time.time())
+    hour.passes()
     assert (await resume(tmp_path, workers=workers)).code == 0
 
 
-async def test_one_that_took_over_and_cannot_work_stops_nobody(tmp_path: Path):
+async def test_one_that_took_over_and_cannot_work_stops_nobody(tmp_path: Path, hour: Time):
     """No login there: its task waits for its own worker, and the next one does not go there at all."""
     choose(tmp_path, "fallback")
     refused = Outcome(failure=Failure.AUTH, detail="no login")
     workers = {
-        "one": Agent("one", Provider(used_up(3.0))),
+        "one": Agent("one", Provider(used_up())),
         "two": Agent("two", Provider(*[refused] * 9)),
     }
-    ran = await run(tmp_path, write_plan(tmp_path, task(1), task(2)), workers=workers, slots=1)
+    tried = hour.passes_when(lambda events: count(events, EventKind.ATTEMPT_FINISHED) == 2)
+    plan = write_plan(tmp_path, task(1), task(2))
+    ran = await run(tmp_path, plan, workers=workers, watcher=tried, slots=1)
     assert ran.code == 0
-    tried = [t.route.worker for n in (1, 2) for t in ran.history.of(f"demo/{n}").tried]
-    assert tried.count("two") == 1
-    assert tried[-1] == "one"
+    who = [t.route.worker for n in (1, 2) for t in ran.history.of(f"demo/{n}").tried]
+    assert who.count("two") == 1
+    assert who[-1] == "one"
 
 
-async def test_who_took_over_gives_back_when_the_first_is_open_again(tmp_path: Path):
+async def test_who_took_over_gives_back_when_the_first_is_open_again(tmp_path: Path, hour: Time):
     choose(tmp_path, "fallback")
     workers = {
-        "one": Agent("one", Provider(used_up(2.0))),
-        "two": Agent("two", Provider(used_up(3600))),
+        "one": Agent("one", Provider(used_up())),
+        "two": Agent("two", Provider(used_up(7200))),
     }
+    both = hour.passes_when(lambda events: count(events, EventKind.GATE_CLOSED) == 2)
     with anyio.fail_after(30):
-        ran = await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers)
+        ran = await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers, watcher=both)
     assert [t.route.worker for t in ran.history.of("demo/1").tried] == ["one", "two", "one"]
 
 
-async def test_a_quota_of_the_past_reroutes_nobody(tmp_path: Path):
+async def test_a_quota_of_the_past_reroutes_nobody(tmp_path: Path, hour: Time):
     choose(tmp_path, "fallback")
     slow = Outcome(failure=Failure.OVERLOADED, retry_after_s=0.3)
-    answers = Provider(used_up(1.0), slow)
+    answers = Provider(used_up(), slow)
     workers = {"one": Agent("one", answers)}
-    ran = await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers, wait_s=60)
-    assert ran.code == 0
+    closed = hour.passes_when(lambda events: events[-1].kind is EventKind.GATE_CLOSED)
+    plan = write_plan(tmp_path, task(1))
+    ran = await run(tmp_path, plan, workers=workers, watcher=closed, wait_s=60)
+    assert (ran.code, ran.failures("demo/1")) == (0, [Failure.QUOTA, Failure.OVERLOADED, None])
     assert ran.count(EventKind.REROUTED) == 0
 
 
@@ -203,15 +221,16 @@ async def test_who_puts_it_right_resumes_the_run(tmp_path: Path):
     assert (await resume(tmp_path, workers=workers)).code == 0
 
 
-async def test_a_closed_gate_is_still_closed_after_a_resume(tmp_path: Path):
+async def test_a_closed_gate_is_still_closed_after_a_resume(tmp_path: Path, hour: Time):
     choose(tmp_path, "stop")
-    reset = time.time() + 2.0
-    workers = {"one": Agent("one", Provider(used_up(2.0)))}
+    workers = {"one": Agent("one", Provider(used_up()))}
     assert (await run(tmp_path, write_plan(tmp_path, task(1)), workers=workers)).code == 3
     choose(tmp_path, "wait")
-    ran = await resume(tmp_path, workers=workers)
+    again = hour.passes_when(lambda events: events[-1].kind is EventKind.RUN_RESUMED)
+    ran = await resume(tmp_path, workers=workers, watcher=again)
     assert ran.code == 0
-    assert time.time() >= reset
+    kinds = [event.kind for event in again.events]
+    assert kinds.index(EventKind.GATE_OPENED) < kinds.index(EventKind.ATTEMPT_STARTED)
     assert ran.failures("demo/1") == [Failure.QUOTA, None]
 
 

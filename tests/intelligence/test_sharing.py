@@ -20,7 +20,7 @@ from orchestrator.model import RunId
 from tests.cli.projects import Project, makes, task, waits_for
 from tests.intelligence.rae import Server, serving
 from tests.intelligence.samples import environment, line
-from tests.intelligence.test_rae import free_port, wait_until
+from tests.intelligence.test_rae import wait_until
 from tests.intelligence.test_settings import write
 
 PLAN = "demo-PLAN.md"
@@ -111,11 +111,11 @@ def test_s4_21_a_server_that_hangs_holds_nothing_up(project: Project, server: Se
 
 @pytest.mark.parametrize("kind", ["fails", "gone"])
 def test_s4_21_a_server_that_fails_is_told_once_at_the_end(
-    project: Project, server: Server, kind: str
+    project: Project, server: Server, nobody: str, kind: str
 ):
     two(project)
     server.trouble = [(500, b"")] * 99
-    url = server.url if kind == "fails" else f"http://127.0.0.1:{free_port()}"
+    url = server.url if kind == "fails" else nobody
     done = project.call("run", PLAN, RAE_ENDPOINT=url)
     assert done.returncode == 0
     assert f"RAE at {url} has not taken 2 records of this run" in " ".join(done.stderr.split())
@@ -141,10 +141,10 @@ def test_s4_21_each_run_of_a_daemon_is_sent_when_it_ends(project: Project, serve
 
 
 def test_s4_21_a_daemon_says_what_a_server_has_not_taken_and_goes_on(
-    project: Project, tmp_path: Path
+    project: Project, nobody: str, tmp_path: Path
 ):
     project.write(makes("Task 1: one", "1.txt"), name="plans/a-PLAN.md")
-    project.environment["RAE_ENDPOINT"] = f"http://127.0.0.1:{free_port()}"
+    project.environment["RAE_ENDPOINT"] = nobody
     said = tmp_path / "said"
     with (
         said.open("w") as file,

@@ -227,9 +227,9 @@ def test_of_200_that_were_read_by_hand_95_percent_are_right(commands: list[str])
 
 
 def test_what_is_nested_deep_is_read_in_bounded_time():
-    started = time.perf_counter()
+    started = time.process_time()
     operations("echo $(ls; " * 450 + ")" * 4500)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 def test_what_stands_before_the_cut_counts():

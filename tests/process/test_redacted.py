@@ -85,7 +85,7 @@ async def test_a_line_is_told_when_it_is_whole(tmp_path: Path, value: str):
         argv=("bash", "-c", script),
         cwd=tmp_path,
         env={"PATH": PATH, "PRINTED_TOKEN": value},
-        timeout_s=10.0,
+        timeout_s=30.0,
     )
     ended = await run(command, hear)
     assert not ended.timed_out
@@ -98,7 +98,7 @@ async def test_a_line_is_told_when_it_is_whole(tmp_path: Path, value: str):
 async def test_nor_half_of_it_in_the_command_line_of_what_was_left(tmp_path: Path, before: int):
     """Its beginning is shown: what is cut off is cut off after it was cleaned."""
     value = f"tok-{secrets.token_hex(150)}"
-    script = f'(exec -a {"x" * before} tail -f /dev/null "$PRINTED_TOKEN" 2> /dev/null) & sleep 0.3'
+    script = f'(exec -a {"x" * before} tail -f /dev/null "$PRINTED_TOKEN" 2> /dev/null) & until grep -q ^xxx /proc/$!/cmdline; do :; done'
     ended, _ = await say(script, tmp_path, value)
     (left,) = ended.survivors
     assert left.startswith("xxx")

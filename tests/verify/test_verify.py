@@ -116,9 +116,9 @@ async def test_a_check_is_a_bash_command_in_the_workspace(
 
 
 async def test_a_check_that_does_not_end_is_inconclusive(tmp_path: Path) -> None:
-    (found,) = await check("echo begun; sleep 1000", folder=tmp_path, timeout_s=0.3)
+    (found,) = await check("echo begun; sleep 1000", folder=tmp_path, timeout_s=3.0)
     assert (found.result, found.exit_code) == (UNCLEAR, None)
-    assert found.output.startswith("begun\n[no end within 0.")
+    assert found.output.startswith("begun\n[no end within ")
 
 
 async def test_checks_stop_at_the_first_that_is_not_green(tmp_path: Path) -> None:

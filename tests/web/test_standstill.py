@@ -30,7 +30,7 @@ def playing(root: Path, *, live: bool = True) -> Iterator[tuple[Play, Served]]:
 
 def seen(play: Play, site: Served, state: str) -> list[str]:
     """Its state, once the server has read what was told: by the API twice, in the list and on its page."""
-    end = monotonic() + 10
+    end = monotonic() + 30
     while (told := _states(play, site)) != [state, state] and monotonic() < end:
         sleep(0.05)
     pages = [Page(site.ask("GET", path).body.decode()) for path in ("/", f"/runs/{play.run}")]

@@ -121,9 +121,9 @@ class House:
             process.wait()
 
     @contextmanager
-    def serving(self, *words: str) -> Iterator[Daemon]:
+    def serving(self, *words: str, **more: str) -> Iterator[Daemon]:
         """One with pages, once they can be asked for."""
-        with self.daemon(*words, how="serve") as daemon:
+        with self.daemon(*words, how="serve", **more) as daemon:
             daemon.wait_until(
                 lambda: self.record.exists() and self.place["pid"] == daemon.process.pid
             )

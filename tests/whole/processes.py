@@ -12,7 +12,7 @@ from orchestrator.process import warden
 from orchestrator.process.leftover import MARK
 
 
-def marked(root: Path) -> dict[int, str]:
+def marked(root: Path, mark: str = MARK) -> dict[int, str]:
     """Every living process that is ours, by its environment. Empty where there is no /proc."""
     found = {}
     names = os.listdir("/proc") if warden.LINUX else []
@@ -21,7 +21,7 @@ def marked(root: Path) -> dict[int, str]:
             pairs = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if f"{MARK}={root}".encode() in pairs:
+        if f"{mark}={root}".encode() in pairs:
             found[int(name)] = warden.read_command_line(int(name))
     return found
 

@@ -68,6 +68,8 @@ def test_killed_with_9_during_three_runs_and_started_again_all_three_end_right(h
 
 
 def test_sigterm_lets_what_runs_end_and_the_next_start_does_the_rest(house: House):
+    config = house.root / ".orchestrator" / "config.toml"
+    config.write_text(config.read_text().replace("drain_s = 20", "drain_s = 300", 1))
     three_runs(house)
     with house.daemon("--trust-all") as daemon:
         daemon.wait_until(are_midway(house))
@@ -123,11 +125,12 @@ def test_an_idle_daemon_ends_at_once_and_says_to_systemd_how_it_is(house: House,
             assert any(one.startswith("READY=1\nSTATUS=watching") for one in words)
             assert words.count("WATCHDOG=1") >= 3
             began = time.monotonic()
-            assert daemon.end() == 0
-            assert time.monotonic() - began < 10
-            while (word := line.recv(4096)) == b"WATCHDOG=1":
+            daemon.tell()
+            while (word := line.recv(4096)) == b"WATCHDOG=1":  # who does not read holds it up
                 pass
             assert word == b"STOPPING=1"
+            assert daemon.process.wait(60) == 0
+            assert time.monotonic() - began < 20  # drain_s is for what runs
 
 
 def test_workers_hear_nothing_of_systemd(house: House, tmp_path: Path):
@@ -200,7 +203,7 @@ def test_a_second_daemon_names_the_first_and_its_runs(house: House):
         ) in house.call("watch", "plans", code=4)
         assert f"run {run} works on plans/one-PLAN.md" in house.call("run", "plans/one-PLAN.md")
         house.go()
-        daemon.wait_until(lambda: house.ended(1))
+        daemon.says(f"{run}  done (exit 0)")  # by then it is off the list of what is worked on
         assert f"pid {pid}) holds {house.root} already; a project" in house.call("watch", code=4)
         assert daemon.end() == 0
     assert house.began == {"one": 1}

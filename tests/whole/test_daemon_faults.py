@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +91,8 @@ def test_a_run_of_a_person_is_not_taken_up_for_a_letter(house: House):
 
 def test_the_second_signal_ends_a_hand_over_and_the_next_start_does_it(house: House):
     """The check of both together hangs, whichever comes second."""
+    config = house.root / ".orchestrator" / "config.toml"
+    config.write_text(config.read_text().replace("drain_s = 20", "drain_s = 300", 1))
     for name, other in (("one", "two"), ("two", "one")):
         hang = f"touch {house.out}/joined; until test -e {house.out}/free; do sleep 0.05; done"
         check = f"if test -e {other}.txt; then {hang}; fi; test -s {name}.txt"
@@ -101,11 +102,9 @@ def test_the_second_signal_ends_a_hand_over_and_the_next_start_does_it(house: Ho
         daemon.wait_until(lambda: len(house.began) == 2)
         house.go()
         daemon.wait_until((house.out / "joined").exists)
-        began = time.monotonic()
         daemon.tell()
         daemon.says("ends when what runs is over")
-        assert daemon.end(15) == 0
-        assert time.monotonic() - began < 15
+        assert daemon.end() == 0
     assert sorted(map(str, house.codes())) == ["0", "130"], house.said
     assert not {"one.txt", "two.txt"} <= set(house.git("ls-tree", "--name-only", "main").split())
     (cut,) = (row.id for row in house.runs() if row.exit_code == 130)

@@ -32,7 +32,7 @@ for place in range(64):
 HOLD = {
     "success": "touch a",
     "failure": "exit 3",
-    "timeout": "while true; do sleep 0.2; done",
+    "timeout": "test -e {out}/held && exit 3; touch {out}/held; while true; do sleep 0.2; done",
     "cancel": "while true; do sleep 0.2; done",
     "kill -9": "test -e {out}/mended || while true; do sleep 0.2; done; touch a",
 }
@@ -90,7 +90,7 @@ def test_a_bomb_stops_nobody_beside_it_and_none_of_it_is_left(
     out = tmp_path / "out"
     (out / "born").mkdir(parents=True)
     set_out(project, out, HOLD[end].format(out=out))
-    project.environment["ORCHESTRATOR_RUN__TIMEOUT_S"] = "6" if end == "timeout" else "60"
+    project.environment["ORCHESTRATOR_RUN__TIMEOUT_S"] = "15" if end == "timeout" else "60"
     with project.started("run", PLAN, stdout=subprocess.DEVNULL) as engine:
         until((out / "beside").exists)
         run = next((project.root / ".orchestrator" / "runs").iterdir()).name

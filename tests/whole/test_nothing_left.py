@@ -68,7 +68,7 @@ def test_after_success_and_failure(child: str, end: str, code: int, project: Pro
 
 @pytest.mark.parametrize("child", KINDS)
 def test_after_a_timeout(child: str, project: Project):
-    up = prepare(project, child, "sleep 600", timeout_s=1.5)
+    up = prepare(project, child, "sleep 600", timeout_s=4)  # within which the child must be up
     assert project.call("run", "demo-PLAN.md").returncode == 1
     assert up.exists()
     assert marked(project.root) == {}

@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from orchestrator import inbox
 from orchestrator.errors import UnknownRun
 from orchestrator.model import Event, EventKind
+from orchestrator.process import brief
 from tests.whole.places import LIMIT_S, PLAN, Place
 from tests.whole.processes import end_marked, end_wardens, marked
 
@@ -192,6 +193,10 @@ class Promise(RuleBasedStateMachine):
         self.code = code
         if code >= 0:  # else it had no time to see to anything
             assert marked(self.place.root) == {}
+        due = time.monotonic() + LIMIT_S
+        while code < 0 and marked(self.place.root, brief.MARK):  # git comes to its end by itself
+            assert time.monotonic() < due, "git did not come to its end"
+            time.sleep(0.01)
 
     @invariant()
     def the_promise_holds(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.agents import clients
-from tests.agents.steps import Step, Used, fail, say, shell, write
+from tests.agents.steps import Step, Used, WaitFor, fail, say, shell, wait_for, write
 from tests.whole.billing import (
     CLASSES,
     HAIKU,
@@ -27,6 +28,7 @@ from tests.whole.billing import (
     used,
 )
 
+pytestmark = pytest.mark.timeout(180)  # each run is a whole program
 Open = Callable[[Sequence[Step] | Script], AbstractContextManager[Bench]]
 API_GIT, API_DIRECTORY, CLAUDE_GIT = ("api", True), ("api", False), ("claude", True)
 NAMES = {API_GIT: "api-git", API_DIRECTORY: "api-directory", CLAUDE_GIT: "claude-git"}
@@ -192,12 +194,20 @@ def test_a_client_that_is_ended_at_its_tokens_is_booked_as_far_as_it_told(opened
 # --- engines that die -----------------------------------------------------------------------------
 
 
-def kill(bench: Bench, answers: int) -> None:
-    """When so many answers were billed."""
+def kill(bench: Bench, answers: int, unread: WaitFor | None = None) -> None:
+    """When so many answers were billed; with `unread` it stands still before it is given that one, the last."""
     with bench.project.started("run", PLAN) as engine:
-        while bench.server.total().requests < answers:
-            assert engine.poll() is None
-            time.sleep(0.01)
+
+        def until(count: Callable[[], int]) -> None:
+            while count() < answers:
+                assert engine.poll() is None
+                time.sleep(0.01)
+
+        if unread is not None:
+            until(lambda: len(bench.asked))
+            engine.send_signal(signal.SIGSTOP)
+            bench.server.meetings.wait(unread)
+        until(lambda: bench.server.total().requests)
         engine.kill()
         engine.wait()
 
@@ -217,11 +227,12 @@ def test_an_engine_that_dies_in_an_escalation_books_what_was_told_and_calls_it_t
 ):
     """The journal has the answer before the last: nobody recorded that the last was asked for."""
     first = [write("1.txt", "bye", usage=used(1)), say("done", usage=used(2))]
-    second = [shell("sleep 2.5", usage=used(3)), shell("sleep 60", usage=used(4))]
+    unread = wait_for(2, shell("sleep 60", usage=used(4)))
+    second = [shell("sleep 2.5", usage=used(3)), unread]
     third = [shell("echo hello > 1.txt", usage=used(5)), say("done", usage=used(6))]
     with opened([*first, *second, *third]) as bench:
         bench.write(bench.task())
-        kill(bench, answers=4)
+        kill(bench, 4, unread)
         bench.run("resume")
         assert [one.failure for one in bench.entries] == ["verify", "interrupted", None]
         assert [one.lower_bound for one in bench.entries] == [False, True, False]
@@ -236,7 +247,7 @@ def test_an_engine_that_dies_in_a_review_books_what_was_told_and_calls_it_the_le
     again = [write("1.txt", "hello", usage=used(5)), say("done", usage=used(6))]
     with opened([*works, *looks, *again, say("VERDICT: PASS", usage=used(7))]) as bench:
         bench.write(bench.task(words=REVIEWED))
-        kill(bench, answers=4)
+        kill(bench, 4)
         bench.run("resume")
         killed, resumed = bench.entries
         assert (killed.failure, killed.lower_bound) == ("interrupted", True)

@@ -36,6 +36,17 @@ FEW = [*EVERY[::8], ("HUP", EventKind.LANDING)]
 # Of the first second, in which Python starts, the plan is read, the journal is made and the first task begins.
 MOMENTS = [n / 10 for n in range(1, 13)] if os.environ.get("CI") else [0.5]
 
+# Says that Python itself has begun: before that, Ctrl-C is an error of its own (exit 1) and nothing of ours.
+BEGIN = "import os, runpy; os.write(1, b'.'); runpy.run_module('orchestrator', run_name='__main__', alter_sys=True)"
+# Ctrl-C while a class of that module is made, and at the very end.
+IN_A_CLASS = """import functools, os, signal
+def name(self, owner, word):
+    self.attrname = word
+    owner.__module__ == "{}" and os.kill(os.getpid(), signal.SIGINT)
+functools.cached_property.__set_name__ = name
+"""
+AT_THE_END = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc"),
@@ -72,9 +83,9 @@ def free(person: Person) -> Person:
 
 
 @contextmanager
-def started(root: Path, person: Person) -> Iterator[subprocess.Popen[bytes]]:
+def started(root: Path, person: Person, first: str = "") -> Iterator[subprocess.Popen[bytes]]:
     engine = subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", "run", PLAN],
+        [sys.executable, "-c", f"{first}{BEGIN}", "run", PLAN],
         cwd=root,
         env=person.environment,
         stdin=subprocess.DEVNULL,
@@ -82,6 +93,8 @@ def started(root: Path, person: Person) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.STDOUT,
     )
     try:
+        assert engine.stdout is not None
+        assert engine.stdout.read(1) == b"."
         yield engine
     finally:
         engine.kill()
@@ -148,7 +161,8 @@ def test_a_signal_in_any_phase_leaves_a_run_that_can_go_on(
             engine.send_signal(number)
         said, _ = engine.communicate(timeout=LIMIT_S)
     told = said.decode("utf-8", "replace")
-    assert engine.returncode in (0, 130, -QUIT), told
+    late = WAYS[way] if EventKind.RUN_FINISHED in {kind for kind, _ in kinds(root)} else ()
+    assert engine.returncode in (0, 130, -QUIT, *(-number for number in late)), told
     assert "Traceback" not in told
     check_and_go_on(root, free, tmp_path / "out", before, engine.returncode, told)
 
@@ -168,4 +182,23 @@ def test_a_signal_during_the_start_leaves_a_run_that_can_go_on(
         said, _ = engine.communicate(timeout=LIMIT_S)
     told = said.decode("utf-8", "replace")
     assert engine.returncode in (0, 130, -number), told
+    assert "Traceback" not in told
     check_and_go_on(root, free, tmp_path / "out", before, engine.returncode, told)
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        (IN_A_CLASS.format("platform"), -INT),
+        (IN_A_CLASS.format("networkx.classes.graph"), 130),
+        (AT_THE_END, -INT),
+    ],
+    ids=["while it loads", "while the run loads", "at the end"],
+)
+def test_ctrl_c_while_python_loads_or_ends_is_no_bug_of_ours(
+    first: str, code: int, root: Path, free: Person, tmp_path: Path
+):
+    set_out(root, tmp_path / "out")
+    with started(root, free, first) as engine:
+        said, _ = engine.communicate(timeout=LIMIT_S)
+    assert (engine.returncode, b"Traceback" in said) == (code, False), said

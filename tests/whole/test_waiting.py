@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import journal
 from orchestrator.model import EventKind, TaskState
 from tests.whole.waiting import HOUR, Place, bash, limited, question, wait_until
 
@@ -34,7 +35,7 @@ def test_a_quota_survives_kill_9_and_the_other_arm_finishes_while_it_is_closed(p
         bash("Join", "join", place.out, "2,3"),
     )
     with place.engine("run", "demo-PLAN.md") as engine:
-        wait_until(lambda: place.count(EventKind.GATE_CLOSED) == 1)
+        wait_until(lambda: place.count(EventKind.ATTEMPT_FINISHED, "demo/2") == 1)  # and not in it
         engine.kill()
     shown = place.told("show")
     assert "anthropic is closed (quota), opens in " in shown
@@ -185,7 +186,7 @@ def test_a_limit_is_waited_out_and_not_asked_without_a_pause_where_the_clock_was
     (plain.out / "limits").write_text("2")
     plain.plan(limited("", "mule"))
     with plain.engine("run", "demo-PLAN.md") as engine:
-        wait_until(lambda: plain.count(EventKind.GATE_CLOSED) == 1)
+        wait_until(lambda: plain.count(EventKind.GATE_CLOSED) >= 1)  # it is open in two seconds
         plain.set_ahead(ahead)
         told, _ = engine.communicate(timeout=60)
     assert engine.returncode == 0, told
@@ -194,9 +195,8 @@ def test_a_limit_is_waited_out_and_not_asked_without_a_pause_where_the_clock_was
 
 def test_a_resume_by_a_clock_that_was_set_back_waits_no_longer_than_the_first_engine(plain: Place):
     plain.plan(limited("", "mule"))
-    with plain.engine("run", "demo-PLAN.md") as engine:
-        wait_until(lambda: plain.count(EventKind.GATE_CLOSED) == 1)
-        engine.kill()
+    died = plain.call("run", "demo-PLAN.md", **{journal.CRASH_AT: "after:gate_closed"})
+    assert died.returncode == -9, died.stderr
     plain.set_ahead(-HOUR)
     assert "mules is closed (rate-limit), opens in 2." in plain.told("show")
     plain.told("resume")

@@ -8,7 +8,7 @@ import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -126,7 +126,7 @@ class RealStage:
         if case.world == "no key":
             env |= dict.fromkeys(column.keys)
         if case.world == "refused":
-            server.close()
+            server.refuse()
         self.env = {name: value for name, value in env.items() if value is not None}
         self._before, self._asked = (Billed(), Billed()), 0
 
@@ -286,9 +286,12 @@ def marked(attempt: Attempt) -> list[tuple[int, str]]:
 
 
 def client_of(attempt: Attempt) -> int:
-    """The one whose parent has no mark: the parent is the warden."""
-    pids = {pid for pid, _ in marked(attempt)}
-    (pid,) = [pid for pid in pids if parent(pid) not in pids]
+    """The one whose parent has no mark: the parent is the warden. A helper of it may end while we look."""
+    above = dict[int, int]()
+    for pid, _ in marked(attempt):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            above[pid] = parent(pid)
+    (pid,) = [pid for pid, its in above.items() if its not in above]
     return pid
 
 

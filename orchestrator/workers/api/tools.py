@@ -165,11 +165,7 @@ class Tools:
 
 def told(ended: Ended, limit_s: float) -> str:
     """How a command ended, and what it said."""
-    how = f"exit {ended.exit_code}"
-    if ended.timed_out:
-        how = f"ended by us: not done within {limit_s:g} s"
-    elif ended.exit_code is None:
-        how = f"ended by {ended.signal_name}"
+    how = f"ended by us: not done within {limit_s:g} s" if ended.timed_out else ended.how
     left = (f"[ended what it left running: {words}]" for words in ended.survivors)
     return "\n".join([ended.stdout.rstrip("\n"), *left, f"[{how}]"]).lstrip("\n")
 
