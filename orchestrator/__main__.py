@@ -8,9 +8,8 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     words = sys.argv[1:]
-    if words[:1] == ["hook"] and not {"--help", "-h"} & set(
-        words
-    ):  # what a client says wrong, too, must end well
+    asks_help = not {"--help", "-h"}.isdisjoint(words)
+    if words[:1] == ["hook"] and not asks_help:  # what a client says wrong, too, must end well
         from orchestrator import hook
 
         hook.main()

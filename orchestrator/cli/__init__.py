@@ -145,9 +145,8 @@ def _call(words: list[str]) -> int:
     except BaseExceptionGroup as group:  # a task group wraps what went wrong in it
         return _explain(_first(group), as_json=as_json)
     except (Exception, KeyboardInterrupt) as error:
-        is_ours = not isinstance(
-            error.__cause__, KeyboardInterrupt
-        )  # Ctrl-C while a class was made
+        # Ctrl-C while a class is made comes as an error of that class
+        is_ours = not isinstance(error.__cause__, KeyboardInterrupt)
         return _explain(error if is_ours else KeyboardInterrupt(), as_json=as_json)
     return code if isinstance(code, int) else 0
 

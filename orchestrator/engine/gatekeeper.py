@@ -24,9 +24,8 @@ class Gatekeeper:
         self.gates = Gates(crew.settings.run.provider_wait_max_s)
         self.stopped = False  # a quota is used up, and the settings say to stop then
         self._unfit: set[str] = set()  # workers that took over and cannot work here
-        self._given_up: dict[
-            str, tuple[float, Outcome]
-        ] = {}  # closed for longer than is waited for: until when, by the steady clock
+        # closed for longer than is waited for: until when, by the steady clock
+        self._given_up: dict[str, tuple[float, Outcome]] = {}
         self._countdowns: dict[str, Countdown] = {}
 
     def meet(self, task: TaskId, route: Route, outcome: Outcome) -> Outcome:

@@ -40,9 +40,8 @@ class Renewal:
         self._known = crew.known or Experience(crew.settings)
         self._ended = dict[TaskId, int]()  # attempts of each task that are in its trials
         self._trials = dict[TaskId, list[Trial]]()
-        self._answers = dict[
-            tuple[str, str], str
-        ]()  # worker, name of a model -> the id that answered
+        # worker, name of a model -> the id that answered
+        self._answers = dict[tuple[str, str], str]()
         self._told_off = set[TaskId]()  # tasks whose tool was disabled meanwhile
         self._planned = dict[TaskId, int]()  # how many trials were known when it was planned
 

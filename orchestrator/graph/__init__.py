@@ -38,9 +38,8 @@ class TaskGraph:
         self._graph: nx.DiGraph[TaskId] = nx.DiGraph()
         self._graph.add_nodes_from(self.tasks)
         for edge in edges:
-            if not self._graph.has_edge(
-                edge.before, edge.after
-            ):  # the first reason is the told one
+            # the first reason is the told one
+            if not self._graph.has_edge(edge.before, edge.after):
                 self._graph.add_edge(edge.before, edge.after, edge=edge)
         self._remaining_s = self._longest_remaining()
 

@@ -52,9 +52,8 @@ class History:
     handing_over: str | None = None  # the tip that the person's branch was to move to
     closings: list[Closing] = field(default_factory=list)
     limits: Limits | None = None  # of money, as they are now; None: recorded before there were any
-    shortages: dict[TaskId, Shortage] = field(
-        default_factory=dict
-    )  # money keeps these from starting
+    # money keeps these from starting
+    shortages: dict[TaskId, Shortage] = field(default_factory=dict)
     started_at: str = ""
     resumed_at: list[str] = field(default_factory=list)
     pauses: list[tuple[str, str]] = field(default_factory=list)  # no engine lived: from, to

@@ -79,9 +79,8 @@ def to_read(path: Path) -> Iterator[sqlite3.Connection | None]:
         with _connected(":memory:", path) as copy:
             with readable(copy, path):
                 connection.backup(copy)
-                migrate(
-                    copy, version(copy, path)
-                )  # an engine may have brought it further meanwhile
+                # an engine may have brought it further meanwhile
+                migrate(copy, version(copy, path))
             yield copy
 
 

@@ -131,9 +131,8 @@ def _read(path: Path) -> Whole:
     """A run is whole with all of its plans and nothing else: who lost one would go on with half of the work."""
     found = Whole()
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        old.execute(
-            "PRAGMA writable_schema = ON"
-        )  # or SQLite reads nothing of a file that is too short
+        # or SQLite reads nothing of a file that is too short
+        old.execute("PRAGMA writable_schema = ON")
         with suppress(*file.BROKEN):  # then it has no rows that could be read, either
             _refuse_older(file.version(old, path), path)
         runs = [row for row in _rows(old, "whole_runs") if _is_sound(row)]

@@ -46,9 +46,7 @@ class Sample(NamedTuple):
     escalated_from: str | None
     origin: str
     worker: str
-    asked: (
-        str | None
-    )  # the name of a model that its worker was given; `model_version` is what answered
+    asked: str | None  # the name that its worker was given; `model_version` is what answered
 
     @property
     def identity(self) -> tuple[str, str, int]:

@@ -315,9 +315,8 @@ class Work(Noun):
     deleted: tuple[str, ...] = ()
     undeclared: tuple[str, ...] = ()  # outside of the task's <files>
     control: tuple[str, ...] = ()  # what steers agents, git and CI: a person must look
-    secrets: tuple[
-        str, ...
-    ] = ()  # files with values of secret variables; the commit has names instead
+    # files with values of secret variables; the commit has names instead
+    secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what was odd in keeping it
 
     @property

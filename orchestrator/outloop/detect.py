@@ -35,9 +35,8 @@ class Worked(NamedTuple):
     files: Sequence[str] = ()  # that it was to write
     steps: Sequence[Step] = ()
     left_out: int = 0  # steps that are only counted
-    weights: Sequence[
-        float
-    ] = ()  # of each step, the part of the tokens that its call used; else all are alike
+    # of each step, the part of the tokens that its call used; else all are alike
+    weights: Sequence[float] = ()
     red: Sequence[Check] = ()
     error: str = ""
     tokens: int | None = None

@@ -26,9 +26,8 @@ MOST = 10  # other commands that are listed
 NAME = 60  # characters
 TELLING = frozenset({"echo", "printf", "sleep", "true", ":", "date"})
 HIDDEN = "•"  # in place of a key: such a command cannot be run
-TAKEN_OUT = re.compile(
-    r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n[ \t]*\2[ \t]*(?:\n|$)"
-)  # its text is not kept
+# a here-document of which the text is not kept
+TAKEN_OUT = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n[ \t]*\2[ \t]*(?:\n|$)")
 
 
 class Draft(NamedTuple):

@@ -308,9 +308,8 @@ INTERPRETERS = {  # flags that take a word, and those whose word is the program
 }  # fmt: skip
 SHELLS = frozenset(["bash", "sh", "zsh", "dash"])
 BY_ENDING = {".sh": "bash", ".bash": "bash", ".py": "python", ".js": "node", ".mjs": "node", ".cjs": "node", ".ts": "node", ".rb": "ruby", ".pl": "perl", ".php": "php"}  # fmt: skip
-RUNNER = re.compile(
-    r"(run|bin)?[-_.]?(unit)?tests?([-_.]?runner)?"
-)  # the stem of a project's own runner
+# the stem of a project's own runner
+RUNNER = re.compile(r"(run|bin)?[-_.]?(unit)?tests?([-_.]?runner)?")
 TEST_FILE = re.compile(
     r"(tests?[-_.].*|.*[-_.]tests?|tests|.*\.spec)\.(py|js|mjs|cjs|ts|tsx|rb|php|sh|pl)"
 )

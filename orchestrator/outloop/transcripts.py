@@ -135,9 +135,8 @@ class Lines:
             if event:
                 yield event
             elif row.strip() and (row.endswith(b"\n") or len(row) == LONGEST_LINE):
-                self._note(
-                    number
-                )  # the last line may still be written: without its end it is no damage
+                # the last line may still be written: without its end it is no damage
+                self._note(number)
             self._reached(len(row))
             while len(row) == LONGEST_LINE and not row.endswith(b"\n"):
                 row = self._file.readline(LONGEST_LINE)

@@ -16,24 +16,11 @@ from orchestrator.model import Access, Sandbox
 OURS = ".orchestrator"
 PRIVATE = f"{OURS}/private"  # who has what is in it can answer checkpoints: no worker may see it
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - what stands in their place is the run's own
-GIT_WRITES = (
-    "objects",
-    "refs",
-    "logs",
-    "reftable",
-    "lfs",
-    "rr-cache",
-)  # of the shared folder, all that a commit needs
+# of the shared folder, all that a commit needs
+GIT_WRITES = ("objects", "refs", "logs", "reftable", "lfs", "rr-cache")
 ALTERNATES = "objects/info"  # where other objects are, in a file that git reads anew each time
-GIT_READS = (
-    "commondir",
-    "gitdir",
-    "config.worktree",
-    "config",
-    "hooks",
-    "info",
-    "modules",
-)  # of a worktree's: they say where the rest is, and what git is to run
+# of a worktree's: they say where the rest is, and what git is to run
+GIT_READS = ("commondir", "gitdir", "config.worktree", "config", "hooks", "info", "modules")
 
 Marks = Iterator[tuple[str, Access]]
 

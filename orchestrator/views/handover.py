@@ -39,9 +39,8 @@ def _left(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"result: {counted(told['commits'], 'commit')} on the branch {told['branch']}: {plain(told['why'], 200)}"
     since = "" if told.get("unborn") else f"{told['into'] or 'HEAD'}.."
     yield f"  look: git log -p --reverse {shlex.quote(since + told['branch'])}"
-    if not (
-        told.get("failed") or told.get("unsafe")
-    ):  # git would meet the same again, or should not
+    is_hopeless = told.get("failed") or told.get("unsafe")
+    if not is_hopeless:  # else git would meet the same again, or should not
         yield f"  take: {_take(told)}"
 
 

@@ -51,9 +51,8 @@ class Health(Noun):
     busy: int  # attempts that run, over all of them
     slots: int
     schedules: Mapping[str, str] = {}  # what is done by the clock -> when next
-    done: Mapping[
-        str, str
-    ] = {}  # of these since this daemon began -> when last, and what came of it
+    # of these since this daemon began -> when last, and what came of it
+    done: Mapping[str, str] = {}
 
 
 class Trust(Noun):

@@ -83,9 +83,8 @@ class Ground:
         self._settings, self._environment = settings, environment
         self._plans, self._fence = plans, fence
         self.unkept = set[Path]()  # worktrees with work that git could not keep
-        self._accepted: dict[
-            str, str
-        ] = {}  # git's own files as they were, or as a person approved them
+        # git's own files as they were, or as a person approved them
+        self._accepted: dict[str, str] = {}
         self._peeked: dict[Path, tuple[str, str]] = {}  # the latest look at each
 
     def accept(self, steering: Mapping[str, str]) -> None:
