@@ -144,9 +144,8 @@ def _shipped_rate(provider: str | None, model: str) -> Rate:
         )
         found = genai_prices.calc_price(used, model, provider_id=provider)
         if found.model_price.input_mtok is None or found.model_price.output_mtok is None:
-            raise LookupError(
-                f"{model} is listed without token prices"
-            )  # the answer is 0 for these
+            # the answer is 0 for these
+            raise LookupError(f"{model} is listed without token prices")
         return found.total_price
 
     return rate

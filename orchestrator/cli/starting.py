@@ -40,11 +40,8 @@ class Asked:
     """What stood on the command line."""
 
     paths: tuple[Path, ...]
-    chosen: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = (
-        (),
-        (),
-        (),
-    )  # only, from, skip
+    # only, from, skip
+    chosen: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
     workers: int | None = None
     budget: tuple[float | None, int | None] = (None, None)  # dollars, tokens
     plan_budget: tuple[float | None, int | None] = (None, None)  # of each plan

@@ -121,9 +121,8 @@ class Try:
         secrets = await to_thread.run_sync(leaks.on_disk, place, declared)
         try:
             outcome = await self._work()
-        except (
-            BaseException
-        ):  # stopped: no next try may start from its forgery, nor its work be lost
+        # stopped: no next try may start from its forgery, nor its work be lost
+        except BaseException:
             await self._put_back(kept)
             await self._keep(Outcome())
             raise

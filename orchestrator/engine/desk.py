@@ -45,9 +45,8 @@ class Desk:
         self._tracker, self._history, self._books = tracker, history, books
         self._order, self._screen, self._settings = order, screen, settings
         self._record, self._retry, self._stop, self._send = record, retry, stop, send
-        self._began = (
-            inbox.now()
-        )  # before the run is announced: who writes to this engine does it later
+        # before the run is announced: who writes to this engine does it later
+        self._began = inbox.now()
         self._read = set[Path]()  # also those that could not be removed
         self._asking: dict[TaskId, anyio.CancelScope] = {}
 

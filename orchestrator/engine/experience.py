@@ -66,9 +66,8 @@ class Experience:
     settings: Settings
     past: Past = field(default_factory=Past)
     rules: Mapping[int, Rule] = field(default_factory=dict)
-    evidence: Evidence = field(
-        default_factory=Evidence
-    )  # of models, and of checks by their strength
+    # of models, and of checks by their strength
+    evidence: Evidence = field(default_factory=Evidence)
     newest: Mapping[Home, str] = field(default_factory=dict)  # the model id that was seen last
     notes: tuple[str, ...] = ()  # what was wrong with what it was read from
     _priced: dict[tuple[float, bool, Seat], Usage] = field(default_factory=dict)
@@ -222,9 +221,8 @@ def audits(window: Window | Briefs) -> Mapping[Audit, int]:
         strength = strengths.known(one)
         if strength and one.identity in amended:
             right = one.outcome != "failed"
-            rejected_later = (
-                one.failure == Failure.REJECTED
-            )  # by a person: the check had let it pass
+            # by a person: the check had let it pass
+            rejected_later = one.failure == Failure.REJECTED
             accepted = right is not (one.identity in turned) or rejected_later
             found[Audit(strength, accepted=accepted, right=right)] += 1
         elif strength and one.failure == Failure.VERIFY:

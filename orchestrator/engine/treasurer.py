@@ -102,9 +102,8 @@ class Treasurer:
     def _admitted(self, starts: Sequence[Start]) -> tuple[Start, Reserve | None] | None:
         ahead: list[Asked] = []
         while starts:
-            if self._renew(
-                starts[0].task.id
-            ):  # it has other tries now, perhaps behind another gate
+            # it may have other tries now, perhaps behind another gate
+            if self._renew(starts[0].task.id):
                 starts = self._tracker.ready({one.task for one in ahead})
                 continue
             start = self._cheapened(starts[0])

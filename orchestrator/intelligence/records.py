@@ -90,12 +90,10 @@ class ExecutionRecord(Noun):
     outcome: TaskOutcome
     duration_seconds: float | None
     total_cost_usd: float | None
-    own_cost_usd: (
-        float | None
-    )  # of the total what the implementer took: a review is of who reviewed
-    spent_usd: (
-        float | None
-    )  # at least: of one that ended before it told everything, the total is unknown
+    # of the total what the implementer took: a review is of who reviewed
+    own_cost_usd: float | None
+    # at least: of one that ended before it told everything, the total is unknown
+    spent_usd: float | None
     num_steps: int | None
     num_retries: int
     quality_gate_passed: bool | None

@@ -165,11 +165,9 @@ class Book:
     def _catch_up(self) -> None:
         if self._is_still:
             return
-        # before the events: one that ends meanwhile is not broken off
+        # both before the events: one that ends meanwhile is not broken off, and what comes meanwhile is seen next time
         self._live = journal.live_runs(self.root) or frozenset()
-        stands = tail.stands(
-            self.root
-        )  # before the events, too: what comes meanwhile is seen next time
+        stands = tail.stands(self.root)
         if stands is not None and stands == self._stands:
             return
         found = tail.which(self.root)

@@ -14,9 +14,8 @@ from orchestrator.model import Event
 
 BETWEEN = "\x1e\x00\x1e"
 LONGEST = 4000  # characters of one text in an event
-HTML = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
-)  # in JSON only texts have them
+# in JSON only texts have them
+HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def encoded(value: BaseModel | Mapping[str, Any]) -> bytes:

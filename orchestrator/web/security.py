@@ -20,9 +20,8 @@ POLICY = (
     "object-src 'none'"
 )
 TOKEN_FILE = ".orchestrator/private/token"  # noqa: S105
-LOCAL = re.compile(
-    r"/(?![/\\])[!-\[\]-~]*"
-)  # no sign that a browser leaves out or turns into another
+# no sign that a browser leaves out or turns into another
+LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",

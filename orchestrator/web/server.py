@@ -239,9 +239,8 @@ def _at_path(path: Path) -> socket.socket:
             path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        os.fchmod(
-            listener.fileno(), 0o600
-        )  # on Linux what is bound has these rights from its beginning
+        # on Linux what is bound has these rights from its beginning
+        os.fchmod(listener.fileno(), 0o600)
         listener.bind(str(path))
         path.chmod(0o600)
         listener.listen(BACKLOG)

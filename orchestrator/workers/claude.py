@@ -73,10 +73,8 @@ class Claude(Client):
         "GOOGLE_APPLICATION_CREDENTIALS",
         "CLOUD_ML_REGION",
     )
-    stop: tuple[signal.Signals, ...] = (
-        signal.SIGINT,
-        signal.SIGTERM,
-    )  # only on SIGINT it still tells what it used
+    # only on SIGINT it still tells what it used
+    stop: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
     caps: Collection[str] = ("turns", "usd")
     oldest = (2, 1, 259)  # --permission-prompts
 

@@ -82,10 +82,8 @@ class Codex(Client):
     tiers: tuple[Tier, ...] = tuple(Tier)
     sessions: Collection[str] = ("resume", "fork")
     passes: tuple[str, ...] = ("CODEX_*", "OPENAI_*")
-    stop: tuple[signal.Signals, ...] = (
-        signal.SIGINT,
-        signal.SIGTERM,
-    )  # SIGTERM leaves its tools running
+    # SIGTERM leaves its tools running
+    stop: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
     reads: tuple[str, ...] = ("AGENTS.md",)
     probe = ("sandbox", "--", "true")
     probe_fails = f"its sandbox does not work here, and every command of it would fail: {OPEN}"

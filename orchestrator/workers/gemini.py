@@ -76,9 +76,8 @@ NAMESPACE = uuid.UUID("0f6a3a56-3f0c-4a53-b1a5-5d3c4f6c2b77")
 class Gemini(Client):
     name = program = "gemini"
     tiers: tuple[Tier, ...] = tuple(Tier)
-    sessions: Collection[
-        str
-    ] = ()  # its --resume sends each tool's answer twice, which Google refuses
+    # its --resume sends each tool's answer twice, which Google refuses
+    sessions: Collection[str] = ()
     passes: tuple[str, ...] = (
         "GEMINI_API_KEY*",
         "GEMINI_CLI_CUSTOM_HEADERS",

@@ -100,9 +100,8 @@ class OpenCode(Client):
 
     def call(self, attempt: Attempt, folder: Path) -> Call:
         config = json.dumps(self._config(attempt))
-        if (
-            self._lean
-        ):  # its folder, not the person's: their own AGENTS.md stays out, their providers stay
+        # its folder, not the person's: their own AGENTS.md stays out, their providers stay
+        if self._lean:
             env = {**ALWAYS, **LEAN, "OPENCODE_CONFIG_DIR": str(folder)}
             return Call(
                 argv=tuple(_argv(attempt)),

@@ -47,9 +47,8 @@ class Reading:
     model: str | None = None
     usage: Usage | None = None
     totals: Usage | None = None
-    requests: list[Usage] = field(
-        default_factory=list
-    )  # where each is told: prices depend on the size
+    # where each is told: prices depend on the size
+    requests: list[Usage] = field(default_factory=list)
     notional: bool = False  # a subscription pays; the cost is what it would have been
     turns: int | None = None
     text: str = ""
