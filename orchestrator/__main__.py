@@ -22,9 +22,9 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from orchestrator.cli import main as command
 
-    if hears:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        if hears:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         command()
     finally:
         if hears:

@@ -57,6 +57,7 @@ class Notices:
     ) -> None:
         self._settings, self._root, self._say, self._page = settings, root, say, page
         self._pauses_s = pauses_s
+        self._mark = {leftover.MARK: str(root)}  # who comes after us finds what a command left
         self._waiting = deque[Parcel]()
         self._news = anyio.Event()
         self._turn = anyio.Lock()
@@ -183,7 +184,7 @@ class Notices:
         """To a webhook that is not there it goes once more, later: till then it waits with the others."""
         wrong: Mapping[str, str] = {}
         with self._spared():
-            before, wrong = self.trouble, await _send(one.to, self._root, one.message)
+            before, wrong = self.trouble, await _send(one.to, self._root, one.message, self._mark)
             self.trouble = "; ".join(wrong.values()) or None
             if self.trouble and self.trouble != before:
                 self._say(f"warning: {self.trouble}")
@@ -209,28 +210,30 @@ def message(occasion: str, text: str, root: Path, **more: Any) -> dict[str, Any]
 
 async def deliver(settings: NotifySettings, root: Path, message: Mapping[str, Any]) -> str | None:
     """What went wrong, in a person's words; None where every receiver has it."""
-    return "; ".join((await _send(settings, root, message)).values()) or None
+    return "; ".join((await _send(settings, root, message, {})).values()) or None
 
 
 async def _send(
-    settings: NotifySettings, root: Path, message: Mapping[str, Any]
+    settings: NotifySettings, root: Path, message: Mapping[str, Any], env: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """One try. What went wrong, by the receiver."""
+    """One try. What went wrong, by the receiver. `env` is all that a command gets of ours."""
     body = json.dumps(message).encode()
     wrong = dict[str, str | None]()
     if settings.command:
-        wrong["command"] = await _command(settings, root, body)
+        wrong["command"] = await _command(settings, root, body, env)
     if settings.webhook:
         webhook = to_thread.run_sync(_webhook, settings, body, abandon_on_cancel=True)
         wrong["webhook"] = await webhook
     return {who: why for who, why in wrong.items() if why}
 
 
-async def _command(settings: NotifySettings, root: Path, body: bytes) -> str | None:
+async def _command(
+    settings: NotifySettings, root: Path, body: bytes, env: Mapping[str, str]
+) -> str | None:
     command = process.Command(
         argv=settings.command,
         cwd=root,
-        env={leftover.MARK: str(root)},  # found by who comes after us, and nothing else of ours
+        env=env,
         stdin=body,
         timeout_s=settings.timeout_s,
     )

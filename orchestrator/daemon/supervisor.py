@@ -116,6 +116,7 @@ class Supervisor:
             around.cancel_scope.cancel()
 
     def _introduce(self) -> None:
+        self._telling.begin()
         trust = "once its text is trusted (orchestrator trust PATH)"
         trust = "as it comes (--trust-all)" if self.words.trusts_all else trust
         many = counted(self.settings.run.workers, "attempt")

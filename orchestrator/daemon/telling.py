@@ -26,6 +26,10 @@ class Telling:
         self._stands: dict[Stand, str] = {}
         self._written: list[list[str]] | None = None
 
+    def begin(self) -> None:
+        """Others see by it that a daemon holds the project."""
+        self._write([])
+
     def tell(self, waiting: Sequence[Standing], refused: Collection[str]) -> None:
         """`refused` have had their line already."""
         stands: dict[Stand, str] = {

@@ -21,9 +21,11 @@ What must stay true, and why it is built this way:
 5. *Memory is bounded, whatever comes.* Chunks, a line splitter with a cap, head and tail kept, the rest on disk with a
    cap. A full disk costs the transcript, never the attempt.
 6. *Unread stdin blocks nobody*: the feeder is one more task, which ends with the program.
-7. *Nothing is inherited.* The environment is what the caller gives; descriptors are closed; signals are back at default.
+7. *Nothing is inherited.* The environment is what the caller gives and our mark; descriptors are closed; signals are back at default.
 8. *With a sandbox all of this stays true* (`sandbox.py`). The warden is the first process of a namespace of its own then,
    and what it says of pids is of that namespace: a number that it reports is never signalled from here.
+9. *A warden that was killed proves nothing any more.* Then its tree is found by a mark of its own in the environment
+   (`leftover.py`); one that was stopped is woken first. Without /proc only the group is ended.
 
 A stall is no output *and* (almost) no CPU below the warden: a compiler is silent, a hung client idles. Without /proc
 silence alone would kill healthy programs, so outside Linux there is no stall watch, only the timeout.
@@ -38,20 +40,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from io import FileIO
 from itertools import chain
-from pathlib import Path
 
 import anyio
 from anyio import CancelScope
 
 from orchestrator import redact
-from orchestrator.model import Sandbox
 from orchestrator.process import leftover, sandbox, warden
+from orchestrator.process.command import LOST as LOST
+from orchestrator.process.command import Command as Command
+from orchestrator.process.command import Ended as Ended
+from orchestrator.process.command import NotStarted as NotStarted
+from orchestrator.process.command import ProgramMissing as ProgramMissing
+from orchestrator.process.command import environment as environment
+from orchestrator.process.command import name_signal as name_signal
+from orchestrator.process.command import refuse_nul
 from orchestrator.process.leash import Leash as Leash
 from orchestrator.process.output import CHUNK, Kept, Lines, Transcript
 
@@ -60,92 +66,9 @@ ANSWER_S = warden.GIVE_UP_S + 5.0  # on top of the graces; then the warden itsel
 LATE_S, CATCH_UP_S = 1.0, 0.5  # a look that comes this late first hears what was said meanwhile
 IDLE = 0.01  # less of one CPU than this is no sign of life: hung clients still blink
 SHOWN = 200  # characters of the command line of what was left running
-LOST = "it was lost: something killed our process beside it"
 LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_*")  # what our own interpreter may need to start
 
 OnLine = Callable[[bytes], None]
-
-
-class NotStarted(Exception):
-    """The program did not begin: the message names what is missing."""
-
-
-class ProgramMissing(NotStarted):
-    """There is no such program on the PATH that was given, or it cannot be executed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """What to run. The environment is complete as given, but for a mark of ours; `stop` are the signals tried before SIGKILL, `grace_s` after each."""
-
-    argv: Sequence[str]
-    cwd: Path
-    env: Mapping[str, str]
-    stdin: bytes = b""
-    timeout_s: float
-    stall_s: float | None = None  # without output and without CPU
-    silent_s: float | None = None  # without output, however busy
-    stop: tuple[signal.Signals, ...] = (signal.SIGTERM,)
-    grace_s: float = 2.0
-    transcript: Path | None = None
-    keep_bytes: int = 1 << 16  # of each stream, half head and half tail
-    merged: bool = False  # stderr into stdout, in the order written
-    sandbox: Sandbox | None = None  # None: it sees and writes what we can
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """How it ended. Either `exit_code` or `signal`, both None if the warden itself was killed. `survivors`: what it left running."""
-
-    exit_code: int | None
-    signal: int | None
-    stdout: str
-    stderr: str
-    timed_out: bool
-    stalled: str  # why it was taken for hung; empty: it was not
-    duration_s: float
-    pulled: bool = False  # ended by its leash
-    survivors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def signal_name(self) -> str:
-        return name_signal(self.signal or 0)
-
-    @property
-    def how(self) -> str:
-        """In a few words, where it ended by itself or was killed."""
-        killed = LOST if self.signal is None else f"ended by {self.signal_name}"
-        return killed if self.exit_code is None else f"exit {self.exit_code}"
-
-    @property
-    def left_running(self) -> tuple[str, ...]:
-        return tuple(f"ended what it left running: {words}" for words in self.survivors)
-
-
-def name_signal(number: int) -> str:
-    known = {int(one): one.name for one in signal.Signals}
-    return known.get(number, f"signal {number}")
-
-
-def environment(passed: Sequence[str], extra: Mapping[str, str]) -> dict[str, str]:
-    """Of our own environment only the names that match an allowed glob, and `extra` over them."""
-    own = {
-        name: value
-        for name, value in os.environ.items()
-        if any(fnmatchcase(name, glob) for glob in passed)
-    }
-    return {**own, **extra}
-
-
-def refuse_nul(command: Command) -> None:
-    """NUL ends a word in an order: what follows it would become another argument or variable."""
-    places = [("the working folder", str(command.cwd))]
-    places += [(f"argument {number}", word) for number, word in enumerate(command.argv)]
-    places += [(f"the variable {name!r}", name + value) for name, value in command.env.items()]
-    for place, text in places:
-        if "\0" in text:
-            raise NotStarted(f"{place} of {command.argv[0]!r} has a NUL in it")
 
 
 async def run(
@@ -303,12 +226,13 @@ class Tree:
         timers = (self._command.stall_s, self._command.silent_s, self._command.timeout_s)
         look_s = max(0.02, min(filter(None, timers)) / 10)
         while not (self._timed_out or self._stalled or self._leash.pulled):
-            left_s = self._began + self._command.timeout_s - time.monotonic()
-            due = time.monotonic() + look_s
-            with self._leash.wait(min(left_s, look_s)):
+            wait_s = min(look_s, self._began + self._command.timeout_s - time.monotonic())
+            due = time.monotonic() + wait_s
+            with self._leash.wait(wait_s):
                 await self._over.wait()
                 return
-            late = time.monotonic() - due > LATE_S  # we were stopped ourselves, as by Ctrl-Z
+            # we were stopped ourselves, as by Ctrl-Z
+            late = time.monotonic() - min(due, self._leash.end_at) > LATE_S
             with anyio.move_on_after(CATCH_UP_S if late else 0.0):
                 await self._over.wait()
                 return
@@ -334,11 +258,11 @@ class Tree:
         return now - self._alive_at >= stall_s
 
     async def stop(self) -> None:
-        """Nothing of it runs afterwards; at once if it is over already. Takes at most the graces and ANSWER_S."""
+        """Nothing of it runs afterwards; at once if it is over already. Takes at most the graces, ANSWER_S and what a last resort takes."""
         with suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
         if not self._over.is_set():
-            leftover.wake(self._mark)  # a warden that somebody has stopped cannot end its tree
+            self._wake()
         with anyio.move_on_after(len(self._command.stop) * self._command.grace_s + ANSWER_S):
             await self._over.wait()
         if not any(self._said(word) for word in ("exit", "signal")):
@@ -349,6 +273,14 @@ class Tree:
         self._listening.cancel()
         with anyio.move_on_after(DRAIN_S):
             await self._process.wait()
+
+    def _wake(self) -> None:
+        """A warden that somebody has stopped cannot end its tree."""
+        if self._command.sandbox is not None:
+            leftover.wake(self._mark)
+        elif self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGCONT)
 
     async def _kill(self) -> None:
         """The last resort: the warden does not answer, or somebody killed it."""
@@ -363,6 +295,8 @@ class Tree:
             with suppress(ProcessLookupError):
                 self._process.kill()
         self._left = await leftover.end(self._mark)
+        if await leftover.look(self._mark):
+            self._left.append("and something that could not be ended")
 
     def _said(self, word: str) -> list[str]:
         lines = (

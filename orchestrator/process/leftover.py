@@ -3,9 +3,10 @@
 The warden ends its tree even when the engine dies by `kill -9`; this is for the day on which the warden died (a person, the
 kernel out of memory): the engine that lives ends that one tree, an engine that comes after ends all that is the project's.
 That only the holder of the project's lock may do: then no engine lives whose processes they could be. A warden that was only
-stopped is woken, as it ends its tree better than we could, and is ended itself if it does not. Programs of our own, git above all, are first waited for: ended in the
-middle of a write they leave half of it and a lock, and beside them a new engine would meet both. A process is looked at again right before each signal, so a pid that
-somebody else has got meanwhile is never hit. Without /proc nobody is found.
+stopped is woken, as it ends its tree better than we could, and is ended itself if it does not. Programs of our own, git above
+all, are first waited for: ended in the middle of a write they leave half of it and a lock, and beside them a new engine would
+meet both. A process is looked at again right before each signal, so a pid that somebody else has got meanwhile is never hit.
+Without /proc nobody is found.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ QUIET_S = 0.5  # a shorter wait is not worth a word
 async def end_leftovers(root: Path, tell: Callable[[str], None]) -> list[str]:
     """The command lines of those that had to be ended; none that is the project's runs when this returns."""
     theirs, wardens, ours = f"{MARK}={root}", f"{WARDEN}={root}", f"{brief.MARK}={root}"
-    if not await _look(theirs, wardens, ours):
+    if not await look(theirs, wardens, ours):
         return []
     wake(wardens)
     agents = await _end_all(theirs, root)
-    await _wait(wardens, tell, warden.GIVE_UP_S)
-    await _wait(ours, tell, PATIENCE_S)
+    await _wait(wardens, tell, warden.GIVE_UP_S, "the wardens of an engine that is gone")
+    await _wait(ours, tell, PATIENCE_S, "what an engine that is gone began")
     return [*agents, *await _end_all(wardens, root), *await _end_all(ours, root)]
 
 
@@ -56,7 +57,7 @@ async def end(mark: str) -> list[str]:
     for number, limit_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, warden.GIVE_UP_S)):
         limit = time.monotonic() + limit_s
         asked = set[int]()
-        while (found := await _look(mark)) and time.monotonic() < limit:
+        while (found := await look(mark)) and time.monotonic() < limit:
             for pid in found:
                 ended.setdefault(pid, redact.head(warden.read_command_line(pid), 200))
             for pid in found if number is signal.SIGKILL else set(found) - asked:
@@ -76,18 +77,18 @@ async def _end_all(mark: str, root: Path) -> list[str]:
     return ended
 
 
-async def _wait(mark: str, tell: Callable[[str], None], limit_s: float) -> None:
+async def _wait(mark: str, tell: Callable[[str], None], limit_s: float, who: str) -> None:
     """Until they have come to their end, as they do by themselves; not for ever."""
     began, told = time.monotonic(), False
-    while (found := await _look(mark)) and time.monotonic() - began < limit_s:
+    while (found := await look(mark)) and time.monotonic() - began < limit_s:
         if not told and time.monotonic() - began > QUIET_S:
             what = redact.head(warden.read_command_line(found[0]), 200)
-            tell(f"waiting up to {limit_s:g} s for what an engine that is gone began: {what}")
+            tell(f"waiting up to {limit_s:g} s for {who}: {what}")
             told = True
         await anyio.sleep(LOOK_S)
 
 
-async def _look(*marks: str) -> list[int]:
+async def look(*marks: str) -> list[int]:
     """Twice before nobody is said to be there: in the moment of its exec a process shows no environment."""
     found = _find(*marks)
     if not found:
@@ -99,7 +100,10 @@ def _find(*marks: str) -> list[int]:
     if not warden.LINUX:
         return []
     own, wanted = _ourselves(), set(map(os.fsencode, marks))
-    every = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    try:
+        every = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:  # no descriptor is free
+        return []
     return [pid for pid in every if pid not in own and not wanted.isdisjoint(_environment(pid))]
 
 

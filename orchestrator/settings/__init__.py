@@ -76,10 +76,14 @@ __all__ = [
 ]
 
 PREFIX = "ORCHESTRATOR_"
+# no settings: marks and names that a task has from an engine, and what tests set
 OTHERS = {
     f"{PREFIX}{name}"
-    for name in ("INTELLIGENCE_DIR", "PROJECT", "RUN", "TASK", "ATTEMPT", "CRASH_AT", "CLOCK_AHEAD")
-}  # no settings
+    for name in (
+        *("PROJECT", "RUN", "TASK", "ATTEMPT", "TREE", "WARDEN", "FINISHES"),
+        *("INTELLIGENCE_DIR", "CRASH_AT", "CLOCK_AHEAD"),
+    )
+}
 NO_FLAGS: Mapping[str, object] = MappingProxyType({})
 
 

@@ -87,7 +87,7 @@ def _given_back(account: Account) -> Iterator[str]:
         tries, reason = plural(len(failed), "attempt"), f": {prose(said)}" if said else ""
         name = failed[-1].route.tool or ""
         why = account.tools_off.get(name)
-        off = f". The tool is disabled now: {prose(why)}" if why else ""
+        off = f". The tool may not work now: {prose(why)}" if why else ""
         yield f"- {heading(task)} went to a model after {tries} of the tool {code(name)}{reason}{off}"
 
 

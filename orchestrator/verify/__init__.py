@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator import redact
 from orchestrator.model import Access, Check, CheckResult, Failure, Sandbox, Task, Verdict, Verified
-from orchestrator.process import LOST, Command, Ended, NotStarted, run
+from orchestrator.process import Command, Ended, NotStarted, run
 from orchestrator.process.output import Transcript
 
 ARGUMENT_BYTES = 100_000  # the kernel takes 128 KiB in one argument
@@ -116,7 +116,7 @@ async def run_check(
                 sandbox=sandbox and sandbox.allow(Access.READ, shown(words)),
             )
             ended = await run(order)
-            if _is_lost(ended):
+            if ended.is_lost and not ended.timed_out:  # it says nothing of the work
                 ended = await run(order)
             return read(command, ended)
     except (NotStarted, OSError) as error:  # OSError: no room for what it is started with
@@ -127,11 +127,6 @@ async def run_check(
             output=str(error),
             duration_s=0.0,
         )
-
-
-def _is_lost(ended: Ended) -> bool:
-    """It says nothing of the work: once more, before somebody is paid to do that again."""
-    return not ended.timed_out and ended.how == LOST
 
 
 def place(command: str, folder: Path) -> tuple[str, str]:

@@ -124,7 +124,7 @@ def explain(ended: Ended, attempt: Attempt) -> tuple[Failure | None, str]:
         return Failure.STALLED, ended.stalled
     if ended.signal is not None:
         return Failure.EXIT, f"ended by {ended.signal_name}"
-    if ended.exit_code is None:
+    if ended.is_lost:
         return Failure.NO_RESULT, ended.how
     return (Failure.EXIT, f"exit {ended.exit_code}") if ended.exit_code else (None, "")
 

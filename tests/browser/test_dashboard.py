@@ -64,7 +64,7 @@ def test_a_run_is_followed_as_it_goes_on(site: Site):
     assert page.locator(".timeline tbody tr").count() == 7
     play.finish(8, 602, scenes.failed())
     times.append(took(page, "[id='t-auth/8'] :text('tries again')"))
-    assert min(times) < SOON_S, times
+    assert sorted(times)[1] < SOON_S, times  # one may meet a machine that is busy
 
 
 def test_the_front_page_follows_a_run_to_its_end(site: Site):
@@ -78,7 +78,7 @@ def test_the_front_page_follows_a_run_to_its_end(site: Site):
     site.told.book.announce([])
     play.end(700, 130)  # the last: nothing tells of the others
     times.append(took(front, f"#run-{play.run} .state.warn"))
-    assert min(times) < SOON_S, times
+    assert sorted(times)[1] < SOON_S, times  # one may meet a machine that is busy
 
 
 def test_nothing_is_lost_between_a_page_and_its_stream(site: Site):

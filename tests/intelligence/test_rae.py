@@ -295,8 +295,10 @@ def test_s4_21_a_question_waits_no_longer_than_it_says(server: Server, rae: RAEI
     server.may_answer.clear()
     began = time.monotonic()
     assert rae.query_similar_tasks("Do it", timeout_s=0.2) == []
+    between = time.monotonic()
     assert rae.get_global_statistics(timeout_s=0.2) == {}
-    assert time.monotonic() - began < 8  # else each waits for five seconds
+    assert between - began < 4  # else it waits for five seconds
+    assert time.monotonic() - between < 4
 
 
 def test_s4_21_a_server_that_is_gone_ends_nothing(tracker: PerformanceTracker, nobody: str):

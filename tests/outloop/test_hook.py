@@ -243,9 +243,12 @@ def test_who_holds_the_spool_holds_up_nobody(root: Path):
     spool(root).write_bytes(b"")
     with spool(root).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        began = time.monotonic()
-        hook.append(str(spool(root)), b"lost")
-        assert time.monotonic() - began < 10  # else it waits for ever
+        times = list[float]()
+        for _ in range(5):
+            began = time.monotonic()
+            hook.append(str(spool(root)), b"lost")
+            times.append(time.monotonic() - began)
+        assert min(times) < hook.PATIENCE_S / 2  # a busy machine does not hold up each of them
     hook.append(str(spool(root)), b"kept")
     assert spool(root).read_bytes() == b"kept\n"
 
@@ -333,7 +336,7 @@ def test_it_imports_nothing_that_takes_long(root: Path):
 
 
 def test_many_at_once_lose_no_line_and_break_none(root: Path):
-    """Twelve may need longer than one that is waited for."""
+    """Twelve that start at once may take longer than the patience of one."""
     script = "from orchestrator import hook; hook.PATIENCE_S = 50.0; hook.main()"
     command, env = (sys.executable, "-c", script), {"HOME": "/nowhere"}
     running = [

@@ -64,8 +64,8 @@ async def test_the_beginning_of_one_at_the_end_is_no_secret_and_stays(tmp_path: 
 
 
 async def test_also_where_somebody_else_keeps_the_stream_open(tmp_path: Path, value: str):
-    """Nobody waits for its end then: with its warden gone, one that left its session lives on for a while."""
-    script = 'printf "end ${PRINTED_TOKEN:0:9}"; setsid sleep 5 & sleep 0.2; kill -9 $PPID; sleep 5'
+    """Nobody waits for its end then: with its warden gone, one that has left its session and its mark lives on for a while."""
+    script = 'printf "end ${PRINTED_TOKEN:0:9}"; env -i setsid sleep 5 & sleep 0.2; kill -9 $PPID; sleep 5'
     ended, _ = await say(script, tmp_path, value, grace_s=0.2)
     assert ended.stdout == f"end {value[:9]}"
     assert (tmp_path / "said.log").read_text() == f"end {value[:9]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,18 @@ async def test_a_warden_that_does_not_answer_is_ended_with_all_that_is_below(
         group.start_soon(run, command)
         await wait_until((tmp_path / "begun").exists)
         warden = warden_of(mark)
-        os.kill(warden, signal.SIGSTOP)
+        group.start_soon(hold, warden)
         group.cancel_scope.cancel()
     assert sandboxes.living(mark) == {}
     await wait_until(lambda: not is_here(warden))
+
+
+async def hold(pid: int) -> None:
+    """Stopped, whoever wakes it."""
+    with anyio.CancelScope(shield=True), suppress(ProcessLookupError):
+        while True:
+            os.kill(pid, signal.SIGSTOP)
+            await anyio.sleep(0.01)
 
 
 def warden_of(mark: str) -> int:

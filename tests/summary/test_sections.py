@@ -284,7 +284,7 @@ def test_a_tool_that_failed_is_told_though_a_model_did_its_task():
     assert section(story.render(), "Issues Encountered") == said
     off = story.render(tools_off={"run_tests": "it failed 3 times in a row"})
     assert section(off, "Issues Encountered") == (
-        f"{said}. The tool is disabled now: it failed 3 times in a row"
+        f"{said}. The tool may not work now: it failed 3 times in a row"
     )
 
 

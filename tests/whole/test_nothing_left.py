@@ -1,4 +1,4 @@
-"""Whatever a task starts and however it ends, no process of ours is there afterwards; also when its warden was killed, too."""
+"""Whatever a task starts and however it ends, no process of ours is there afterwards; also when its warden was killed."""
 
 from __future__ import annotations
 
@@ -162,6 +162,14 @@ def test_an_agent_that_says_done_and_never_exits(project: Project):
     done = project.call("run", "demo-PLAN.md")
     assert done.returncode == 1, done.stdout + done.stderr
     assert marked(project.root) == {}
+
+
+def test_a_task_may_call_us(project: Project):
+    """All that a task has in its environment of an engine is no setting."""
+    script = f"{sys.executable} -m orchestrator lint demo-PLAN.md && touch linted"
+    project.write(task("Task 1: inner", script, "test -e linted", files="linted"))
+    done = project.call("run", "demo-PLAN.md")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_we_do_not_end_ourselves_when_an_agent_starts_us(project: Project):

@@ -91,6 +91,7 @@ def started(root: Path, person: Person, first: str = "") -> Iterator[subprocess.
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        bufsize=0,  # or what is read beyond the first byte would be lost to who reads the rest
     )
     try:
         assert engine.stdout is not None
