@@ -34,6 +34,7 @@ MOST = 1 << 22  # bytes of an answer
 MOST_NAMES = 3  # of plans, in one line
 AT_ONCE = 50  # plans in one request
 OURS = frozenset({400, 404, 405, 409, 413, 422})  # what is wrong there is in our words
+BROKEN = 2  # the exit code: its author edits the plan
 SENT = ("budget_usd", "budget_tokens", "plan_budget_usd", "plan_budget_tokens")
 
 
@@ -276,8 +277,10 @@ def enqueue(
         _tell_how_it_stands(daemon, name, standing.get(name))
     if as_json:
         show_json(_document(daemon, names, standing))
-    asks = any(one["state"] in ASKING for one in standing.values())
-    return 5 if asks else 0
+    states = {one["state"] for one in standing.values()}
+    if "broken" in states:
+        return BROKEN
+    return 5 if states.intersection(ASKING) else 0
 
 
 def expected(root: Path, path: str) -> float:
@@ -343,8 +346,9 @@ def _tell_how_it_stands(daemon: Daemon, name: str, one: Mapping[str, Any] | None
         _say_how_to_follow(daemon, one["run"])
     else:
         usd = ("--usd", f"{one['asks_usd']:.2f}") if one["state"] == "unapproved" else ()
-        asks = one["state"] in ASKING
-        step = f"{NEXT}{command('trust', *usd, shown)}" if asks else ""
+        step = f"{NEXT}{command('trust', *usd, shown)}" if one["state"] in ASKING else ""
+        if one["state"] == "broken":
+            step = f"{NEXT}{command('lint', shown)}"
         why = plain(one["why"], 300)
         tell("waits", f"{shown} is {one['state']}: {why}{step}")
         if not step:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import anyio
 
 from orchestrator import journal
-from orchestrator.cli import past
+from orchestrator.cli import past, remote
 from orchestrator.cli.terminal import out, show_json, tell
-from orchestrator.errors import RecordError, SettingsError, UsageError
+from orchestrator.errors import JournalLocked, RecordError, SettingsError, UsageError
 from orchestrator.history import History, fold
 from orchestrator.model import RunId
 from orchestrator.reader import discover
-from orchestrator.views.text import command, counted, near, plain
+from orchestrator.views.text import NEXT, command, counted, near, plain
 from orchestrator.workspace import GitRefused, Repository, Unfit, examine, undo
 from orchestrator.workspace.undo import Landed, Step, Stuck, Undo
 
@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     run: RunId
     history: History
     plans: tuple[str, ...]
+    is_done: bool
 
     @property
     def tasks(self) -> dict[str, str | None]:
@@ -40,11 +41,14 @@ class Asked(NamedTuple):
 def revert(name: str, *, as_json: bool) -> int:
     root = past.here()
     with journal.reading(root) as book:
-        run = book.find(name).id
+        row = book.find(name)
+    run = row.id
     past.tell_of_loss(root)
+    _refuse_daemon(root)
     with journal.writing(root) as book:  # no engine begins meanwhile
         history = fold(book.events(run))
-        asked = Asked(root, run, history, tuple(one.path for one in book.plans(run)))
+        plans = tuple(one.path for one in book.plans(run))
+        asked = Asked(root, run, history, plans, row.exit_code == 0)
         try:
             done = anyio.run(_carry_out, asked)
         except GitRefused as refused:
@@ -58,6 +62,15 @@ def revert(name: str, *, as_json: bool) -> int:
     return CONFLICT if isinstance(done, Stuck) else 0
 
 
+def _refuse_daemon(root: Path) -> None:
+    """It would never let go of the project by itself."""
+    if (daemon := remote.find(root)) is not None:
+        raise JournalLocked(
+            f"a daemon (pid {daemon.pid}) holds {root}, and only who has the project alone can revert."
+            f"{NEXT}end it (kill {daemon.pid}), revert, and start it again"
+        )
+
+
 async def _carry_out(asked: Asked) -> Undo | Stuck:
     ground = asked.history.ground
     if ground is None:
@@ -68,7 +81,7 @@ async def _carry_out(asked: Asked) -> Undo | Stuck:
     if isinstance(facts, Unfit):
         raise SettingsError(f"{asked.root}: {facts.why}, so nothing can be reverted")
     repository = Repository(asked.root, facts)
-    landed = Landed(asked.run, ground["base"], tuple(asked.tasks))
+    landed = Landed(asked.run, ground["base"], tuple(asked.tasks), goes_on=not asked.is_done)
     done = await undo.plan(repository, landed)
     if isinstance(done, Undo):
         await undo.carry_out(repository, done)

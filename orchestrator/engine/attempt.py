@@ -289,6 +289,7 @@ class Try:
             self.attempt.workspace,
         )
         await self.means.siblings.wait(mine)
+        self.show("at work")  # until it says more: a script may say nothing for hours
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(chronicle.keep_flushing)

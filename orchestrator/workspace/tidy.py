@@ -20,6 +20,8 @@ from orchestrator.workspace.repository import Repository
 from orchestrator.workspace.worktrees import HOMES, TRASH
 
 OVER = (0, 1)  # exit codes after which nobody has to go on; what resume would use stays
+IN_WORK = "an engine works on it"
+HELD = "another orchestrator holds the project, and may begin with it"
 RESULT = "result"  # the worktree that is no attempt's
 
 
@@ -77,7 +79,7 @@ class Tidy:
         found = list[Left]()
         for run, row in rows.items():
             if (live := self._live()) is not None and (run in live or not live):
-                found.append(Left(run, "run", run, False, "an engine works on it"))
+                found.append(Left(run, "run", run, False, IN_WORK if live else HELD))
                 continue
             aside = self._aside(row)  # before worktrees add to it
             if repository is not None and seen is not None:

@@ -19,11 +19,12 @@ SHOWN = 3  # names in one message
 
 
 class Landed(NamedTuple):
-    """What the journal says of a run: where it began, and its commits."""
+    """What the journal says of a run: where it began, its commits, and whether it can go on."""
 
     run: str
     base: str
     commits: tuple[str, ...]
+    goes_on: bool = False
 
 
 class Commit(NamedTuple):
@@ -168,15 +169,16 @@ async def _refuse_elsewhere(
     said = f"{part} of run {run} are not in {branch}"
     if not homes:
         raise UsageError(f"{said}, and no branch has them: there is nothing to revert")
-    step = _way(run, branch if mine else None, homes)
+    step = _way(landed, branch if mine else None, homes)
     raise UsageError(f"{said} but in {_some(homes)}. Next: {step}")
 
 
-def _way(run: str, into: str | None, homes: Sequence[str]) -> str:
-    own = branch_of(run).removeprefix("refs/heads/")
+def _way(landed: Landed, into: str | None, homes: Sequence[str]) -> str:
+    own = branch_of(landed.run).removeprefix("refs/heads/")
     if own in homes:
-        whole = f"git merge {own} puts the rest into {into}, or " if into else ""
-        return f"{whole}throw it away with: git branch -D {own}"
+        ways = [f"orchestrator resume {landed.run} goes on with it"] if landed.goes_on else []
+        ways += [f"git merge {own} puts the rest into {into}"] if into else []
+        return ", ".join([*ways, f"{'or ' if ways else ''}throw it away with: git branch -D {own}"])
     return f"git switch {homes[0]}, and revert it there"
 
 

@@ -165,6 +165,20 @@ def test_a_daemon_without_http_says_what_to_do(house: House):
         house.go()
 
 
+def test_a_broken_plan_is_its_authors_and_what_needs_the_project_alone_is_said(house: House):
+    bad = house.top / "bad-PLAN.md"
+    with house.serving("--trust-all") as daemon:
+        house.plan("demo", house.task("one"))
+        daemon.wait_until(is_over(house, 0))
+        bad.write_text('<task type="auto"><name>half')
+        said = house.call("run", str(bad), code=2)
+        assert "plans/bad-PLAN.md is broken: " in said
+        assert "next: orchestrator lint plans/bad-PLAN.md" in said
+        said = house.call("revert", house.runs()[0].id, code=CODE_BUSY)
+        assert f"next: end it (kill {daemon.process.pid}), revert, and start it again" in said
+        assert "another orchestrator holds the project, and may" in house.call("runs", "clean")
+
+
 def test_a_text_that_nobody_trusts_is_not_run_by_asking(house: House):
     path = house.plan("demo")
     with house.daemon() as daemon:

@@ -153,7 +153,10 @@ def test_a_run_whose_branch_stays_is_not_reverted(repo: Project):
     done = repo.call("revert", run)
     assert done.returncode == 64
     assert f"not in main but in orchestrator/{run}" in done.stderr
-    assert f"next: throw it away with: git branch -D orchestrator/{run}" in done.stderr
+    assert (
+        f"next: orchestrator resume {run} goes on with it, or throw it away with: git branch"
+        in (done.stderr)
+    )
     assert git(repo, "rev-parse", "HEAD") == tip
 
 
