@@ -26,6 +26,8 @@ def main() -> NoReturn:
         if hears:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         command()
+    except KeyboardInterrupt:  # in the moment before or after all that answers to it
+        sys.exit(130)
     finally:
         if hears:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

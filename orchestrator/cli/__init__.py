@@ -138,9 +138,9 @@ def main() -> NoReturn:
 
 
 def _call(words: list[str]) -> int:
-    command = typer.main.get_command(app)
     as_json = "--json" in words or "--format json" in " ".join(words).replace("=", " ")
     try:
+        command = typer.main.get_command(app)
         code: Any = command.main(words, prog_name="orchestrator", standalone_mode=False)
     except BaseExceptionGroup as group:  # a task group wraps what went wrong in it
         return _explain(_first(group), as_json=as_json)

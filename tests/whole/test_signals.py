@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,10 @@ def free(person: Person) -> Person:
     """Whose tasks tell outside of the project what they did."""
     person.environment["ORCHESTRATOR_SANDBOX__MODE"] = "none"
     return person
+
+
+# In a callback of its own Python throws a Ctrl-C away, and says so: a person has to press it again.
+SWALLOWED = re.compile(r"Exception ignored in: .*\nTraceback .*\n(?:  .*\n)*KeyboardInterrupt: ?\n")
 
 
 @contextmanager
@@ -183,7 +188,7 @@ def test_a_signal_during_the_start_leaves_a_run_that_can_go_on(
         said, _ = engine.communicate(timeout=LIMIT_S)
     told = said.decode("utf-8", "replace")
     assert engine.returncode in (0, 130, -number), told
-    assert "Traceback" not in told
+    assert "Traceback" not in SWALLOWED.sub("", told)
     check_and_go_on(root, free, tmp_path / "out", before, engine.returncode, told)
 
 

@@ -242,7 +242,7 @@ TROUBLE_THAT_STAYS = (
         "the provider is silent",
         MAKE,
         hang(600),
-        change={"stall_s": 4.0},  # its start must get through within it
+        change={"stall_s": 2.0},
         failure=Failure.STALLED,
         figures="either",
         makes=True,
