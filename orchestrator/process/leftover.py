@@ -52,19 +52,28 @@ def wake(mark: str) -> None:
 
 
 async def end(mark: str) -> list[str]:
-    """The command lines of those that had to be ended. `mark`: NAME=VALUE in their environment."""
+    """The command lines of those that had to be ended. `mark`: NAME=VALUE in their environment. Cancelled, it asks nobody first."""
     ended = dict[int, str]()
-    for number, limit_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, warden.GIVE_UP_S)):
-        limit = time.monotonic() + limit_s
-        asked = set[int]()
-        while (found := await look(mark)) and time.monotonic() < limit:
-            for pid in found:
-                ended.setdefault(pid, redact.head(warden.read_command_line(pid), 200))
-            for pid in found if number is signal.SIGKILL else set(found) - asked:
-                asked.add(pid)
-                _signal(pid, mark, number)
-            await anyio.sleep(LOOK_S)
+    try:
+        for number, limit_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, warden.GIVE_UP_S)):
+            await _ask(mark, number, limit_s, ended)
+    finally:
+        for pid in _find(mark):
+            _signal(pid, mark, signal.SIGKILL)
     return list(ended.values())
+
+
+async def _ask(mark: str, number: signal.Signals, limit_s: float, ended: dict[int, str]) -> None:
+    """Each once, but for what nobody can refuse: until none is there."""
+    limit = time.monotonic() + limit_s
+    asked = set[int]()
+    while (found := await look(mark)) and time.monotonic() < limit:
+        for pid in found:
+            ended.setdefault(pid, redact.head(warden.read_command_line(pid), 200))
+        for pid in found if number is signal.SIGKILL else set(found) - asked:
+            asked.add(pid)
+            _signal(pid, mark, number)
+        await anyio.sleep(LOOK_S)
 
 
 async def _end_all(mark: str, root: Path) -> list[str]:

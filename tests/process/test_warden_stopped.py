@@ -85,6 +85,20 @@ async def test_a_stopped_warden_of_an_engine_that_is_gone_is_found_and_woken(
     assert not is_here(stopped)
 
 
+async def test_who_is_stopped_while_it_ends_what_was_left_asks_nobody(tmp_path: Path) -> None:
+    deaf = "trap '' TERM; : > begun; while :; do sleep 1; done"
+    env = {"PATH": PATH, leftover.MARK: str(tmp_path)}
+    with subprocess.Popen(["bash", "-c", deaf], cwd=tmp_path, env=env) as process:
+        try:
+            await wait_until((tmp_path / "begun").exists)
+            with anyio.move_on_after(0.1) as stopped:
+                await leftover.end_leftovers(tmp_path, print)
+            assert stopped.cancelled_caught
+            assert process.wait(20.0) == -signal.SIGKILL
+        finally:
+            process.kill()
+
+
 async def test_what_ended_while_the_engine_was_stopped_has_ended_in_time(tmp_path: Path) -> None:
     """Ctrl-Z: the wardens and what they started go on, and end; the clock says that all time is over."""
     code = (
