@@ -21,7 +21,8 @@ from orchestrator.model import (
     TaskState,
     Tier,
 )
-from orchestrator.tracker import REACTIONS, Reaction, Tracker
+from orchestrator.reactions import REACTIONS, Reaction
+from orchestrator.tracker import Tracker
 from tests.build import plan, task
 
 SCRIPT = Route(worker="shell", confidence=1.0, reason="script")

@@ -13,8 +13,8 @@ from orchestrator.clock import at
 from orchestrator.history import Tried
 from orchestrator.model import Answer, Check, CheckResult, PlanId, RunId, TaskId, TaskState
 from orchestrator.outloop import gained
+from orchestrator.reactions import REACTIONS, Reaction
 from orchestrator.reader.discover import project_root
-from orchestrator.tracker import REACTIONS, Reaction
 from orchestrator.views import asking, handover, money, waiting
 from orchestrator.views.text import command, counted, lines, plain
 from orchestrator.views.watched import Watched

@@ -32,7 +32,7 @@ from orchestrator.errors import UsageError
 from orchestrator.inbox import Letter
 from orchestrator.model import Event, RunId
 from orchestrator.settings import Settings
-from orchestrator.views.text import command, counted
+from orchestrator.views.text import command
 
 TICK_S = 1.0  # how often letters, and plans that are being written, are looked at
 
@@ -106,7 +106,7 @@ class Supervisor:
                 self._read_past()
                 self.asked.restore()
                 self._list_interrupted()
-                self._introduce()
+                self._telling.begin(self.words.top, self.settings.run.workers)
                 systemd.tell("READY=1", f"STATUS=watching {self.words.top}")
                 while not self.stopping.began:
                     await self._turn()
@@ -114,14 +114,6 @@ class Supervisor:
                 systemd.tell("STOPPING=1")
             await self.notices.flush()
             around.cancel_scope.cancel()
-
-    def _introduce(self) -> None:
-        self._telling.begin()
-        trust = "once its text is trusted (orchestrator trust PATH)"
-        trust = "as it comes (--trust-all)" if self.words.trusts_all else trust
-        many = counted(self.settings.run.workers, "attempt")
-        self.words.say(f"project {self.root}, watched folder {self.words.top}; {many} at once")
-        self.words.say(f"each plan runs {trust}")
 
     def rouse(self) -> None:
         """Something is to be looked at now."""

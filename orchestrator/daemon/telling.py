@@ -11,6 +11,7 @@ from pathlib import Path
 from orchestrator import journal
 from orchestrator.daemon.queue import Standing
 from orchestrator.process.fence import PRIVATE
+from orchestrator.views.text import counted
 
 FILE = "waiting.json"
 TOLD = ("broken", "untrusted", "later")  # only a person or the clock can bring these forward
@@ -26,9 +27,14 @@ class Telling:
         self._stands: dict[Stand, str] = {}
         self._written: list[list[str]] | None = None
 
-    def begin(self) -> None:
-        """Others see by it that a daemon holds the project."""
+    def begin(self, top: Path, workers: int) -> None:
+        """What is watched, and how. Others see by the file that a daemon holds the project."""
         self._write([])
+        trust = "once its text is trusted (orchestrator trust PATH)"
+        trust = "as it comes (--trust-all)" if self._trusts_all else trust
+        many = counted(workers, "attempt")
+        self._say(f"project {self._root}, watched folder {top}; {many} at once")
+        self._say(f"each plan runs {trust}")
 
     def tell(self, waiting: Sequence[Standing], refused: Collection[str]) -> None:
         """`refused` have had their line already."""

@@ -32,7 +32,8 @@ from orchestrator.model import (
     TaskId,
     TaskState,
 )
-from orchestrator.tracker import REACTIONS, Reaction, Tracker
+from orchestrator.reactions import REACTIONS, Reaction
+from orchestrator.tracker import Tracker
 from orchestrator.workspace import GitRefused, Ground, message
 from orchestrator.workspace.repository import Clash
 from orchestrator.workspace.result import Start, join

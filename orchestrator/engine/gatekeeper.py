@@ -11,7 +11,8 @@ from orchestrator.engine.crew import Crew
 from orchestrator.gates import TRANSIENT, Countdown, Gates
 from orchestrator.history import History
 from orchestrator.model import Event, EventKind, Failure, Outcome, Route, TaskId, TaskState, Usage
-from orchestrator.tracker import REACTIONS, Reaction, Tracker
+from orchestrator.reactions import REACTIONS, Reaction
+from orchestrator.tracker import Tracker
 
 
 class Gatekeeper:

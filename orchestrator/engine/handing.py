@@ -23,7 +23,8 @@ from orchestrator.model import (
     Usage,
 )
 from orchestrator.prompt import Before, introduce, tell
-from orchestrator.tracker import REACTIONS, Reaction, Start
+from orchestrator.reactions import REACTIONS, Reaction
+from orchestrator.tracker import Start
 from orchestrator.verify import move_root
 from orchestrator.workers import booking
 

@@ -30,7 +30,7 @@ from orchestrator.model import (
     Task,
     Usage,
 )
-from orchestrator.tracker import REACTIONS, Reaction
+from orchestrator.reactions import REACTIONS, Reaction
 from orchestrator.verify import move_root
 from orchestrator.workers import Worker, booking
 

@@ -25,7 +25,7 @@ class TaskState(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why an attempt did not succeed. tracker.REACTIONS says what follows from each."""
+    """Why an attempt did not succeed. reactions.REACTIONS says what follows from each."""
 
     VERIFY = "verify"  # the check is red
     INCONCLUSIVE = "inconclusive"  # the check could not be run: neither red nor green

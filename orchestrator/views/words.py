@@ -19,7 +19,7 @@ from orchestrator.model import (
     TaskState,
     Verified,
 )
-from orchestrator.tracker import REACTIONS, Reaction
+from orchestrator.reactions import REACTIONS, Reaction
 from orchestrator.views import money
 from orchestrator.views.text import cost, counted, duration, plain, tokens
 from orchestrator.views.watched import Spent, Watched, seconds

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from orchestrator.history import Tried
 from orchestrator.model import Failure, TaskId
-from orchestrator.tracker import REACTIONS, Reaction
+from orchestrator.reactions import REACTIONS, Reaction
 from orchestrator.views.past import Past
 from orchestrator.views.text import counted, duration, plain
 from orchestrator.views.words import reason, who

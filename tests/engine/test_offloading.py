@@ -35,8 +35,9 @@ from orchestrator.model import (
 from orchestrator.model.outloop import Occurrence, PatternStatus
 from orchestrator.outloop import store, sync, toolbox
 from orchestrator.outloop.rows import operation
+from orchestrator.reactions import REACTIONS, Reaction
 from orchestrator.settings import ledger_folder
-from orchestrator.tracker import REACTIONS, Reaction, Tracker
+from orchestrator.tracker import Tracker
 from orchestrator.workers import Report
 from tests.engine import runs
 from tests.engine.runs import TieredAgent

@@ -26,7 +26,7 @@ from orchestrator.model import (
     Usage,
 )
 from orchestrator.model.learned import OF_THE_MODEL
-from orchestrator.tracker import REACTIONS, Reaction
+from orchestrator.reactions import REACTIONS, Reaction
 from orchestrator.workers import Report
 from tests.engine.runs import resume, run
 from tests.engine.test_budgets import Spender, prepare, shortages, task, used

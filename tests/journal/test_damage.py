@@ -8,9 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,14 +105,6 @@ def offsets(size: int, last: int) -> list[int]:
     """All in the last so many bytes and some before them; elsewhere than in CI some of all, and always the end."""
     before = range(max(0, size - 3 * last), size - last, 61)
     return [*before, *range(size - last, size, EVERY), size]
-
-
-@pytest.fixture
-def fast(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: thousands of journals are opened here, each with its fsync."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
-        yield Path(folder)
 
 
 @pytest.mark.timeout(600)

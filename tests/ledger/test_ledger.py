@@ -7,8 +7,6 @@ import json
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -147,14 +145,6 @@ def test_a_line_that_breaks_the_rules_is_damage_by_key(tmp_path: Path):
     [(number, why)] = read(tmp_path).damaged
     assert number == 1
     assert why.startswith("complexity_estimated: ")
-
-
-@pytest.fixture
-def fast(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: a thousand ledgers are written here, each with its fsync."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
-        yield Path(folder)
 
 
 @pytest.mark.timeout(300)
