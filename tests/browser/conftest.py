@@ -72,6 +72,7 @@ class Site:
             page.goto(f"{self.origin}/login")
             page.fill("input[name=token]", self.server.token)
             page.click("button")
+            page.wait_for_url(f"{self.origin}/")
         page.goto(self.origin + path)
         return page
 

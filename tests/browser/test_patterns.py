@@ -25,6 +25,7 @@ def status(site: Site, name: str) -> str:
 def test_a_candidate_is_approved_with_a_click_and_another_rejected_with_a_reason(site: Site):
     page = site.open("/")
     page.click("nav a:text('Patterns')")
+    page.wait_for_url("**/patterns")
     page.wait_for_selector("#link.on")
     card = page.locator("#candidates li", has_text=offloads.CANDIDATE)
     card.locator("button:text('Approve')").click()
