@@ -27,7 +27,7 @@ from orchestrator.model import (
 from orchestrator.views import asking, money, waiting
 from orchestrator.views.text import columns, cost, duration, lines, plain, tokens, when
 from orchestrator.views.watched import seconds
-from orchestrator.views.words import followed, reason, said, weakness, who
+from orchestrator.views.words import followed, lasted, reason, said, weakness, who
 
 Row = tuple[str, str]
 OUTPUT_ROWS = 8
@@ -91,8 +91,7 @@ def _tries(found: Past, task: Task) -> Iterator[Row]:
     every = found.watched.of(task.id).tried
     for tried, following in zip_longest(every, every[1:]):
         yield "", ""
-        taken = seconds(tried)
-        took = "" if taken is None else f", {duration(taken)}"
+        took = "" if seconds(tried) is None else f", {lasted(tried)}"
         yield f"try {tried.number}", f"{when(tried.started_at)}, {who(tried.route)}{took}"
         yield "  why", f"{tried.route.reason} ({_decided(tried.route)})"
         if tried.route.tool:

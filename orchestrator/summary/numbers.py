@@ -94,10 +94,15 @@ def parallelization(account: Account) -> Iterator[str]:
     if pace.speedup is None or pace.efficiency is None:
         yield "- **Speedup:** unknown"
         return
-    sums = f"{duration(pace.worked_s)} of work in {duration(pace.makespan_s)}"
-    idle = f", idle for {duration(pace.idle_s)}" if pace.idle_s >= IDLE_S else ""
-    yield f"- **Speedup:** {pace.speedup:.2f}x ({sums}{idle})"
-    yield f"- **Efficiency:** {pace.efficiency:.0%} (speedup over most at once)"
+    # a try whose engine died worked until its last event, or longer
+    cut = any(one.died_at for one in account.tries)
+    worked = bounded(duration(pace.worked_s), pace.worked_s, cut)
+    most = "at most " if cut else ""
+    idle = f", idle for {most}{duration(pace.idle_s)}" if pace.idle_s >= IDLE_S else ""
+    speedup = bounded(f"{pace.speedup:.2f}x", pace.speedup, cut)
+    efficiency = bounded(f"{pace.efficiency:.0%}", pace.efficiency, cut)
+    yield f"- **Speedup:** {speedup} ({worked} of work in {duration(pace.makespan_s)}{idle})"
+    yield f"- **Efficiency:** {efficiency} (speedup over most at once)"
 
 
 def _attempts(account: Account) -> str:

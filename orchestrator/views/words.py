@@ -91,7 +91,7 @@ class Words:
         assert event.task is not None
         tried = self.watched.of(event.task).tried[-1]
         assert tried.outcome is not None
-        took = f"{who(tried.route)}  {duration(seconds(tried))}{_used(tried.outcome)}"
+        took = f"{who(tried.route)}  {lasted(tried)}{_used(tried.outcome)}"
         text = f"{self.named(event.task)}  {took}"
         if tried.outcome.ok:
             doubts = [weakness(tried.outcome), *left_over(tried.outcome)]
@@ -296,6 +296,12 @@ def followed(state: TaskState, failure: Failure, following: Tried | None, *, liv
             return "failed: another try would have ended the same way"
         case _:
             return "failed: no try was left"
+
+
+def lasted(tried: Tried) -> str:
+    """What died with its engine worked until the last event of that one, or longer."""
+    least = "at least " if tried.died_at else ""
+    return f"{least}{duration(seconds(tried))}"
 
 
 def sums(spent: Spent, worked_s: float | None) -> str:

@@ -361,7 +361,11 @@ def test_an_attempt_that_died_with_its_engine_lasted_until_its_last_word():
     assert front(text)["tasks"][0]["duration_s"] == 15.0
     assert "- **Duration:** 16s" in text
     assert "  - Try 1 (claude, claude-haiku) was interrupted: the engine died while it ran" in text
-    assert "(15s of work in 17min, idle for 17min)" in text
+    assert (
+        "**Speedup:** at least 0.01x (at least 15s of work in 17min, idle for at most 17min)"
+        in text
+    )
+    assert "**Efficiency:** at least 1% " in text
     assert "- **Resumed:** 1 time" in text
 
 
