@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import journal
-from orchestrator.cli import ending, past, planned
+from orchestrator.cli import ending, past, planned, reverting
 from orchestrator.cli.past import Past
 from orchestrator.cli.terminal import out, show_json
 from orchestrator.errors import OrchestratorError
@@ -89,10 +89,16 @@ def show_run(found: Past, *, as_json: bool) -> None:
         out().print(f"saved by tools: {told}")
     for told in waiting.closed(watched) if row.exit_code != 0 else ():
         out().print(told, style="yellow")
-    for told in handover.lines(watched, found.root):
-        out().print(told)
+    _show_result(found)
     if row.exit_code != 0:
         _show_rest(found)
+
+
+def _show_result(found: Past) -> None:
+    for told in handover.lines(found.watched, found.root):
+        out().print(told)
+    if undone := reverting.taken_back(found.root, found.row.id, found.watched.history):
+        out().print(undone, style="yellow")
 
 
 def _show_notes(found: Past) -> None:

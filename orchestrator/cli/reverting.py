@@ -62,6 +62,30 @@ def revert(name: str, *, as_json: bool) -> int:
     return CONFLICT if isinstance(done, Stuck) else 0
 
 
+def taken_back(root: Path, run: RunId, history: History) -> str | None:
+    """Of a run whose result was handed over: how much of it is gone again, in the branch that is checked out."""
+    asked = Asked(root, run, history, (), is_done=True)
+    told = history.delivery
+    if told is None or told["why"] is not None or not asked.tasks:
+        return None
+    undone, branch = anyio.run(_undone, asked)
+    size = len(asked.tasks)
+    return f"reverted since in {branch}: {undone} of {counted(size, 'commit')}" if undone else None
+
+
+async def _undone(asked: Asked) -> tuple[int, str]:
+    assert asked.history.ground is not None
+    landed = Landed(asked.run, asked.history.ground["base"], tuple(asked.tasks))
+    try:
+        facts = await examine(asked.root)
+        if isinstance(facts, Unfit):
+            return 0, ""
+        undone = await undo.count_undone(Repository(asked.root, facts), landed)
+    except GitRefused:  # who looks is not kept from it
+        return 0, ""
+    return undone, (facts.branch or "HEAD").removeprefix("refs/heads/")
+
+
 def _refuse_daemon(root: Path) -> None:
     """It would never let go of the project by itself."""
     if (daemon := remote.find(root)) is not None:

@@ -86,6 +86,16 @@ async def plan(repository: Repository, landed: Landed) -> Undo | Stuck:
     return Undo(branch, tip, tuple(steps))
 
 
+async def count_undone(repository: Repository, landed: Landed) -> int:
+    """Of its commits, those that the branch that is checked out has, and has taken back, by us or by hand."""
+    head = repository.facts.head
+    if head is None:
+        return 0
+    since = await _since(repository, landed.base, head)
+    mine = [one for one in since if one.id in set(landed.commits)]
+    return len(mine) - len(_not_undone(mine, since))
+
+
 async def carry_out(repository: Repository, undo: Undo) -> None:
     """Branch, index and files move forward. UsageError where git would write over a file that nobody keeps."""
     try:

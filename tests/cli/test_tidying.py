@@ -85,6 +85,7 @@ def test_a_reverted_run_is_taken_back_and_can_be_run_anew(repo: Project):
     begin(repo, ONE, TWO)
     repo.told("run", PLAN)
     assert (repo.root / "b.txt").exists()
+    assert "reverted" not in repo.told("show", repo.newest())
     told = repo.told("revert", repo.newest())
     assert "is reverted in main: 3 commits" in told
     assert f"next: orchestrator run {PLAN} does it anew" in told
@@ -93,6 +94,7 @@ def test_a_reverted_run_is_taken_back_and_can_be_run_anew(repo: Project):
         'revert: "feat(demo): two"',
         'revert: "docs(demo): summary of the plan"',
     ]
+    assert "reverted since in main: 3 of 3 commits" in repo.told("show", repo.newest())
     left = {one.name for one in repo.root.iterdir()}
     assert left == {".git", ".gitignore", ".orchestrator", PLAN}
     assert git(repo, "status", "--porcelain") == ""

@@ -92,6 +92,7 @@ async def test_what_was_reverted_by_hand_is_not_reverted_again(root: Path):
     """Also the way on from a conflict: it is settled by hand, and the rest is done then."""
     landed = land(root, {"a.txt": "1\n"}, {"a.txt": "2\n"}, {"z.txt": "z\n"})
     git(root, "revert", "--no-edit", landed.commits[2], landed.commits[1])
+    assert await undo.count_undone(await repos.repository(root), landed) == 2
     done = await take_back(root, landed)
     assert isinstance(done, Undo)
     assert [one.commit for one in done.steps] == [landed.commits[0]]
@@ -112,6 +113,7 @@ async def test_a_revert_that_was_reverted_does_not_count(root: Path):
     await take_back(root, landed)
     git(root, "revert", "--no-edit", "HEAD", "HEAD~1")
     assert (root / "a.txt").read_text() == "2\n"
+    assert await undo.count_undone(await repos.repository(root), landed) == 0
     await take_back(root, landed)
     assert (root / "a.txt").read_text() == "one\n"
 
