@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.history import fold
 from orchestrator.model import EventKind, TaskId
 from orchestrator.views.watched import seconds
+from orchestrator.views.words import lasted
 from tests.build import plan, task
 from tests.summary.story import Story, green, passed
 from tests.summary.test_sections import INTERRUPTED
@@ -19,3 +20,4 @@ def test_a_pause_after_the_death_of_an_engine_is_nobodys_work():
     story.work(1, 1001, 1011, passed(green("a")))
     tried = fold(story.events).of(TaskId("p/1")).tried
     assert [seconds(one) for one in tried] == [5.0, 10.0]
+    assert [lasted(one) for one in tried] == ["at least 5.0s", "10.0s"]
