@@ -79,6 +79,11 @@ class Tried:
         return self.held_at is not None and self.held_until is None and self.outcome is None
 
     @property
+    def is_cut_off(self) -> bool:
+        """Its engine died while it worked: it worked until its last event, or longer."""
+        return self.died_at is not None and self.held_at is None
+
+    @property
     def interrupted(self) -> bool:
         return self.outcome is None or self.outcome.failure is Failure.INTERRUPTED
 

@@ -94,8 +94,7 @@ def parallelization(account: Account) -> Iterator[str]:
     if pace.speedup is None or pace.efficiency is None:
         yield "- **Speedup:** unknown"
         return
-    # a try whose engine died worked until its last event, or longer
-    cut = any(one.died_at for one in account.tries)
+    cut = any(one.is_cut_off for one in account.tries)
     worked = bounded(duration(pace.worked_s), pace.worked_s, cut)
     most = "at most " if cut else ""
     idle = f", idle for {most}{duration(pace.idle_s)}" if pace.idle_s >= IDLE_S else ""

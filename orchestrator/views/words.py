@@ -299,8 +299,7 @@ def followed(state: TaskState, failure: Failure, following: Tried | None, *, liv
 
 
 def lasted(tried: Tried) -> str:
-    """What died with its engine worked until the last event of that one, or longer."""
-    least = "at least " if tried.died_at else ""
+    least = "at least " if tried.is_cut_off else ""
     return f"{least}{duration(seconds(tried))}"
 
 

@@ -97,7 +97,8 @@ def _span(one: Tried, end: float) -> Span:
 def _bar(past: Past, task: TaskId, one: Tried, axis: Axis, span: Span) -> Bar:
     kind, came = _kind(past, one)
     ran = plain(one.model or one.route.model or one.route.tool or one.route.worker, 40)
-    title = f"try {one.number}, {who(one.route)}, {duration(span.end - span.start)}: {came}"
+    least = "at least " if one.is_cut_off else ""
+    title = f"try {one.number}, {who(one.route)}, {least}{duration(span.end - span.start)}: {came}"
     width = axis.width(span, LEAST)
     return Bar(min(axis.at(span.start), 100 - width), width, kind, ran, title, task, one.number)
 

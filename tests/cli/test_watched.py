@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.history import fold
 from orchestrator.model import EventKind, TaskId
 from orchestrator.views.watched import seconds
@@ -21,3 +23,6 @@ def test_a_pause_after_the_death_of_an_engine_is_nobodys_work():
     tried = fold(story.events).of(TaskId("p/1")).tried
     assert [seconds(one) for one in tried] == [5.0, 10.0]
     assert [lasted(one) for one in tried] == ["at least 5.0s", "10.0s"]
+    first = tried[0]
+    held = replace(first, held_at=first.died_at)  # it only waited for a person
+    assert lasted(held) == "5.0s"

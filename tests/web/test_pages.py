@@ -454,6 +454,16 @@ def test_what_follows_a_failed_try_is_said_alike_everywhere(
         assert capsys.readouterr().out.split("follows")[1].split("\n")[0].strip() == word
 
 
+def test_a_bar_of_what_died_with_its_engine_is_at_least_so_long(tmp_path: Path):
+    with place(tmp_path) as (told, _):
+        text = scenes.plan_text(bash("Say hello", "true", files="a.txt"), phase="hello")
+        play = scenes.Play(told.book, told.house.root, {"hello": text})
+        play.start(1, 1, (scenes.red("true", "no"),))
+        play.tell(scenes.EventKind.RUN_RESUMED, 100, play.start_data)
+        drawn = str(Drawn().timeline(Book(tmp_path).run(play.run), scenes.now()))
+        assert ", at least 1.0s: its engine died" in drawn
+
+
 def test_a_picture_is_drawn_anew_only_where_one_could_see_it(tmp_path: Path):
     with place(tmp_path, "asking") as (told, _):
         past = Book(tmp_path).run(told.names["asking"])
